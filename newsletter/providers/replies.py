@@ -1,0 +1,156 @@
+"""What a server's reply means for a delivery: the table of phases, codes and words. Pure.
+
+Guarantees
+    A refusal marks a recipient only when it speaks of the recipient, and suppresses an address only when code
+    and words agree that it's dead. In doubt the address is kept: a wrong suppression loses a reader for
+    ever, a missed one costs a message.
+
+Sources: RFC 5321 section 4.2 (replies), RFC 2034 (status in the text), RFC 3463 and RFC 7372 (enhanced status).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum, StrEnum
+from typing import Literal
+
+from newsletter.mail import About, Accepted, Deferred, Rejected, Reply
+
+BUSY = timedelta(minutes=1)  #: how long to leave a server alone that is busy, away or dropped us
+
+
+class Phase(StrEnum):
+    """How far a transaction has come; it decides what a failure means."""
+
+    CONNECT = "connect"  #: up to the banner
+    EHLO = "EHLO"
+    STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
+    MAIL = "MAIL"  #: up to here every refusal is about us
+    RCPT = "RCPT"  #: about the address, mostly
+    DATA = "DATA"  #: waiting for 354
+    DOT = "final dot"  #: a reply decides; silence leaves the message in doubt (RFC 1047)
+
+
+class Said(Enum):
+    """What the words of a refusal speak of."""
+
+    FULL = "the mailbox is full"
+    RATE = "too much at once, try later"
+    OURS = "the sender, its login, its network or its reputation"
+    BLOCKED = "a block or a policy, it's not clear whose"
+    DEAD = "no such mailbox"
+
+
+#: RFC 3463 section 3.2 and RFC 7505: the address can't work, now or later.
+DEAD = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+
+#: The sender's address (5.1.7 to 5.1.9), login (5.7.8, 5.7.9, 5.7.11), signature, SPF, DNS or DMARC (RFC 7372).
+OURS = frozenset(
+    {"5.1.7", "5.1.8", "5.1.9", "5.7.8", "5.7.9", "5.7.11"} | {f"5.7.{detail}" for detail in range(20, 30)}
+)
+
+#: RFC 4954 section 6: authentication is wanted, too weak, wrong, or wants encryption.
+LOGIN_CODES = frozenset({530, 534, 535, 538})
+
+# In order: the first that matches wins, so that "full" or "rate" saves an address and "unknown" comes last.
+_WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
+    (said, re.compile(words, re.IGNORECASE))
+    for said, words in (
+        (
+            Said.FULL,
+            r"box(?: is)? (?:over)?full|full mailbox|\bquota\b|overquota|\bis full\b"
+            r"|(?:insufficient|out of|not enough|no)(?: system| disk)? (?:storage|space)",
+        ),
+        (
+            Said.RATE,
+            r"\brates?\b|rate-?limit|too (?:many|much|fast|frequent)|throttl|(?:try|retry)(?: again)? later"
+            r"|temporar|slow down|\blimit (?:is )?(?:exceeded|reached)|exceed\w* .{0,30}\blimit",
+        ),
+        (
+            Said.OURS,
+            r"relay|authenticat|auth(?:entication)? (?:is )?required|\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)"
+            r"|block ?-?list|black ?-?list|deny ?-?list|spamhaus|spamcop|\brbl\b|dnsbl|reputation"
+            r"|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b|\byour (?:ip|host|server|network|domain|account)\b"
+            r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)",
+        ),
+        (Said.BLOCKED, r"block(?:ed|ing)|\bban(?:ned)?\b|\bspam\b|policy|prohibited|access denied|administrat"),
+        (
+            Said.DEAD,
+            r"(?:no such|unknown|invalid|non-?existent) (?:local )?(?:user|recipient|mailbox|address|account|person)"
+            r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}(?:unknown|not (?:found|known|exist)|invalid)"
+            r"|(?:does ?n[o']t|does not|do not|did not) exist|(?:does ?n[o']t|does not) have .{0,30}account"
+            r"|no mailbox (?:here )?by that name|(?:account|mailbox|user) .{0,40}(?:disabled|deactivated|closed)"
+            r"|no longer (?:active|available|in use|valid|works here|exists)",
+        ),
+    )
+)
+_ADDRESS = re.compile(r"\S*@\S*")
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_TEXT_MAX = 1_000  # characters kept of a reply; a server may say 800 kB, the ledger has a row for each
+
+
+def parse(code: int, lines: Sequence[bytes]) -> Reply:
+    """One reply from its *code* and the text of its lines, the enhanced status (RFC 2034) taken out of the text.
+
+    Control characters become �, so that no server can paint on the owner's terminal.
+    """
+    status, words = "", []
+    for line in lines:
+        text = line.decode("utf-8", "replace").strip()
+        if found := _STATUS.match(text):
+            status, text = status or found[1], text[found.end() :]
+        words.append("".join(c if c.isprintable() else "�" for c in text.replace("\t", " ")))
+    return Reply(code, status, " ".join(filter(None, words))[:_TEXT_MAX])
+
+
+def permanent(reply: Reply) -> bool:
+    """Whether a refusal is final. The enhanced status beats the basic code, which older servers make up."""
+    if reply.status[:1] in ("4", "5"):
+        return reply.status[0] == "5"
+    return reply.code >= 500
+
+
+def retry_after(reply: Reply) -> timedelta | None:
+    """When to try again after a refusal that's about us (up to MAIL), or None: not before the owner has acted."""
+    # 421 closes the channel whatever its enhanced status says (RFC 5321 section 4.2.2).
+    return BUSY if reply.code == 421 or not permanent(reply) else None
+
+
+def outcome(
+    phase: Literal[Phase.RCPT, Phase.DATA, Phase.DOT], reply: Reply
+) -> Accepted | Deferred | Rejected:
+    """What *reply* makes of the message in hand. A 2xx counts only after the final dot; the caller looks before."""
+    if phase is Phase.DOT and reply.code < 300:
+        return Accepted(reply=reply)
+    if reply.code == 421 or not permanent(reply):
+        return Deferred(reply)
+    if phase is Phase.RCPT:
+        return _refused_recipient(reply)
+    return Rejected(reply, About.MESSAGE)
+
+
+def _refused_recipient(reply: Reply) -> Deferred | Rejected:
+    """RCPT, permanent: whose fault it is, and whether the address is dead."""
+    status, said = reply.status, words(reply.text)
+    if status in OURS or reply.code in LOGIN_CODES:
+        return Rejected(reply, About.US)
+    if said in (Said.FULL, Said.RATE) or status == "5.2.2":
+        return Deferred(reply)
+    if status in DEAD:
+        # "450 5.1.1" contradicts itself: not sent to again, but kept.
+        return Rejected(reply, About.ADDRESS, suppress=said in (Said.DEAD, None) and reply.code >= 500)
+    vague = not status or status == "5.2.1" or status.endswith(".0")
+    if vague and reply.code == 552:
+        return Deferred(reply)
+    if said is Said.OURS and (vague or status.startswith("5.7.")):
+        return Rejected(reply, About.US)
+    return Rejected(reply, About.ADDRESS, suppress=vague and said is Said.DEAD and reply.code >= 500)
+
+
+def words(text: str) -> Said | None:
+    """What a refusal's *text* speaks of. Addresses are left out of it: blocked@ and fuller@ are people."""
+    plain = _ADDRESS.sub(" ", text)
+    return next((said for said, pattern in _WORDS if pattern.search(plain)), None)

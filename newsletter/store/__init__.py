@@ -1,0 +1,191 @@
+"""The only database code: one project's posts, readers and ledger in SQLite or PostgreSQL.
+
+    Store.catalogue   what is known of each post
+    Store.audience    subscribers, their consent, suppressions
+    Store.planner     who is due: plans deliveries, one statement for any number of readers
+    Store.ledger      claim, begin, record: what was promised to whom, and what came of it
+    Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
+    Store.facts       the few facts about the project itself: holds, last tick, providers gone live
+
+Guarantees
+    Every writing transaction raises the database's generation and then notes it in a marker outside it,
+    so a database restored from an older copy is recognised (`Store.restored`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from newsletter.errors import StoreError, StoreTooNew
+from newsletter.store.engine import make_engine, plain_errors, sqlite_path
+from newsletter.store.facts import Facts
+
+if TYPE_CHECKING:
+    from newsletter.store.accounts import Accounts
+    from newsletter.store.audience import Audience
+    from newsletter.store.catalogue import CatalogueTable
+    from newsletter.store.ledger import Ledger
+    from newsletter.store.planning import Planner
+
+HEAD = "0001"  #: the schema this version writes; `migrations/versions` ends with it
+
+
+class Store:
+    """One open database."""
+
+    def __init__(self, engine: Engine, *, state_folder: Path | None = None) -> None:
+        self.engine = engine
+        path = sqlite_path(engine)
+        self.label = path.name if path else engine.url.render_as_string(hide_password=True)
+        self._state_folder = state_folder
+        self._marker: Path | None = None
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, state_folder: Path | None = None) -> Store:
+        """Open *url*, creating or migrating its tables as needed.
+
+        Raises `StoreError` when there is no database and *create* is false, `StoreTooNew` for one that a
+        newer version wrote. *state_folder* is where the marker against restored copies lives.
+        """
+        store = cls(make_engine(url), state_folder=state_folder)
+        path = sqlite_path(store.engine)
+        if path and not path.exists() and not create:
+            raise StoreError(f"there is no database yet ({path.name}); `newsletter send` or `newsletter go-live` makes it.")
+        if path and path.is_dir():
+            raise StoreError(f"{path} is a folder, not a database; check [store] url in newsletter.toml.")
+        store._ensure_schema()
+        return store
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    # Transactions
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; it waits for nobody on SQLite."""
+        with plain_errors(self.label), self.engine.connect() as connection:
+            connection = connection.execution_options(reading=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A writing transaction: all of it or nothing, durable when this returns."""
+        with plain_errors(self.label), self.engine.begin() as connection:
+            yield connection
+            generation = connection.scalar(_RAISE)
+        self._note(int(generation or 0))
+
+    # Parts
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(self)
+
+    @cached_property
+    def catalogue(self) -> CatalogueTable:
+        from newsletter.store.catalogue import CatalogueTable
+
+        return CatalogueTable(self)
+
+    @cached_property
+    def audience(self) -> Audience:
+        from newsletter.store.audience import Audience
+
+        return Audience(self)
+
+    @cached_property
+    def planner(self) -> Planner:
+        from newsletter.store.planning import Planner
+
+        return Planner(self)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from newsletter.store.ledger import Ledger
+
+        return Ledger(self)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from newsletter.store.accounts import Accounts
+
+        return Accounts(self)
+
+    # Schema
+
+    def _ensure_schema(self) -> None:
+        with plain_errors(self.label), self.engine.connect() as connection:
+            exists = inspect(connection).has_table("alembic_version")
+            version = connection.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+        if version == HEAD:
+            return
+        if version is not None and str(version) > HEAD:
+            raise StoreTooNew(
+                f"{self.label} was written by a newer version of newsletter (schema {version}, this one knows {HEAD}): "
+                "upgrade with `pip install --upgrade newsletter`. Nothing was changed."
+            )
+        from newsletter.store.migrations import upgrade  # 300 ms to import, so only when behind
+
+        with plain_errors(self.label):
+            upgrade(self.engine)
+            with self.engine.begin() as connection:
+                connection.execute(_FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}])
+
+    # The marker against restored copies
+
+    def restored(self) -> bool:
+        """Whether the marker is newer than the database: somebody put an older copy in its place."""
+        marker = self._marker_path()
+        if marker is None:
+            return False
+        try:
+            noted = int(marker.read_text())
+        except (OSError, ValueError):  # a missing marker is no alarm
+            return False
+        with self.read() as connection:
+            return noted > int(connection.scalar(_GENERATION) or 0)
+
+    def overtake_marker(self) -> None:
+        """Accept this database as the true one: its generation is set beyond the marker's."""
+        marker = self._marker_path()
+        with suppress(OSError, ValueError):
+            noted = int(marker.read_text()) if marker else 0
+            with plain_errors(self.label), self.engine.begin() as connection:
+                connection.execute(text("UPDATE meta SET value = :v WHERE key = 'generation'"), {"v": str(noted + 1)})
+            self._note(noted + 1)
+
+    def _marker_path(self) -> Path | None:
+        if self._marker is None and self._state_folder is not None:
+            with self.read() as connection:
+                ident = connection.scalar(text("SELECT value FROM meta WHERE key = 'id'"))
+            place = f"{ident} {self.engine.url.set(password=None)}"
+            self._marker = self._state_folder / f"{hashlib.sha256(place.encode()).hexdigest()[:20]}.generation"
+        return self._marker
+
+    def _note(self, generation: int) -> None:
+        """Write the marker after the commit it names. Not synced: an older marker alarms nobody."""
+        marker = self._marker_path()
+        if marker is None:
+            return
+        with suppress(OSError):  # no state folder, no marker: the protection is lost, never the run
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            spare = marker.with_suffix(f".{os.getpid()}")
+            spare.write_text(str(generation))
+            spare.replace(marker)
+
+
+_RAISE = text("UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value")
+_GENERATION = text("SELECT value FROM meta WHERE key = 'generation'")
+_FIRST_FACTS = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

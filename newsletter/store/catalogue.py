@@ -1,0 +1,127 @@
+"""What is known of each post, kept between ticks; and what a change of the folder does to the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+
+from newsletter.catalogue import Entry, Standing, Survey
+from newsletter.errors import NotFound
+from newsletter.store.schema import audience, micros, post
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from newsletter.store import Store
+
+_FIELDS = (
+    "ident", "number", "file", "title", "digest", "status", "reason",
+    "publish_at", "release_at", "present_from", "live_since", "off_since", "frozen_at",
+)  # fmt: skip
+
+
+class CatalogueTable:
+    """Rows of `post` as `catalogue.Entry`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def entries(self) -> list[Entry]:
+        """Every known post, by number."""
+        with self._store.read() as connection:
+            return load(connection)
+
+    def entry(self, number: int) -> Entry:
+        """The post with *number*; raises `NotFound`."""
+        for entry in sorted(self.entries(), key=lambda e: e.standing is Standing.ABSENT):
+            if entry.number == number:
+                return entry
+        raise NotFound(f"there is no post {number} in the records yet; `newsletter posts` lists what is in the folder.")
+
+    def apply(self, survey: Survey, *, at: datetime, first: bool) -> None:
+        """Keep what a survey found. *first*: there was no look before, so nobody was passed by."""
+        with self._store.write() as connection:
+            _save(connection, survey.entries)
+            keys = {e.ident: e.key for e in load(connection)}
+            _withdraw_retracted(connection, [keys[i] for i in survey.retracted])
+            if not first:
+                for ident in survey.past:
+                    _record_past(connection, keys[ident], at)
+            connection.execute(_REOPEN_LATE)
+
+
+def load(connection: Connection) -> list[Entry]:
+    """Every known post, by number, within a transaction."""
+    rows = connection.execute(select(post, text(_DELIVERED)).order_by(post.c.number, post.c.ident)).mappings()
+    return [
+        Entry(
+            **{f: row[f] for f in _FIELDS},
+            standing=Standing(row["standing"]),
+            late=bool(row["late"]),
+            tags=frozenset(filter(None, row["tags"].split("|"))),
+            delivered=bool(row["delivered"]),
+            key=row["id"],
+        )
+        for row in rows
+    ]
+
+
+def _save(connection: Connection, entries: Iterable[Entry]) -> None:
+    before = {e.ident: e for e in load(connection)}
+    for entry in entries:
+        old = before.get(entry.ident)
+        if old == entry:
+            continue
+        values: dict[str, Any] = {f: getattr(entry, f) for f in _FIELDS}
+        values |= {"standing": entry.standing, "late": int(entry.late), "tags": joined(entry.tags)}
+        if old is None:
+            key = connection.execute(insert(post).values(values).returning(post.c.id)).scalar_one()
+        else:
+            key = old.key
+            connection.execute(update(post).where(post.c.id == key).values(values))
+        connection.execute(delete(audience).where(audience.c.post_id == key))
+        if entry.tags:
+            connection.execute(insert(audience), [{"post_id": key, "pattern": _pattern(tag)} for tag in sorted(entry.tags)])
+
+
+def joined(tags: Iterable[str]) -> str:
+    """Tags as a column keeps them: ``|one|two|``, lower case; empty for none."""
+    return "".join(f"|{tag.lower()}" for tag in sorted(tags)) + "|" if tags else ""
+
+
+def _pattern(tag: str) -> str:
+    plain = tag.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%|{plain}|%"
+
+
+def _withdraw_retracted(connection: Connection, keys: list[int | None]) -> None:
+    if keys:
+        connection.execute(_WITHDRAW, {"posts": keys})
+
+
+def _record_past(connection: Connection, key: int | None, at: datetime) -> None:
+    """Readers who are beyond a newly placed post are recorded as such: forward only."""
+    inserted = connection.execute(_PAST, {"post": key, "at": micros(at)}).rowcount
+    if inserted:
+        connection.execute(_PROMISE, {"post": key, "at": micros(at), "kind": "skipped", "count": inserted})
+
+
+_DELIVERED = "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state = 'accepted') AS delivered"
+# Final: a retraction is the only withdrawal that never comes back. What is being submitted can't be called back.
+_WITHDRAW = text(
+    "UPDATE delivery SET state = 'withdrawn', reason = 'retracted', open = NULL, reopen = 0"
+    " WHERE post_id IN :posts AND (state IN ('planned', 'claimed', 'deferred') OR reopen = 1)"
+).bindparams(bindparam("posts", expanding=True))
+_PAST = text(
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
+    " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id = :post"
+    " WHERE p.number < COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
+)
+_PROMISE = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, :count)")
+_REOPEN_LATE = text(
+    "UPDATE delivery SET reopen = 1, late = 1 WHERE state = 'skipped' AND reason = 'past' AND reopen = 0"
+    " AND post_id IN (SELECT id FROM post WHERE late = 1 AND standing = 'live')"
+)

@@ -1,0 +1,91 @@
+"""Opening a database, and its errors in an owner's words.
+
+SQLite runs in WAL mode with `synchronous=FULL` (a commit survives a power cut) and every writing
+transaction begins with `BEGIN IMMEDIATE`: read-then-write transactions that start as readers fail
+"locked" under concurrency, with no timeout to help them. Readers do not wait for the writer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from newsletter.errors import StoreBusy, StoreError
+
+BUSY_TIMEOUT = 15_000  # ms that a statement waits for another program's commit
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for *url* (sqlite:/// or postgresql://); connects to nothing yet."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT / 1000})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return create_engine(parsed.set(drivername="postgresql+psycopg"))
+    except ModuleNotFoundError as error:
+        raise StoreError("PostgreSQL needs an extra package: pip install 'newsletter[postgres]'") from error
+
+
+def sqlite_path(engine: Engine) -> Path | None:
+    """The database file; None for PostgreSQL and for `:memory:`."""
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(engine.url.database))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # erased means overwritten
+    cursor.execute("PRAGMA cache_size=-32000")  # KiB; flat, however long the list
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Turn a driver's exception into a `StoreError` that says what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _plain(str(error.orig), where) from error
+    except sqlite3.Error as error:  # from the pragmas of a new connection, which SQLAlchemy does not wrap
+        raise _plain(str(error), where) from error
+
+
+def _plain(text: str, where: str) -> StoreError:
+    for sign, kind, sentence in _SENTENCES:
+        if sign in text:
+            return kind(f"{where}: {sentence}")
+    return StoreError(f"{where}: the database answered: {text.strip()}")
+
+
+_SENTENCES = (
+    ("locked", StoreBusy, "another program keeps the database locked; close it or try again in a minute. Nothing was changed."),
+    ("readonly", StoreError, "the database can't be written; check who owns the file and its folder, and their permissions."),
+    ("read-only", StoreError, "the database can't be written; it is open for reading only."),
+    ("unable to open", StoreError, "the database can't be opened; check that its folder exists and may be written."),
+    ("disk is full", StoreError, "the disk is full; make room and run it again. Nothing is lost."),
+    ("disk I/O error", StoreError, "the disk reports an error; check it before anything else. Nothing was changed."),
+    ("malformed", StoreError, "the database is damaged; restore a backup with `newsletter restore FILE`."),
+    ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
+    ("password authentication", StoreError, "PostgreSQL refuses the login; check [store] url or NEWSLETTER_STORE_URL."),
+    ("connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
+    ("connection failed", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
+)

@@ -1,0 +1,381 @@
+"""The ledger: what was promised to whom, and what came of it.
+
+Guarantees
+    An attempt is durable (`begin`) before the provider can accept anything, so a crash shows as
+    `submitting` and then `uncertain`, never as nothing. Consent, suppression and pauses are read when a
+    delivery is claimed and again when it begins. Revision, Date and the reader's values are fixed by the
+    first attempt: every further one has the same bytes and the same Message-ID.
+
+Diagnostics
+    A result that comes after another worker took the delivery over finds a higher fence and changes
+    nothing; `record` says how many such there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
+from newsletter.store.schema import micros, optional_instant
+from newsletter.subscribers import Pause
+
+if TYPE_CHECKING:
+    from newsletter.store import Store
+
+FAULTS_MAX = 5  #: times a message may fail to be composed
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One delivery under lease, with all that composing it needs."""
+
+    id: int
+    fence: int
+    post_id: int
+    ident: str
+    epoch: int
+    copy: int
+    attempts: int  #: before this one
+    token: bytes  #: the subscriber's
+    recipient: Mailbox
+    first_at: datetime | None  #: date of the first attempt
+    revision: str | None  #: fixed by it
+    content: str | None  #: its hash
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What `begin` fixes for one attempt."""
+
+    claim: Claim
+    revision: str
+    date: datetime
+    message_id: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An outcome with what it does next."""
+
+    claim: Claim
+    outcome: Outcome
+    retry_at: datetime | None = None  #: of a Deferred; None = given up for this time
+
+
+class Ledger:
+    """One statement per verb, the same for both databases."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # Leases
+
+    def sweep(self, *, at: datetime, doubt_for: timedelta) -> int:
+        """Settle expired leases: claimed → planned, submitting → uncertain. Returns how many became uncertain."""
+        with self._store.write() as c:
+            values = {"at": micros(at), "wait": doubt_for // timedelta(microseconds=1)}
+            c.execute(_RELEASE_EXPIRED, values)
+            c.execute(_ATTEMPT_UNKNOWN, values)
+            return c.execute(_DOUBT_EXPIRED, values).rowcount
+
+    def claims(self, *, at: datetime, lease: timedelta, prompt: timedelta, size: int = 500) -> Iterator[list[Claim]]:
+        """Batch after batch of what may leave now, each a durable claim.
+
+        A row that is passed over in one batch (its zone asleep, its post held) is not looked at again here,
+        so a run costs one walk over what is due, however much of it must wait.
+        """
+        after: tuple[int, int] = (-1, -1)
+        while True:
+            with self._store.write() as c:
+                skip_locked = "FOR UPDATE OF d SKIP LOCKED" if c.dialect.name == "postgresql" else ""
+                values = {
+                    "at": micros(at), "late": micros(at - prompt), "lease": micros(at + lease),
+                    "size": size, "after_time": after[0], "after_id": after[1],
+                }  # fmt: skip
+                ids = [row[0] for row in c.execute(text(_CLAIM.format(skip_locked=skip_locked)), values)]
+                batch, last = _read_claims(c, ids)
+            if not ids:
+                return
+            after = last
+            yield batch
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        """Give claimed deliveries back untouched."""
+        rows = [_fenced(claim) for claim in claims]
+        if rows:
+            with self._store.write() as c:
+                c.execute(_RELEASE, rows)
+
+    # Attempts
+
+    def begin(self, attempts: Sequence[Begun], *, at: datetime, lease: timedelta) -> set[int]:
+        """Make attempts durable; returns the deliveries that may really be submitted.
+
+        Missing from it: whose lease another worker took, and who left, was suppressed or paused in the
+        meantime; the latter are withdrawn.
+        """
+        if not attempts:
+            return set()
+        rows = [
+            _fenced(a.claim) | {
+                "at": micros(at), "lease": micros(at + lease), "revision": a.revision, "date": micros(a.date),
+                "recipient": json.dumps([a.claim.recipient.name, str(a.claim.recipient.address)], ensure_ascii=False),
+                "message_id": a.message_id, "content": a.content,
+            }
+            for a in attempts
+        ]  # fmt: skip
+        ids = [a.claim.id for a in attempts]
+        with self._store.write() as c:
+            c.execute(_BEGIN, rows)
+            ours = {(a.claim.id, a.claim.fence) for a in attempts}
+            begun = {row.id for row in c.execute(_BEGUN, {"ids": ids}) if (row.id, row.fence) in ours}
+            c.execute(_WITHDRAW, [_fenced(a.claim) for a in attempts])
+        return begun
+
+    def record(self, results: Sequence[Result], *, provider: str, at: datetime, doubt_for: timedelta) -> int:
+        """Keep what came of attempts, in one commit; returns how many came too late to count."""
+        if not results:
+            return 0
+        with self._store.write() as c:
+            lost = 0
+            for result in results:
+                lost += not _record(c, result, provider, at, doubt_for)
+            return lost
+
+    def fault(self, claim: Claim, problem: str, *, at: datetime, wait: timedelta) -> bool:
+        """A message could not be composed: try it again later, or quarantine it. True when quarantined."""
+        values = _fenced(claim) | {
+            "diagnostic": problem, "at": micros(at), "retry": micros(at + wait), "most": FAULTS_MAX,
+            "subscriber_at": micros(at),
+        }  # fmt: skip
+        with self._store.write() as c:
+            c.execute(_FAULT, values)
+            quarantined = c.execute(_QUARANTINE, values).rowcount == 1
+            if quarantined:
+                c.execute(_PASS_ON, values)  # the sequence goes on after one `every`
+            return quarantined
+
+    def take_back(self, claims: Iterable[Claim], *, at: datetime) -> None:
+        """Undo refusals of messages: the provider's trouble was not these readers'."""
+        rows = [_fenced(claim) | {"at": micros(at)} for claim in claims]
+        if rows:
+            with self._store.write() as c:
+                c.execute(_TAKE_BACK, rows)
+
+    # Doubt
+
+    def in_doubt(self, *, at: datetime) -> list[tuple[int, str, bool]]:
+        """(delivery, Message-ID, was it resent once) of every open doubt whose waiting time is over."""
+        with self._store.read() as c:
+            return [(r[0], r[1], bool(r[2])) for r in c.execute(_IN_DOUBT, {"at": micros(at)})]
+
+    def settle_doubt(self, delivery: int, *, arrived: bool | None, at: datetime, resend: bool) -> None:
+        """Close one doubt: it *arrived*, it did not, or (None) nobody can say: then *resend* once or hold."""
+        with self._store.write() as c:
+            values = {"id": delivery, "at": micros(at)}
+            if arrived:
+                _accept_uncertain(c, delivery, at=None, why="found at the provider")
+            elif arrived is False or resend:
+                c.execute(_RESEND, values | {"resent": int(arrived is None)})
+            else:
+                c.execute(_HOLD_DOUBT, values)
+                c.execute(_PASS_ON, values)
+
+    # Templates
+
+    def keep_template(self, revision: str, post_id: int, body: bytes, *, at: datetime) -> None:
+        """Store a compiled template under its hash."""
+        with self._store.write() as c:
+            c.execute(_KEEP, {"revision": revision, "post": post_id, "at": micros(at), "body": body})
+
+    def template(self, revision: str) -> bytes | None:
+        """The compiled template of *revision*."""
+        with self._store.read() as c:
+            body = c.scalar(text("SELECT body FROM template WHERE revision = :r"), {"r": revision})
+            return None if body is None else bytes(body)
+
+
+def _fenced(claim: Claim) -> dict[str, Any]:
+    return {"id": claim.id, "fence": claim.fence}
+
+
+def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int, int]]:
+    """The claims in the order in which they fell due, and the last one's place in it."""
+    if not ids:
+        return [], (-1, -1)
+    rows = c.execute(_READ_CLAIMS, {"ids": ids}).all()
+    claims = []
+    for row in rows:
+        name, address = json.loads(row.recipient) if row.revision else (row.name, row.address)
+        local, _, domain = address.rpartition("@")
+        claims.append(
+            Claim(
+                row.id, row.fence, row.post_id, row.ident, row.epoch, row.copy, row.attempts, bytes(row.token),
+                Mailbox(name, Address(local, domain)), optional_instant(row.date), row.revision, row.content,
+            )
+        )  # fmt: skip
+    return claims, (rows[-1].not_before, rows[-1].id)
+
+
+def _record(c: Connection, result: Result, provider: str, at: datetime, doubt_for: timedelta) -> bool:
+    """One result; False when another worker holds the delivery by now."""
+    outcome = result.outcome
+    reply = outcome.diagnostic if isinstance(outcome, Uncertain) else outcome.reply
+    words = reply if isinstance(reply, Reply) else Reply(0, "", reply or "")
+    values: dict[str, Any] = _fenced(result.claim) | {
+        "at": micros(at), "provider": provider, "code": words.code or None, "status": words.status or None,
+        "diagnostic": words.text or None,
+    }  # fmt: skip
+    match outcome:
+        case Accepted():
+            done = c.execute(_ACCEPT, values | {"provider_id": outcome.provider_id or None}).rowcount
+            if done:
+                c.execute(_ADVANCE, values)
+        case Deferred() if result.retry_at is not None:
+            done = c.execute(_DEFER, values | {"retry": micros(result.retry_at)}).rowcount
+        case Deferred():
+            done = c.execute(_GIVE_UP, values).rowcount
+            if done:
+                c.execute(_STRIKE, values)
+        case Rejected():
+            blamed = outcome.about is About.ADDRESS
+            verdict = {"about": outcome.about.value, "reopen": int(blamed), "reason": "dead" if outcome.suppress else ""}
+            done = c.execute(_REJECT, values | verdict).rowcount
+            if done and blamed:
+                c.execute(_PAUSE, values | {"pause": int(Pause.ADDRESS)})
+        case Uncertain():
+            done = c.execute(_DOUBT, values | {"retry": micros(at + doubt_for)}).rowcount
+    if done:
+        c.execute(_ATTEMPT, values | {"outcome": type(outcome).__name__.lower()})
+    return bool(done)
+
+
+def _accept_uncertain(c: Connection, delivery: int, *, at: datetime | None, why: str) -> None:
+    """Settle an uncertain delivery as accepted, at *at* or (None) when it was last handed over."""
+    values = {"id": delivery, "at": micros(at) if at else None, "why": why}
+    c.execute(_ACCEPT_UNCERTAIN, values)
+    begun = c.scalar(text("SELECT accepted_at FROM delivery WHERE id = :id"), values)
+    c.execute(_ADVANCE, values | {"at": begun})
+    c.execute(text("UPDATE attempt SET outcome = 'accepted', diagnostic = :why WHERE delivery_id = :id AND n ="
+                   " (SELECT attempts FROM delivery WHERE id = :id)"), values)  # fmt: skip
+
+
+_ACTIVE = "s.status = 'active' AND s.pauses = 0"
+_CLAIM = (
+    "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN ("
+    " SELECT d.id FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN zone z ON z.id = s.zone_id"
+    " JOIN post p ON p.id = d.post_id"
+    " WHERE d.open = 1 AND d.state IN ('planned', 'deferred') AND d.not_before <= :at"
+    " AND (d.not_before > :after_time OR (d.not_before = :after_time AND d.id > :after_id))"
+    f" AND {_ACTIVE} AND COALESCE(s.not_before, 0) <= :at"
+    " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
+    " AND p.standing = 'live'"
+    " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
+)
+_READ_CLAIMS = text(
+    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.not_before, d.date, d.revision, d.content,"
+    " d.recipient, s.token, s.name, s.address"
+    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
+    " WHERE d.id IN :ids ORDER BY d.not_before, d.id"
+).bindparams(bindparam("ids", expanding=True))
+_MINE = "id = :id AND fence = :fence"
+_RELEASE = text(f"UPDATE delivery SET state = 'planned', lease_until = NULL WHERE {_MINE} AND state = 'claimed'")
+_BEGIN = text(
+    "UPDATE delivery SET state = 'submitting', attempts = attempts + 1, begun_at = :at, lease_until = :lease,"
+    " revision = :revision, date = :date, recipient = :recipient, message_id = :message_id, content = :content"
+    f" WHERE {_MINE} AND state = 'claimed'"
+    f" AND EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {_ACTIVE})"
+)
+_BEGUN = text("SELECT id, fence FROM delivery WHERE id IN :ids AND state = 'submitting'").bindparams(
+    bindparam("ids", expanding=True)
+)
+_WITHDRAW = text(
+    "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1, lease_until = NULL"
+    f" WHERE {_MINE} AND state = 'claimed'"
+)
+# Late results of our own attempt still count after its lease ran out: the fence says that nobody else tried.
+_OURS = f"{_MINE} AND state IN ('submitting', 'uncertain')"
+_REPLY = "lease_until = NULL, provider = :provider, code = :code, status = :status, diagnostic = :diagnostic"
+_ACCEPT = text(
+    f"UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = :at, provider_id = :provider_id, {_REPLY}"
+    f" WHERE {_OURS}"
+)
+# Copies and late posts never move the position; nothing ever moves it back.
+_ADVANCE = text(
+    "UPDATE subscriber SET handed_over_at = :at, strikes = 0, struck_at = NULL,"
+    " anchor_at = CASE WHEN d.copy = 0 THEN :at ELSE anchor_at END,"
+    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.number >"
+    "  COALESCE((SELECT h.number FROM post h WHERE h.id = subscriber.high_water), subscriber.floor)"
+    "  THEN d.post_id ELSE high_water END"
+    " FROM (SELECT post_id, subscriber_id, copy, late, number FROM delivery WHERE id = :id) AS d"
+    " WHERE subscriber.id = d.subscriber_id"
+)
+_DEFER = text(f"UPDATE delivery SET state = 'deferred', not_before = :retry, {_REPLY} WHERE {_OURS}")
+_GIVE_UP = text(
+    f"UPDATE delivery SET state = 'deferred', open = NULL, reopen = 1, reason = 'given up for now', {_REPLY} WHERE {_OURS}"
+)
+_STRIKE = text(
+    "UPDATE subscriber SET strikes = strikes + 1, struck_at = COALESCE(struck_at, :at), not_before = :at"
+    " WHERE id = (SELECT subscriber_id FROM delivery WHERE id = :id)"
+)
+_REJECT = text(f"UPDATE delivery SET state = 'rejected', open = NULL, reopen = :reopen, about = :about, reason = :reason, {_REPLY} WHERE {_OURS}")
+_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = (SELECT subscriber_id FROM delivery WHERE id = :id)")
+_DOUBT = text(f"UPDATE delivery SET state = 'uncertain', not_before = :retry, {_REPLY} WHERE {_OURS}")
+_ATTEMPT = text(
+    "INSERT INTO attempt (delivery_id, n, at, provider, outcome, code, status, diagnostic)"
+    " SELECT id, attempts, begun_at, :provider, :outcome, :code, :status, :diagnostic FROM delivery WHERE id = :id"
+    " ON CONFLICT (delivery_id, n) DO UPDATE SET outcome = excluded.outcome, code = excluded.code,"
+    " status = excluded.status, diagnostic = excluded.diagnostic"
+)
+_RELEASE_EXPIRED = text(
+    "UPDATE delivery SET state = 'planned', lease_until = NULL WHERE state = 'claimed' AND lease_until <= :at"
+)
+_EXPIRED = "state = 'submitting' AND lease_until <= :at"
+_ATTEMPT_UNKNOWN = text(
+    "INSERT INTO attempt (delivery_id, n, at, provider, outcome, diagnostic)"
+    f" SELECT id, attempts, begun_at, '', 'uncertain', 'the run ended before the answer' FROM delivery WHERE {_EXPIRED}"
+    " ON CONFLICT (delivery_id, n) DO NOTHING"
+)
+_DOUBT_EXPIRED = text(
+    "UPDATE delivery SET state = 'uncertain', lease_until = NULL, not_before = begun_at + :wait,"
+    f" diagnostic = 'the run ended before the answer' WHERE {_EXPIRED}"
+)
+_IN_DOUBT = text(
+    "SELECT id, message_id, resent FROM delivery WHERE state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
+)
+_RESEND = text(
+    "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"
+    " WHERE id = :id AND state = 'uncertain'"
+)
+_HOLD_DOUBT = text("UPDATE delivery SET open = NULL, reason = 'held' WHERE id = :id AND state = 'uncertain'")
+# Doubt and quarantine let the sequence go on, one `every` after the attempt.
+_PASS_ON = text(
+    "UPDATE subscriber SET anchor_at = COALESCE(d.begun_at, :at), handed_over_at = COALESCE(d.begun_at, handed_over_at)"
+    " FROM (SELECT subscriber_id, begun_at FROM delivery WHERE id = :id) AS d WHERE subscriber.id = d.subscriber_id"
+)
+_ACCEPT_UNCERTAIN = text(
+    "UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = COALESCE(:at, begun_at), diagnostic = :why,"
+    " late = CASE WHEN copy = 0 AND number < (SELECT COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    "  FROM subscriber s WHERE s.id = delivery.subscriber_id) THEN 1 ELSE late END"
+    " WHERE id = :id AND state = 'uncertain'"
+)
+_FAULT = text(
+    "UPDATE delivery SET state = 'planned', lease_until = NULL, faults = faults + 1, not_before = :retry, diagnostic = :diagnostic"
+    f" WHERE {_MINE} AND state = 'claimed'"
+)
+_QUARANTINE = text(f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {_MINE} AND state = 'planned' AND faults >= :most")
+_TAKE_BACK = text(
+    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at"
+    f" WHERE {_MINE} AND state = 'rejected' AND about = 'message'"
+)
+_KEEP = text(
+    "INSERT INTO template (revision, post_id, created_at, body) VALUES (:revision, :post, :at, :body)"
+    " ON CONFLICT (revision) DO NOTHING"
+)

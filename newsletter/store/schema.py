@@ -1,0 +1,273 @@
+"""The tables, once for both databases.
+
+Instants are whole microseconds since 1970 (UTC): SQLite drops time-zone offsets silently, and the planner
+compares and adds instants in SQL; the price is that a shell shows numbers. `Instant` lets only aware
+datetimes in. Flags are small integers, so that one statement serves both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class State(StrEnum):
+    """Of a delivery (docs/guarantees.md)."""
+
+    PLANNED = "planned"  #: promised; nobody has touched it
+    CLAIMED = "claimed"  #: one worker holds a lease; nothing that could be accepted has left
+    SUBMITTING = "submitting"  #: may be accepted at any moment; a crash here leaves doubt
+    ACCEPTED = "accepted"  #: the provider took responsibility, not: it was read
+    DEFERRED = "deferred"  #: refused for now; another attempt at `not_before`
+    REJECTED = "rejected"  #: refused for good
+    UNCERTAIN = "uncertain"  #: handed over, no answer (RFC 1047)
+    WITHDRAWN = "withdrawn"  #: consent, suppression, a pause or a retraction came first; never submitted
+    SKIPPED = "skipped"  #: a rule passed it over, see `reason`
+    QUARANTINED = "quarantined"  #: it could not be composed, five times over
+
+
+def micros(at: datetime) -> int:
+    """*at* (aware) in microseconds since 1970."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(value: int) -> datetime:
+    """The aware UTC datetime of `micros`."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def optional_instant(value: int | None) -> datetime | None:
+    """As `instant`; None stays None."""
+    return None if value is None else instant(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return optional_instant(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only for a column that is exactly INTEGER.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _flag(name: str) -> Column[int]:
+    return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+zone = Table(  # `sequence.Window` of every zone in use, refreshed by each tick; row 1 is the newsletter's own
+    "zone",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("slot", Instant, nullable=False),
+    Column("cutoff", Instant, nullable=False),
+    Column("day_end", Instant, nullable=False),
+    Column("opens", Instant, nullable=False),
+    _flag("daytime"),
+    _flag("quiet"),
+)
+HOME_ZONE = 1
+
+post = Table(  # `catalogue.Entry`
+    "post",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ident", Text, nullable=False, unique=True),
+    Column("number", Integer, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _flag("late"),
+    Column("tags", Text, nullable=False, server_default=""),  # "|one|two|"; empty = everyone
+    Column("publish_at", Instant),
+    Column("release_at", Instant),
+    Column("present_from", Instant),
+    Column("live_since", Instant),
+    Column("off_since", Instant),
+    Column("frozen_at", Instant),
+)
+
+audience = Table(  # a post's tags as LIKE patterns over subscriber.tags
+    "audience",
+    metadata,
+    Column("post_id", ForeignKey("post.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("token", LargeBinary(16), nullable=False, unique=True),  # 128 random bits: the id in URLs and Message-IDs
+    Column("address", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),  # Address.key
+    Column("name", Text, nullable=False, server_default=""),
+    Column("zone_id", ForeignKey("zone.id"), nullable=False, server_default=str(HOME_ZONE)),
+    Column("tags", Text, nullable=False, server_default=""),  # "|one|two|"
+    Column("status", Text, nullable=False),  # subscribers.Status
+    Column("pauses", SmallInteger, nullable=False, server_default="0"),  # subscribers.Pause
+    _flag("in_file"),  # stood in the owner's file at the last look
+    _flag("own_fields"),  # fields the reader set: no file overwrites them
+    Column("created_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),  # the evidence's own date
+    Column("active_since", Instant),  # the planner's: slots from here on count
+    Column("not_before", Instant),
+    Column("epoch", SmallInteger, nullable=False, server_default="0"),  # restarts
+    Column("high_water", ForeignKey("post.id")),  # the post last handed over
+    Column("floor", Integer, nullable=False, server_default="-1"),  # counts as having had this number
+    Column("anchor_at", Instant),  # the previous hand-over as the cadence sees it: an owner's pause shifts it
+    Column("handed_over_at", Instant),  # the previous hand-over itself
+    Column("strikes", SmallInteger, nullable=False, server_default="0"),  # posts given up for soft bounces
+    Column("struck_at", Instant),  # the first of them
+)
+
+consent = Table(  # append-only evidence
+    "consent",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("status", Text, nullable=False),  # after it
+    Column("detail", Text, nullable=False, server_default=""),
+)
+
+suppression = Table(  # survives erasure: a keyed hash, no address
+    "suppression",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+template = Table(  # compose.MessageTemplate under its hash, so that a retry has the same bytes
+    "template",
+    metadata,
+    Column("revision", Text, primary_key=True),
+    Column("post_id", ForeignKey("post.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("post_id", ForeignKey("post.id"), nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("epoch", SmallInteger, nullable=False),
+    Column("copy", SmallInteger, nullable=False, server_default="0"),  # the planner makes copy 0, `resend` the others
+    Column("number", Integer, nullable=False),  # of the post when this was planned
+    _flag("late"),  # out of the order of numbers on purpose: catch_up, or settled by hand
+    Column("state", Text, nullable=False),
+    Column("open", SmallInteger),  # 1 while it keeps the next post back, else NULL
+    _flag("reopen"),  # closed but not settled: planned again when the reader is active again
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("slot", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    Column("fence", Integer, nullable=False, server_default="0"),  # rises with each claim
+    Column("lease_until", Instant),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("faults", SmallInteger, nullable=False, server_default="0"),  # times it could not be composed
+    _flag("resent"),  # sent once more after doubt: at most one copy may have arrived
+    Column("begun_at", Instant),  # the last attempt
+    # Fixed by the first attempt, so that every further one has the same bytes:
+    Column("revision", ForeignKey("template.revision")),
+    Column("date", Instant),
+    Column("recipient", Text),  # JSON [name, address]
+    Column("message_id", Text),
+    Column("content", Text),  # SHA-256 of the bytes
+    # What came of it:
+    Column("provider", Text),
+    Column("provider_id", Text),
+    Column("code", SmallInteger),
+    Column("status", Text),  # RFC 3463
+    Column("diagnostic", Text),
+    Column("about", Text),  # mail.About
+    Column("accepted_at", Instant),
+    UniqueConstraint("post_id", "subscriber_id", "epoch", "copy"),
+    CheckConstraint("open IS NULL OR open = 1", name="open"),
+)
+
+# The database itself refuses a second post while one is under way.
+Index("uq_delivery_open", delivery.c.subscriber_id, unique=True, sqlite_where=text("open = 1"), postgresql_where=text("open = 1"))
+_CLAIMABLE = text("open = 1 AND state IN ('planned', 'deferred')")
+Index("ix_delivery_claimable", delivery.c.not_before, delivery.c.id, sqlite_where=_CLAIMABLE, postgresql_where=_CLAIMABLE)
+_LEASED = text("state IN ('claimed', 'submitting')")
+Index("ix_delivery_leased", delivery.c.lease_until, sqlite_where=_LEASED, postgresql_where=_LEASED)
+_DOUBT = text("state IN ('uncertain', 'quarantined', 'rejected')")
+Index("ix_delivery_doubt", delivery.c.state, sqlite_where=_DOUBT, postgresql_where=_DOUBT)
+_REOPEN = text("reopen = 1")
+Index("ix_delivery_reopen", delivery.c.subscriber_id, sqlite_where=_REOPEN, postgresql_where=_REOPEN)
+_KNOWN = text("provider_id IS NOT NULL")
+Index("ix_delivery_provider_id", delivery.c.provider_id, sqlite_where=_KNOWN, postgresql_where=_KNOWN)
+
+attempt = Table(  # append-only: what each attempt came to
+    "attempt",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("n", SmallInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("code", SmallInteger),
+    Column("status", Text),
+    Column("diagnostic", Text),
+    sqlite_with_rowid=False,
+)
+
+promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the number of rows
+    "promise",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("post_id", ForeignKey("post.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # planned, skipped, copy, erased
+    Column("count", BigInteger, nullable=False),
+)
