@@ -34,6 +34,7 @@ _UNITS = {
 }
 _DURATION = re.compile(r"([0-9]{1,6})\s*([a-z]+)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+_WORD_MAX = 64  # comparing costs the product of both lengths
 _TEN_YEARS = timedelta(days=3650)
 _NAME_ADDR = re.compile(r'(?:"((?:\\.|[^"\\])*)"|([^<>"]*))\s*<([^<>]+)>')  # RFC 5322 section 3.4
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # RFC 5646, the common shape
@@ -51,7 +52,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only a fault needs it
 
     by_lower = {entry.lower(): entry for entry in allowed}
-    close = get_close_matches(word.lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
+    close = get_close_matches(word[:_WORD_MAX].lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None
 
 
@@ -245,11 +246,18 @@ def zone(name: str) -> ZoneInfo:
     raise WrongValueError(f'{hint}write a time zone by its IANA name, such as "America/Los_Angeles" or "Europe/Berlin"')
 
 
+@lru_cache(maxsize=1024)
 def _nearest_zone(name: str) -> str | None:
+    """Cached, because it reads the folders of the database (40 ms) and a subscriber file repeats its mistakes."""
     word = re.sub(r"\s+", "_", name.strip())
     # By the city first: owners write "Los Angeles" or "US/Los_Angeles".
-    cities = {key.rpartition("/")[2].lower(): key for key in sorted(available_timezones(), reverse=True) if "/" in key}
-    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, available_timezones())
+    cities = {key.rpartition("/")[2].lower(): key for key in sorted(_zones(), reverse=True) if "/" in key}
+    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, _zones())
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def timezone(value: object) -> ZoneInfo:

@@ -71,16 +71,18 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
         ),
         (
             Said.OURS,
-            r"relay|authenticat|auth(?:entication)? (?:is )?required|\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)"
+            r"relay(?!\w* (?:recipient|domain))"  # "unknown in relay recipient table" is Postfix on a dead address
+            r"|authenticat|auth required|\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)"
             r"|block ?-?list|black ?-?list|deny ?-?list|spamhaus|spamcop|\brbl\b|dnsbl|reputation"
             r"|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b|\byour (?:ip|host|server|network|domain|account)\b"
             r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)",
         ),
-        (Said.BLOCKED, r"block(?:ed|ing)|\bban(?:ned)?\b|\bspam\b|policy|prohibited|access denied|administrat"),
+        (Said.BLOCKED, r"\bblock(?:ed|ing|s)?\b|\bban(?:ned)?\b|\bspam\b"),
         (
             Said.DEAD,
             r"(?:no such|unknown|invalid|non-?existent) (?:local )?(?:user|recipient|mailbox|address|account|person)"
-            r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}(?:unknown|not (?:found|known|exist)|invalid)"
+            r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}"
+            r"(?:unknown|not (?:found|known|exist)|invalid)"
             r"|(?:does ?n[o']t|does not|do not|did not) exist|(?:does ?n[o']t|does not) have .{0,30}account"
             r"|no mailbox (?:here )?by that name|(?:account|mailbox|user) .{0,40}(?:disabled|deactivated|closed)"
             r"|no longer (?:active|available|in use|valid|works here|exists)",
@@ -119,9 +121,7 @@ def retry_after(reply: Reply) -> timedelta | None:
     return BUSY if reply.code == 421 or not permanent(reply) else None
 
 
-def outcome(
-    phase: Literal[Phase.RCPT, Phase.DATA, Phase.DOT], reply: Reply
-) -> Accepted | Deferred | Rejected:
+def outcome(phase: Literal[Phase.RCPT, Phase.DATA, Phase.DOT], reply: Reply) -> Accepted | Deferred | Rejected:
     """What *reply* makes of the message in hand. A 2xx counts only after the final dot; the caller looks before."""
     if phase is Phase.DOT and reply.code < 300:
         return Accepted(reply=reply)

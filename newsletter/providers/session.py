@@ -50,7 +50,7 @@ class Dropped(smtplib.SMTPServerDisconnected):
 
 
 class Session(smtplib.SMTP):
-    """One connection. `open` it, then `command` and `reply`; `leave` politely or `close`."""
+    """One connection at a time: `open`, `command` and `reply`, `leave` or `close`; may be opened again."""
 
     def __init__(self, settings: SmtpSettings, context: ssl.SSLContext | None, *, helo: str) -> None:
         seconds = settings.timeout.total_seconds()
@@ -65,6 +65,7 @@ class Session(smtplib.SMTP):
 
     def open(self) -> None:
         """Connect, greet, encrypt, log in. Raises `ProviderError` and is closed again then."""
+        self._forget()
         try:
             self._connect()
             self._check(Phase.CONNECT, self.reply())
@@ -130,9 +131,13 @@ class Session(smtplib.SMTP):
                 "may be interfering. No letter and no password was sent; try another network or ask your mail host"
             )
         self._encrypt()
-        # RFC 3207 section 4.2: what was said before TLS is forgotten.
-        self.ehlo_resp, self.esmtp_features, self.does_esmtp = None, {}, False
+        self._forget()  # RFC 3207 section 4.2
         self._greet()
+
+    def _forget(self) -> None:
+        """What was said before counts no more."""
+        self._buffer.clear()
+        self.ehlo_resp, self.esmtp_features, self.does_esmtp = None, {}, False
 
     def _login(self) -> None:
         user = self._settings.username
@@ -159,16 +164,15 @@ class Session(smtplib.SMTP):
 
     def command(self, line: str) -> Reply:
         """Say *line*, give the reply. Raises `Dropped` (or smtplib's SMTPServerDisconnected)."""
-        self.put(line.encode("ascii") + b"\r\n" if "\r" not in line and "\n" not in line else b"")
+        if not line.isascii() or not line.isprintable():  # an Address has parsed; this holds if one ever hadn't
+            raise ValueError(f"{shown(line)} can't be said in SMTP")
+        self.put(line.encode("ascii") + b"\r\n")
         return self.reply()
 
     def put(self, data: bytes) -> None:
         """Send *data*. Raises `Dropped`; also when the server has spoken out of turn, since we're out of step then."""
-        if not data:
-            raise ValueError("a command must be one line")
         if self._buffer or self.sock is None:
             raise Dropped("it spoke out of turn" if self._buffer else "not connected")
-        self.sock.settimeout(self._seconds)
         try:
             self.sock.sendall(data)
         except OSError as error:
@@ -185,7 +189,7 @@ class Session(smtplib.SMTP):
 
     def quiet(self) -> bool:
         """Whether the session is open and the server has said nothing unasked: a farewell (421), or its closing."""
-        if self.sock is None or self._buffer:
+        if self.sock is None or self._buffer or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             return False
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
@@ -213,11 +217,16 @@ class Session(smtplib.SMTP):
             line = self._line(deadline, seconds)
             digits, more, text = line[:3], line[3:4], line[4:]
             # RFC 5321 section 4.2.1: the same code on every line.
-            if not (digits.isdigit() and b"200" <= digits < b"600" and more in (b"", b" ", b"-")) or (code or digits) != digits:
+            if (
+                not (digits.isdigit() and b"200" <= digits < b"600" and more in (b"", b" ", b"-"))
+                or (code or digits) != digits
+            ):
                 raise Dropped(f"it answered {shown(line.decode('utf-8', 'replace'))}, which is not SMTP")
             code = digits
             lines.append(text)
             if more != b"-":
+                if self.sock is not None:
+                    self.sock.settimeout(self._seconds)  # reading has shortened it
                 return int(code), b"\n".join(lines)
         raise Dropped("its answer did not end")
 
@@ -275,7 +284,7 @@ class Session(smtplib.SMTP):
     def dropped(self, drop: OSError) -> ProviderError:
         """The session broke again and again before anything was handed over."""
         return ProviderError(
-            f"{self.server} breaks off in the middle: {drop}; it's tried again, and nothing was sent twice",
+            f"{self.server} breaks off in the middle: {drop}; nothing to do unless it lasts, then ask your mail host",
             retry_after=BUSY,
         )
 

@@ -21,10 +21,7 @@ LARGEST = 5 * 1024 * 1024  #: octets of one image file
 COLUMN = 552  #: px, the width of the text column: nothing is shown wider
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = frozenset(
-    [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"pHYs", b"bKGD"]
-    + [b"acTL", b"fcTL", b"fdAT"]
-)
+_PNG_KEPT = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT pHYs bKGD acTL fcTL fdAT".split())
 # A marker inside entropy-coded data: neither a stuffed zero, a restart, nor fill.
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG, DAC
@@ -32,7 +29,7 @@ _SOS, _EOI, _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xDA, 0xD9, 0xE0, 0xE1, 
 _SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 
 
-class Unusable(ValueError):
+class ImageError(ValueError):
     """Why an image can't be taken, as the end of a sentence that begins with its name."""
 
 
@@ -49,9 +46,9 @@ class InlineImage:
 
 
 def load(source: str, *, post: Path, domain: str) -> InlineImage:
-    """The image that *post* (the path of its file) calls *source*; raises `Unusable`."""
+    """The image that *post* (the path of its file) calls *source*; raises `ImageError`."""
     if re.match(r"[a-z][a-z0-9+.-]*:|//", source, re.IGNORECASE):
-        raise Unusable(
+        raise ImageError(
             "is not in this project, so opening the mail would tell another site who read it and when; "
             "save the picture in posts/images and write ![what it shows](images/NAME.jpg)"
         )
@@ -75,16 +72,16 @@ def _read(source: str, post: Path) -> bytes:
     project = post.resolve().parent.parent
     path = (post.parent / source).resolve()
     if not path.is_relative_to(project):
-        raise Unusable("lies outside the project folder; copy the picture into posts/images")
+        raise ImageError("lies outside the project folder; copy the picture into posts/images")
     try:
         size = path.stat().st_size
         if size > LARGEST:
-            raise Unusable(f"has {size / 1_048_576:.1f} MB; 5 MB is the most, and 200 kB is plenty: save it smaller")
+            raise ImageError(f"has {size / 1_048_576:.1f} MB; 5 MB is the most, and 200 kB is plenty: save it smaller")
         return path.read_bytes()
     except FileNotFoundError:
-        raise Unusable(f"is not there; put the file at {post.parent / source} or correct its name") from None
+        raise ImageError(f"is not there; put the file at {post.parent / source} or correct its name") from None
     except OSError as error:
-        raise Unusable(f"can't be read ({error.strerror}); check the file at {post.parent / source}") from None
+        raise ImageError(f"can't be read ({error.strerror}); check the file at {post.parent / source}") from None
 
 
 def _examine(data: bytes) -> tuple[str, int, int, bytes]:
@@ -98,14 +95,14 @@ def _examine(data: bytes) -> tuple[str, int, int, bytes]:
         elif data[:6] in (b"GIF87a", b"GIF89a"):
             found = "gif", *struct.unpack_from("<HH", data, 6), data
         else:
-            raise Unusable(
+            raise ImageError(
                 "is no PNG, JPEG or GIF, the three kinds that every mail program shows; "
                 "open it in an image program and export it as JPEG or PNG"
             )
     except (struct.error, IndexError):
-        raise Unusable(_DAMAGED) from None
+        raise ImageError(_DAMAGED) from None
     if not found[1] or not found[2]:
-        raise Unusable(_DAMAGED)
+        raise ImageError(_DAMAGED)
     return found
 
 
@@ -118,7 +115,7 @@ def _clean_png(data: bytes) -> bytes:
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise Unusable(_DAMAGED)
+            raise ImageError(_DAMAGED)
         if kind in _PNG_KEPT:
             kept.append(data[at:end])
         at = end
@@ -131,13 +128,13 @@ def _clean_jpeg(data: bytes) -> tuple[int, int, bytes]:
     while True:
         found = _JPEG_MARKER.match(data, at)
         if not found:
-            raise Unusable(_DAMAGED)
+            raise ImageError(_DAMAGED)
         marker, at = found[1][0], found.end()
         if marker == _EOI:
             break
         end = at + struct.unpack_from(">H", data, at)[0]
         if end > len(data):
-            raise Unusable(_DAMAGED)
+            raise ImageError(_DAMAGED)
         body = data[at:end]
         if marker in _JPEG_SIZES:
             height, width = struct.unpack_from(">HH", body, 3)
@@ -147,14 +144,14 @@ def _clean_jpeg(data: bytes) -> tuple[int, int, bytes]:
         if marker == _SOS:  # the coded picture follows, up to the next real marker
             following = _JPEG_MARKER.search(data, end)
             if not following:
-                raise Unusable(_DAMAGED)
+                raise ImageError(_DAMAGED)
             end = following.start()
             body = data[at:end]
         if _wanted(marker, body):
             kept.append(bytes((0xFF, marker)) + body)
         at = end
     if not size:
-        raise Unusable(_DAMAGED)
+        raise ImageError(_DAMAGED)
     if turn != 1:
         kept.insert(1, _only_orientation(turn))
     kept.append(b"\xff\xd9")

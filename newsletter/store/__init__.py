@@ -87,6 +87,12 @@ class Store:
             generation = connection.scalar(_RAISE)
         self._note(int(generation or 0))
 
+    def scrub(self) -> None:
+        """Leave no trace of deleted rows in SQLite's write-ahead log or free pages (secure_delete zeroes them)."""
+        if self.engine.dialect.name == "sqlite":
+            with plain_errors(self.label), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # Parts
 
     @cached_property

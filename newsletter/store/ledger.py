@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, text
 
+from newsletter.errors import NotFound, StoreError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
 from newsletter.store.schema import micros, optional_instant
 from newsletter.subscribers import Pause
@@ -61,12 +62,26 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """One delivery that was handed over and never answered."""
+
+    delivery: int
+    message_id: str
+    provider: str
+    resent: bool  #: it was sent once more already
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """An outcome with what it does next."""
 
     claim: Claim
     outcome: Outcome
     retry_at: datetime | None = None  #: of a Deferred; None = given up for this time
+
+
+class _DryRun(Exception):
+    """Rolls back what was only counted."""
 
 
 class Ledger:
@@ -107,15 +122,20 @@ class Ledger:
             yield batch
 
     def release(self, claims: Iterable[Claim]) -> None:
-        """Give claimed deliveries back untouched."""
+        """Give deliveries back that certainly were not handed over, whether or not they had begun."""
         rows = [_fenced(claim) for claim in claims]
         if rows:
             with self._store.write() as c:
                 c.execute(_RELEASE, rows)
 
+    def withdraw_inactive(self) -> int:
+        """Withdraw what is planned for people who left, were suppressed or paused; returns how many."""
+        with self._store.write() as c:
+            return c.execute(_WITHDRAW_INACTIVE).rowcount
+
     # Attempts
 
-    def begin(self, attempts: Sequence[Begun], *, at: datetime, lease: timedelta) -> set[int]:
+    def begin(self, attempts: Sequence[Begun], *, provider: str, at: datetime, lease: timedelta) -> set[int]:
         """Make attempts durable; returns the deliveries that may really be submitted.
 
         Missing from it: whose lease another worker took, and who left, was suppressed or paused in the
@@ -127,7 +147,7 @@ class Ledger:
             _fenced(a.claim) | {
                 "at": micros(at), "lease": micros(at + lease), "revision": a.revision, "date": micros(a.date),
                 "recipient": json.dumps([a.claim.recipient.name, str(a.claim.recipient.address)], ensure_ascii=False),
-                "message_id": a.message_id, "content": a.content,
+                "message_id": a.message_id, "content": a.content, "provider": provider,
             }
             for a in attempts
         ]  # fmt: skip
@@ -171,10 +191,10 @@ class Ledger:
 
     # Doubt
 
-    def in_doubt(self, *, at: datetime) -> list[tuple[int, str, bool]]:
-        """(delivery, Message-ID, was it resent once) of every open doubt whose waiting time is over."""
+    def in_doubt(self, *, at: datetime) -> list[Doubt]:
+        """Every open doubt whose waiting time is over."""
         with self._store.read() as c:
-            return [(r[0], r[1], bool(r[2])) for r in c.execute(_IN_DOUBT, {"at": micros(at)})]
+            return [Doubt(r.id, r.message_id, r.provider or "", bool(r.resent)) for r in c.execute(_IN_DOUBT, {"at": micros(at)})]
 
     def settle_doubt(self, delivery: int, *, arrived: bool | None, at: datetime, resend: bool) -> None:
         """Close one doubt: it *arrived*, it did not, or (None) nobody can say: then *resend* once or hold."""
@@ -187,6 +207,46 @@ class Ledger:
             else:
                 c.execute(_HOLD_DOUBT, values)
                 c.execute(_PASS_ON, values)
+
+    def settle(self, delivery: int, *, accepted: bool, at: datetime) -> None:
+        """The owner closes a doubt or a quarantine by hand: it arrived, or it is to be sent again.
+
+        Raises `NotFound` when the delivery is in neither, `StoreError` when another post is under way.
+        """
+        with self._store.write() as c:
+            row = c.execute(_SETTLING, {"id": delivery}).one_or_none()
+            if row is None:
+                raise NotFound("there is nothing to settle: that delivery is neither uncertain nor quarantined.")
+            if not accepted and row.other:
+                raise StoreError("another post is under way to this reader; try again when it has left (`newsletter history`).")
+            if accepted:
+                c.execute(text("UPDATE delivery SET state = 'uncertain' WHERE id = :id AND attempts > 0"), {"id": delivery})
+                if not row.attempts:
+                    raise NotFound("it was never handed over, so it can't have been accepted; `settle … resend` tries it again.")
+                _accept_uncertain(c, delivery, at=None, why="settled by the owner")
+            else:
+                c.execute(_SEND_AGAIN, {"id": delivery, "at": micros(at)})
+
+    def copies(self, number: int, which: str, revision: str, *, gap: timedelta, at: datetime, dry_run: bool = False) -> int:
+        """Plan copies of post *number* for those who are "missing" it, for whom it "failed", or who had another revision.
+
+        Readers with a post under way, or not yet at this post, are left to the planner. Returns how many.
+        """
+        values = {"number": number, "at": micros(at), "gap": gap // timedelta(microseconds=1), "revision": revision}
+        statement = text(_COPIES.format(which=_WHICH[which], greatest=self._greatest))
+        try:
+            with self._store.write() as c:
+                count = c.execute(statement, values).rowcount
+                if dry_run:
+                    raise _DryRun
+                c.execute(_PROMISE_COPIES, values | {"count": count})
+        except _DryRun:
+            pass
+        return count
+
+    @property
+    def _greatest(self) -> str:
+        return "GREATEST" if self._store.engine.dialect.name == "postgresql" else "MAX"
 
     # Templates
 
@@ -286,10 +346,14 @@ _READ_CLAIMS = text(
     " WHERE d.id IN :ids ORDER BY d.not_before, d.id"
 ).bindparams(bindparam("ids", expanding=True))
 _MINE = "id = :id AND fence = :fence"
-_RELEASE = text(f"UPDATE delivery SET state = 'planned', lease_until = NULL WHERE {_MINE} AND state = 'claimed'")
+_RELEASE = text(
+    "UPDATE delivery SET state = 'planned', lease_until = NULL,"
+    " attempts = CASE WHEN state = 'submitting' THEN attempts - 1 ELSE attempts END"
+    f" WHERE {_MINE} AND state IN ('claimed', 'submitting')"
+)
 _BEGIN = text(
     "UPDATE delivery SET state = 'submitting', attempts = attempts + 1, begun_at = :at, lease_until = :lease,"
-    " revision = :revision, date = :date, recipient = :recipient, message_id = :message_id, content = :content"
+    " provider = :provider, revision = :revision, date = :date, recipient = :recipient, message_id = :message_id, content = :content"
     f" WHERE {_MINE} AND state = 'claimed'"
     f" AND EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {_ACTIVE})"
 )
@@ -299,6 +363,11 @@ _BEGUN = text("SELECT id, fence FROM delivery WHERE id IN :ids AND state = 'subm
 _WITHDRAW = text(
     "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1, lease_until = NULL"
     f" WHERE {_MINE} AND state = 'claimed'"
+)
+_WITHDRAW_INACTIVE = text(
+    "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1"
+    " WHERE open = 1 AND state IN ('planned', 'deferred')"
+    f" AND NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {_ACTIVE})"
 )
 # Late results of our own attempt still count after its lease ran out: the fence says that nobody else tried.
 _OURS = f"{_MINE} AND state IN ('submitting', 'uncertain')"
@@ -348,7 +417,7 @@ _DOUBT_EXPIRED = text(
     f" diagnostic = 'the run ended before the answer' WHERE {_EXPIRED}"
 )
 _IN_DOUBT = text(
-    "SELECT id, message_id, resent FROM delivery WHERE state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
+    "SELECT id, message_id, provider, resent FROM delivery WHERE state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
 )
 _RESEND = text(
     "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"
@@ -374,6 +443,40 @@ _QUARANTINE = text(f"UPDATE delivery SET state = 'quarantined', open = NULL WHER
 _TAKE_BACK = text(
     "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at"
     f" WHERE {_MINE} AND state = 'rejected' AND about = 'message'"
+)
+_SETTLING = text(
+    "SELECT d.id, d.attempts, (SELECT COUNT(*) FROM delivery o WHERE o.subscriber_id = d.subscriber_id AND o.open = 1 AND o.id <> d.id)"
+    " AS other FROM delivery d WHERE d.id = :id AND d.state IN ('uncertain', 'quarantined')"
+)
+_SEND_AGAIN = text(
+    "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1 ELSE 0 END,"
+    " slot = :at, not_before = :at,"
+    " late = CASE WHEN number < (SELECT COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    "  FROM subscriber s WHERE s.id = delivery.subscriber_id) THEN 1 ELSE late END"
+    " WHERE id = :id AND state IN ('uncertain', 'quarantined')"
+)
+_GOT = "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch AND g.state = 'accepted')"
+_PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+_WHICH = {
+    # Those whose sequence went by without it; news: everybody who does not have it.
+    "missing": f"NOT {_GOT} AND ({_PASSED} OR p.frozen_at IS NOT NULL OR p.release_at < :at)",
+    "failed": f"NOT {_GOT} AND EXISTS (SELECT 1 FROM delivery f WHERE f.post_id = p.id AND f.subscriber_id = s.id"
+    " AND f.epoch = s.epoch AND f.state IN ('rejected', 'quarantined'))",
+    "revised": f"{_GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
+    " AND g.epoch = s.epoch AND g.state = 'accepted' AND g.revision = :revision)",
+}
+_COPIES = (
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before, planned_at)"
+    " SELECT p.id, s.id, s.epoch, 1 + COALESCE((SELECT MAX(m.copy) FROM delivery m WHERE m.post_id = p.id AND m.subscriber_id = s.id"
+    "  AND m.epoch = s.epoch), 0), p.number, 1, 'planned', 1, :at, {greatest}(:at, COALESCE(s.handed_over_at + :gap, 0)), :at"
+    " FROM subscriber s JOIN post p ON p.number = :number AND p.status IN ('live', 'draft') AND p.standing <> 'blocks'"
+    " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision"
+    " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1) AND {which}"
+    " ORDER BY s.id"
+)
+_PROMISE_COPIES = text(
+    "INSERT INTO promise (at, post_id, kind, count) SELECT :at, id, 'copy', :count FROM post WHERE number = :number"
+    " AND status IN ('live', 'draft') AND standing <> 'blocks' AND :count > 0"
 )
 _KEEP = text(
     "INSERT INTO template (revision, post_id, created_at, body) VALUES (:revision, :post, :at, :body)"

@@ -62,7 +62,9 @@ class Planner:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
             refresh_zones(connection, identity, rules, at=at)
-            return _Run(connection, rules, at).plan()
+            planned = _Run(connection, rules, at).plan()
+            facts.write(connection, "last_tick", micros(at))  # posts and slots are measured against it
+            return planned
 
 
 def refresh_zones(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> None:

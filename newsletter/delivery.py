@@ -1,0 +1,234 @@
+"""Delivery: claim, begin, submit, record. Never lost, never silently doubled.
+
+The loop of `deliver` is the whole story: a batch is claimed under a lease; a window of it is begun, which
+is durable; only then may the provider see it; what came of it is recorded in groups. `docs/guarantees.md`
+says what a crash at each point leaves.
+
+What goes wrong
+    The provider refuses us: the run stops, no recipient is marked, what had begun and was not handed over
+    goes back. A post or template can't be rendered: its readers wait, the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from newsletter.config import OnUncertain
+from newsletter.errors import NewsletterError, ProviderError
+from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
+from newsletter.press import Press
+from newsletter.sequence import PROMPT
+from newsletter.store import Store
+from newsletter.store.facts import HoldKind
+from newsletter.store.ledger import Begun, Claim, Result
+
+Clock = Callable[[], datetime]
+
+LEASE = timedelta(minutes=20)  #: outlives the ten minutes a server may take after the final dot (RFC 5321 4.5.3.2.6)
+DOUBT_FOR = timedelta(minutes=10)  #: before an unanswered message is sent once more
+LIFETIME = timedelta(hours=48)  #: of the attempts for one slot
+_DELAYS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
+_JITTER = 0.2
+_FAULT_WAIT = timedelta(minutes=10)
+_FLUSH = timedelta(seconds=1)
+_REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
+_FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
+
+
+def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float) -> datetime | None:
+    """When to try again after *attempts* attempts (1 or more), or None to give up for this slot.
+
+    *jitter* in [0, 1) spreads the attempts of many by ±20 %.
+    """
+    delay = _DELAYS[min(attempts, len(_DELAYS)) - 1] * (1 + _JITTER * (2 * jitter - 1))
+    return at + delay if at + delay - first <= LIFETIME else None
+
+
+@dataclass(slots=True)
+class Report:
+    """What one run did."""
+
+    accepted: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    uncertain: int = 0
+    withdrawn: int = 0
+    faults: int = 0  #: messages that could not be composed
+    problems: list[str] = field(default_factory=list)  #: sentences: what was held or stopped, and why
+    interrupted: bool = False
+
+    @property
+    def submitted(self) -> int:
+        """Messages with an outcome."""
+        return self.accepted + self.deferred + self.rejected + self.uncertain
+
+
+def deliver(
+    store: Store,
+    provider: Provider,
+    press: Press,
+    *,
+    now: Clock,
+    on_uncertain: OnUncertain,
+    jitter: Callable[[], float],
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Report:
+    """Submit everything that may leave now. *stop* is asked between messages; *progress* is told how many are done."""
+    run = _Run(store, provider, press, now, jitter, stop, progress)
+    reconcile(store, provider, now=now, on_uncertain=on_uncertain)
+    run.report.withdrawn = store.ledger.withdraw_inactive()
+    for batch in store.ledger.claims(at=now(), lease=LEASE, prompt=PROMPT):
+        if not run.submit(batch):
+            break
+    return run.report
+
+
+def reconcile(store: Store, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
+    """Settle what earlier runs left: expired leases, and doubt whose waiting time is over."""
+    ledger = store.ledger
+    ledger.sweep(at=now(), doubt_for=DOUBT_FOR)
+    lookup = getattr(provider, "lookup", None)
+    for doubt in ledger.in_doubt(at=now()):
+        arrived = lookup(doubt.message_id) is not None if lookup and doubt.provider == provider.name else None
+        again = on_uncertain is OnUncertain.RESEND and not doubt.resent
+        ledger.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
+
+
+@dataclass(slots=True)
+class _Run:
+    store: Store
+    provider: Provider
+    press: Press
+    now: Clock
+    jitter: Callable[[], float]
+    stop: Callable[[], bool]
+    progress: Callable[[int], None]
+    report: Report = field(default_factory=Report)
+    open: dict[int, Claim] = field(default_factory=dict)  # claimed, without an outcome
+    refused: list[Claim] = field(default_factory=list)  # in a row
+    broken: set[str] = field(default_factory=set)  # posts that can't be rendered
+    held: bool = False  # nothing more is handed out
+
+    def submit(self, batch: list[Claim]) -> bool:
+        """One batch; False ends the run."""
+        self.open = {claim.id: claim for claim in batch}
+        go_on = True
+        try:
+            # Never left early: when the run must end, `_begin` hands out nothing more and what is under way is heard out.
+            for group in self._grouped(self.provider.submit(self._begin(batch))):
+                self._record(group)
+                self._check_health()
+        except ProviderError as error:
+            self.report.problems.append(str(error))
+            go_on = False
+        # By the provider's contract nothing of these was handed over. (Any other exception leaves them
+        # as they are: the sweep will call them uncertain.)
+        self.store.ledger.release(self.open.values())
+        self.open = {}
+        self._check_health()
+        self.report.interrupted = self.stop()
+        return go_on and not self.held and not self.report.interrupted
+
+    def _begin(self, batch: Sequence[Claim]) -> Iterator[Message]:
+        """Make window after window durable and hand out its messages."""
+        size = self.provider.window
+        for start in range(0, len(batch), size):
+            printed = [p for claim in batch[start : start + size] if (p := self._print(claim)) is not None]
+            begun = self.store.ledger.begin([b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE)
+            for attempt, message in printed:
+                if self.stop() or self.held:
+                    return
+                if attempt.claim.id in begun:
+                    yield message
+                else:
+                    self.report.withdrawn += 1
+                    del self.open[attempt.claim.id]
+
+    def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
+        if claim.ident in self.broken:
+            return None
+        if claim.revision is None:
+            try:
+                self.press.template(claim.ident)
+            except NewsletterError as error:  # the post's fault, not this reader's: everybody waits for it
+                self.broken.add(claim.ident)
+                self.report.problems.append(str(error))
+                return None
+        try:
+            return self.press.print(claim, at=self.now())
+        except (NewsletterError, ValueError) as error:
+            self.report.faults += 1
+            self.store.ledger.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
+            del self.open[claim.id]
+            return None
+
+    def _grouped(self, outcomes: Iterator[tuple[Message, Outcome]]) -> Iterator[list[Result]]:
+        """Outcomes in groups of at most a window, none kept back longer than a second."""
+        group: list[Result] = []
+        since = self.now()
+        try:
+            for message, outcome in outcomes:
+                group.append(self._result(self.open[message.delivery], outcome))
+                if len(group) >= self.provider.window or self.now() - since >= _FLUSH:
+                    yield group
+                    group, since = [], self.now()
+        finally:
+            if group:  # also when the provider gave up: these outcomes are known
+                self._record(group)
+
+    def _result(self, claim: Claim, outcome: Outcome) -> Result:
+        if not isinstance(outcome, Deferred):
+            return Result(claim, outcome)
+        at = self.now()
+        retry = next_attempt(claim.attempts + 1, first=claim.first_at or at, at=at, jitter=self.jitter())
+        if retry and outcome.retry_after:
+            retry = max(retry, at + outcome.retry_after)
+        return Result(claim, outcome, retry)
+
+    def _record(self, group: list[Result]) -> None:
+        for result in group:
+            if isinstance(result.outcome, Rejected) and result.outcome.about is About.US:
+                # Nobody is marked for it: the delivery stays among the open ones and goes back.
+                self.report.problems.append(f"the mail server refuses us: {result.outcome.reply}")
+                self.held = True
+        group = [r for r in group if not (isinstance(r.outcome, Rejected) and r.outcome.about is About.US)]
+        self.store.ledger.record(group, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR)
+        for result in group:
+            del self.open[result.claim.id]
+            self._count(result)
+        self.progress(self.report.submitted)
+
+    def _count(self, result: Result) -> None:
+        match result.outcome:
+            case Accepted():
+                self.report.accepted += 1
+            case Deferred():
+                self.report.deferred += 1
+            case Uncertain():
+                self.report.uncertain += 1
+            case Rejected(about=about):
+                self.report.rejected += 1
+                if about is About.MESSAGE:
+                    self.refused.append(result.claim)
+                    return
+        self.refused.clear()
+
+    def _check_health(self) -> None:
+        """Put a hold in force when the trouble is evidently not the readers'."""
+        if len(self.refused) >= _REFUSALS_MAX:
+            self.store.ledger.take_back(self.refused, at=self.now())
+            self.report.rejected -= len(self.refused)
+            self.refused.clear()
+            self._hold(HoldKind.REFUSED, "the mail server refused three messages in a row for what they contain; nobody was marked. "
+                       "Look at its words with `newsletter status`, mend the post, then `newsletter resume`.")  # fmt: skip
+        if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * (self.report.submitted + self.report.faults)):
+            self._hold(HoldKind.COMPOSE, f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
+                       "the run stopped. `newsletter status` names them; then `newsletter resume`.")  # fmt: skip
+
+    def _hold(self, kind: HoldKind, reason: str) -> None:
+        self.store.facts.hold(kind, reason, at=self.now())
+        self.report.problems.append(reason)
+        self.held = True

@@ -1,0 +1,109 @@
+"""The press: turns claims into messages.
+
+A post is rendered and compiled once a run (in memory) and once a revision (in the ledger, under its
+hash); a reader's message is spliced from that. A further attempt takes the revision of the first, so
+its bytes are the same, which is checked by hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.config import Identity
+from newsletter.errors import NewsletterError
+from newsletter.links import Links
+from newsletter.mail import Envelope, Mailbox, Message
+from newsletter.posts import Post
+from newsletter.store.ledger import Begun, Claim, Ledger
+
+if TYPE_CHECKING:
+    from newsletter.compose import MessageTemplate
+
+
+@dataclass(slots=True)
+class Press:
+    """Prints messages of *posts*; *templates* is the project's folder of email templates."""
+
+    posts: dict[str, Post]
+    identity: Identity
+    templates: Path
+    secret: bytes = field(repr=False)
+    ledger: Ledger
+    _current: dict[str, MessageTemplate] = field(default_factory=dict)
+    _stored: dict[str, MessageTemplate] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, posts: Iterable[Post], identity: Identity, templates: Path, secret: bytes, ledger: Ledger) -> Press:
+        """A press for the posts of a folder."""
+        return cls({p.id: p for p in posts}, identity, templates, secret, ledger)
+
+    def template(self, ident: str) -> MessageTemplate:
+        """The compiled template of the post as it is today. Raises `PostError`, `TemplateError`."""
+        if ident not in self._current:
+            from newsletter.compose import compile_template  # rendering costs 0.4 s to import: only when something leaves
+            from newsletter.render import render
+
+            if ident not in self.posts:
+                raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
+            rendered = render(self.posts[ident], self.identity, self.templates)
+            self._current[ident] = compile_template(rendered, self.identity, post_id=ident)
+        return self._current[ident]
+
+    def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
+        """The message of one claim, and what its attempt fixes."""
+        template = self._stored_template(claim.revision) if claim.revision else self._keep(claim, at)
+        date = claim.first_at or at
+        data, message_id = self._merge(template, claim, date)
+        content = hashlib.sha256(data).hexdigest()
+        if claim.content and content != claim.content:
+            raise NewsletterError("the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent again.")
+        envelope = Envelope(self.identity.sender.address, claim.recipient.address)
+        begun = Begun(claim, template.revision, date, message_id, content)
+        return begun, Message(claim.id, message_id, envelope, data)
+
+    def reprint(
+        self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
+    ) -> bytes:
+        """The bytes of an earlier attempt, rebuilt from what the ledger kept."""
+        template = self._stored_template(revision)
+        claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
+        return self._merge(template, claim, date)[0]
+
+    def _merge(self, template: MessageTemplate, claim: Claim, date: datetime) -> tuple[bytes, str]:
+        from newsletter.compose import Personal, merge, message_id
+
+        links = Links(self.secret, self.identity.url, self.identity.list_id)
+        ident = message_id(
+            self.secret, epoch=claim.epoch, post_id=claim.ident, subscriber=claim.token, copy=claim.copy,
+            domain=self.identity.sender.address.domain,
+        )  # fmt: skip
+        personal = Personal(
+            recipient=claim.recipient,
+            date=date,
+            message_id=ident,
+            unsubscribe_url=links.unsubscribe_url(claim.token),
+            unsubscribe_mailto=links.unsubscribe_mailto(self.identity.unsubscribe_address, claim.token),
+        )
+        return merge(template, personal), ident
+
+    def _keep(self, claim: Claim, at: datetime) -> MessageTemplate:
+        template = self.template(claim.ident)
+        if template.revision not in self._stored:
+            self.ledger.keep_template(template.revision, claim.post_id, template.dumps(), at=at)
+            self._stored[template.revision] = template
+        return template
+
+    def _stored_template(self, revision: str) -> MessageTemplate:
+        if revision not in self._stored:
+            from newsletter.compose import MessageTemplate
+
+            body = self.ledger.template(revision)
+            if body is None:
+                raise NewsletterError(f"the compiled template {revision[:12]} is missing from the database.")
+            self._stored[revision] = MessageTemplate.loads(body)
+        return self._stored[revision]

@@ -1,0 +1,176 @@
+"""A post becomes an email: HTML and plain text, once per revision, with personal tokens still in both.
+
+Guarantees
+    One Markdown parse feeds both parts. Same post, identity and templates: the same text to the letter. Nothing in a
+    post is ever evaluated: not template syntax, not raw HTML, not the shape of a token. No network.
+
+Diagnostics
+    `PostError` for the content (file, line, remedy), `TemplateError` for a template (name, line, remedy).
+
+The parts: `markdown` (the tree and its HTML), `plaintext` (the tree as text), `images`, `templates`. They meet here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from markdown_it.token import Token as MarkdownToken
+from markupsafe import Markup
+
+from newsletter.config import Identity
+from newsletter.posts import Post
+from newsletter.render import markdown, plaintext
+from newsletter.render.images import InlineImage
+from newsletter.render.templates import Filler, builtin_templates, inline
+
+__all__ = ["InlineImage", "Rendered", "Token", "builtin_templates", "direction", "render"]
+
+_RTL_LANGUAGES = frozenset("ar arc ckb dv fa he iw ku-arab ps sd ug ur yi".split())
+_RTL_SCRIPTS = frozenset("adlm arab hebr mand nkoo rohg syrc thaa".split())
+
+PREHEADER_LEAST, PREHEADER_MOST = 40, 130  #: characters that inboxes show beside the subject
+# Invisible characters that keep an inbox from pulling the letter's first lines in behind the preheader.
+_FILLER_MARK = "@@FILLER@@"
+_FILLER = "&#847;&zwnj;&nbsp;"
+_FILLED = 150
+
+
+class Token(StrEnum):
+    """What `compose` fills in for each reader. Safe in a URL, so that no HTML tool changes it."""
+
+    GREETING = "@@GREETING@@"  #: a space and the reader's name, or nothing
+    UNSUBSCRIBE_URL = "@@UNSUBSCRIBE_URL@@"  #: https; only when the newsletter has a url
+    UNSUBSCRIBE_MAILTO = "@@UNSUBSCRIBE_MAILTO@@"  #: a mailto URI
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A post as both parts of a message; *html* and *text* still hold `Token`s."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    language: str  #: BCP 47
+    direction: str  #: "ltr" or "rtl"
+    images: tuple[InlineImage, ...]
+
+
+def render(post: Post, identity: Identity, templates: Path | None) -> Rendered:
+    """*post* in the owner's *templates* (a folder, or None for those that come with newsletter).
+
+    Raises `PostError` and `TemplateError`.
+    """
+    post = _inert(post)
+    language = post.language or identity.language
+    domain = identity.sender.address.domain
+    tokens = markdown.parse(post.body, language)
+    images = markdown.adapt(tokens, post, url=identity.url, domain=domain)
+    lead = markdown.lead_image(post, domain) if post.image else None
+    if lead:
+        images = [lead, *(image for image in images if image.cid != lead.cid)]
+    values = _values(post, identity, language, post.preheader or _derived_preheader(tokens, identity))
+    filler = Filler(templates)
+    html = filler.fill(
+        "post.html",
+        values
+        | {
+            "content": Markup(markdown.html(tokens, language)),  # noqa: S704: raw HTML is off, so the writer escaped all
+            "lead_image": Markup(markdown.image_html(lead, post.image_alt)) if lead else "",  # noqa: S704
+            "preheader_filler": _FILLER_MARK,
+        },
+    )
+    content, links = (post.text.strip("\n"), "") if post.text else plaintext.write(tokens)
+    text = filler.fill("post.txt", values | {"content": content, "links": links, "lead_image": post.image_alt})
+    return Rendered(
+        subject=post.subject,
+        preheader=values["preheader"],
+        html=_filled(inline(html, "post.html"), values["preheader"]),
+        text=_tidy(text),
+        language=language,
+        direction=values["direction"],
+        images=tuple(images),
+    )
+
+
+def direction(language: str) -> str:
+    """ "rtl" for a BCP 47 *language* written from right to left, else "ltr"."""
+    parts = language.lower().split("-")
+    script = next((part for part in parts[1:] if len(part) == 4), "")
+    if script:
+        return "rtl" if script in _RTL_SCRIPTS else "ltr"
+    return "rtl" if parts[0] in _RTL_LANGUAGES else "ltr"
+
+
+def _inert(post: Post) -> Post:
+    """*post* with whatever looks like a token in it broken by an invisible word joiner."""
+    return replace(
+        post,
+        title=_no_token(post.title),
+        preheader=_no_token(post.preheader),
+        image_alt=_no_token(post.image_alt),
+        text=_no_token(post.text),
+        body=_no_token(post.body),
+    )
+
+
+def _no_token(text: str) -> str:
+    return re.sub(r"@@(?=[A-Z_]+@@)", "@\N{WORD JOINER}@", text)
+
+
+def _values(post: Post, identity: Identity, language: str, preheader: str) -> dict[str, Any]:
+    """What every template sees: texts and numbers, nothing with behaviour."""
+    return {
+        "title": post.title,
+        "subject": post.subject,
+        "number": post.number,
+        "preheader": preheader,
+        "language": language,
+        "direction": direction(language),
+        "newsletter": identity.name,
+        "author": identity.sender.name or identity.name,
+        "postal_address": identity.postal_address,
+        "url": identity.url,
+        "greeting": str(Token.GREETING),
+        "unsubscribe_url": str(Token.UNSUBSCRIBE_URL) if identity.url else "",
+        "unsubscribe_mailto": str(Token.UNSUBSCRIBE_MAILTO),
+    }
+
+
+def _derived_preheader(tokens: list[MarkdownToken], identity: Identity) -> str:
+    """The first words of the post, then newsletter and author; cut at a word."""
+    paragraphs = (
+        markdown.plain(text.children).strip()
+        for opened, text in zip(tokens, tokens[1:], strict=False)
+        if opened.type == "paragraph_open"
+    )
+    author = identity.sender.name
+    signature = f"{identity.name}, {author}" if author and author != identity.name else identity.name
+    words = ""
+    for sentence in (*filter(None, paragraphs), signature):
+        if len(words) >= PREHEADER_LEAST:
+            break
+        words = f"{words} {sentence}".strip()
+    words = re.sub(r"\s+", " ", words)
+    if len(words) <= PREHEADER_MOST:
+        return words
+    whole = words[:PREHEADER_MOST]
+    ends = [found.end() for found in re.finditer(r"[.!?…][”’»\"']?(?= )", whole)]
+    if ends and ends[-1] >= PREHEADER_LEAST:
+        return words[: ends[-1]]
+    return f"{whole.rpartition(' ')[0] or whole[:-1]}…"
+
+
+def _filled(html: str, preheader: str) -> str:
+    """*html* with the filler behind the preheader. After premailer, which would write it out ten times as long."""
+    return html.replace(_FILLER_MARK, _FILLER * max(0, _FILLED - len(preheader)), 1)
+
+
+def _tidy(text: str) -> str:
+    """No space at a line's end but that of the signature mark, at most two blank lines, one line feed at the end."""
+    lines = (line if line == "-- " else line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip("\n") + "\n"

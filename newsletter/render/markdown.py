@@ -1,0 +1,276 @@
+"""Markdown: one parse, made fit for mail, from which both parts are written.
+
+Guarantees
+    Raw HTML in a post is text and template syntax stays text. Every link left in the tree is absolute, every image is a
+    file of the project that travels with the message, the shallowest heading is h2 and no step is deeper than
+    one, footnotes have no jump links (most mail programs can't follow them).
+
+Diagnostics
+    `PostError` with the line in the post's file, for an image or a link that can't work in a mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from html import escape
+from typing import Any
+from urllib.parse import unquote, urljoin
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
+
+from newsletter.errors import PostError
+from newsletter.mail import shown
+from newsletter.posts import Post
+from newsletter.render.images import ImageError, InlineImage, load
+
+_NBSP = "\N{NO-BREAK SPACE}"
+_ENGLISH_QUOTES = ("“", "”", "‘", "’")
+#: Opening and closing, outer and inner, by language (CLDR "delimiters"; French with its no-break spaces).
+QUOTES = {
+    "da": ("»", "«", "›", "‹"),
+    "de": ("„", "“", "‚", "‘"),
+    "de-ch": ("«", "»", "‹", "›"),
+    "el": ("«", "»", "“", "”"),
+    "es": ("«", "»", "“", "”"),
+    "fi": ("”", "”", "’", "’"),
+    "fr": (f"«{_NBSP}", f"{_NBSP}»", f"‹{_NBSP}", f"{_NBSP}›"),
+    "hu": ("„", "”", "»", "«"),
+    "it": ("«", "»", "“", "”"),
+    "nb": ("«", "»", "‘", "’"),
+    "no": ("«", "»", "‘", "’"),
+    "pl": ("„", "”", "‚", "’"),
+    "cs": ("„", "“", "‚", "‘"),
+    "ru": ("«", "»", "„", "“"),
+    "sv": ("”", "”", "’", "’"),
+    "uk": ("«", "»", "„", "“"),
+}
+
+_DASHES = (
+    (re.compile(r"(?<!-)---(?!-)"), "—"),
+    (re.compile(r"(?<!-)--(?!-)"), "–"),
+    (re.compile(r"(?<!\.)\.\.\.(?!\.)"), "…"),
+)
+_ABSOLUTE = re.compile(r"https?://[^/]|mailto:[^?]|tel:.", re.IGNORECASE)
+_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
+def quotes(language: str) -> tuple[str, str, str, str]:
+    """The quotation marks of a BCP 47 *language*; English ones when it isn't in the table."""
+    tag = language.lower()
+    return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
+
+
+def parse(body: str, language: str) -> list[Token]:
+    """The token stream of a post's *body*, with the typography of *language*."""
+    return _parser(language).parse(body)
+
+
+def _dashes(state: StateCore) -> None:
+    """Dashes and the ellipsis, except in addresses that are their own text."""
+    for block in state.tokens:
+        spelled_out = False
+        for token in block.children or ():
+            if token.type == "link_open":
+                spelled_out = token.markup == "autolink"
+            elif token.type == "link_close":
+                spelled_out = False
+            elif token.type == "text" and not spelled_out:
+                for pattern, sign in _DASHES:
+                    token.content = pattern.sub(sign, token.content)
+
+
+def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[InlineImage]:
+    """Make *tokens* fit for mail, in place, and return the images they show, each once.
+
+    *url* is where the newsletter lives on the web ("" = nowhere), *domain* goes into Content-IDs.
+    Raises `PostError`.
+    """
+    _step_headings(tokens)
+    _draw_boxes(tokens)
+    found: dict[str, InlineImage] = {}
+    for block in tokens:
+        children = block.children
+        if children is None:
+            continue
+        block.children = children = [child for child in children if child.type != "footnote_anchor"]
+        for token in children:
+            if token.type == "image":
+                image = _image(str(token.attrs["src"]), post, domain, _line(post, block, token))
+                found[image.cid] = image
+                token.meta["image"] = image
+            elif token.type == "link_open":
+                problem = _make_absolute(token, url)
+                if problem:
+                    raise PostError(post.path, problem, line=_line(post, block, token))
+    tokens[:] = [token for token in tokens if token.type != "footnote_anchor"]
+    return list(found.values())
+
+
+def _image(source: str, post: Post, domain: str, line: int | None) -> InlineImage:
+    try:
+        return load(unquote(source), post=post.path, domain=domain)
+    except ImageError as error:
+        raise PostError(post.path, f"the image {shown(unquote(source))} {error}", line=line) from None
+
+
+def lead_image(post: Post, domain: str) -> InlineImage:
+    """The image that the post's front matter names; raises `PostError`."""
+    return _image(post.image, post, domain, None)
+
+
+def _step_headings(tokens: Sequence[Token]) -> None:
+    """The title is the h1, so the shallowest heading becomes h2; a deeper one is at most one step below the last."""
+    opened = [token for token in tokens if token.type == "heading_open"]
+    shallowest = min((int(token.tag[1]) for token in opened), default=2)
+    level = 1
+    for token in tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1]) - shallowest + 2, level + 1, 6)
+            token.tag = f"h{level}"
+        elif token.type == "heading_close":
+            token.tag = f"h{level}"
+
+
+def _draw_boxes(tokens: Sequence[Token]) -> None:
+    """A task's box becomes a character of its text: mail programs drop form fields."""
+    for opened, _, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opened.type == "list_item_open" and "checked" in opened.meta and text.children is not None:
+            box = Token("text", "", 0, content=("☑" if opened.meta["checked"] else "☐") + _NBSP)
+            text.children.insert(0, box)
+
+
+def _make_absolute(token: Token, url: str) -> str:
+    """Complete a link's address from *url*; otherwise say why it can't work in a mail."""
+    href = str(token.attrs["href"])
+    if _ABSOLUTE.match(href):
+        return ""
+    if href.startswith("#"):
+        return f"the link {shown(href)} jumps within the page, which mail programs can't do; write words instead"
+    if _HAS_SCHEME.match(href) or not href.startswith("/"):
+        return f"the link {shown(href)} leads nowhere in a mail; write the whole address, beginning with https://"
+    if not url:
+        return (
+            f"the link {shown(href)} needs a website to belong to; write the whole address, beginning with https://, "
+            "or set url in newsletter.toml"
+        )
+    token.attrs["href"] = urljoin(f"{url}/", href)
+    return ""
+
+
+def _line(post: Post, block: Token, token: Token) -> int | None:
+    """The line in the post's file where *token* stands: that of its address, else where its block begins."""
+    if not block.map:
+        return None
+    first, end = block.map
+    address = unquote(str(token.attrs.get("src") or token.attrs["href"]))
+    for number, text in enumerate(post.body.split("\n")[first:end], start=first):
+        if address in unquote(text):
+            return post.body_line + number
+    return post.body_line + first
+
+
+def plain(tokens: Sequence[Token] | None) -> str:
+    """Inline *tokens* as words alone: no marks, no images, no footnote numbers."""
+    return "".join(_words(tokens or ()))
+
+
+def _words(tokens: Sequence[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.type in ("text", "code_inline"):
+            yield token.content
+        elif token.type in ("softbreak", "hardbreak"):
+            yield " "
+
+
+def html(tokens: Sequence[Token], language: str) -> str:
+    """The post as HTML, for the template to wrap; styles come later, by element and class."""
+    parser = _parser(language)
+    return str(parser.renderer.render(tokens, parser.options, {}))
+
+
+def image_html(image: InlineImage, alt: str) -> str:
+    """An image as every mail program shows it.
+
+    Word-Outlook goes by the attributes alone; a phone that blocks images needs ``width:100%``, or the empty box
+    keeps its full width and the letter scrolls sideways.
+    """
+    style = f"display:block;width:100%;max-width:{image.width}px;height:auto"
+    return (
+        f'<img src="cid:{image.cid}" width="{image.width}" height="{image.height}"'
+        f' alt="{escape(alt)}" style="{style}" class="picture">'
+    )
+
+
+def _fixed(markup: str) -> Callable[..., str]:
+    return lambda *_: markup
+
+
+def _list_item(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return '<li class="task">' if "checked" in tokens[idx].meta else "<li>"
+
+
+def _header_cell(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return f'<th scope="col"{RendererHTML.renderAttrs(tokens[idx])}>'
+
+
+def _picture(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return image_html(tokens[idx].meta["image"], plain(tokens[idx].children))
+
+
+def _note_number(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return f'<sup class="note-number">{tokens[idx].meta["id"] + 1}</sup>'
+
+
+def _code(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return f"<pre><code>{escape(tokens[idx].content, quote=False)}</code></pre>\n"
+
+
+# Word-Outlook gives padding and borders to cells only, so quotes and call-outs hold a table.
+_BOX = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%"><tr>'
+
+#: Where mail programs need something else than markdown-it writes.
+_RULES: dict[str, Callable[..., str]] = {
+    "alert_close": _fixed("</td></tr></table></div>\n"),
+    "alert_open": _fixed(f'<div class="callout">{_BOX}<td class="callout-cell">\n'),
+    "alert_title_open": _fixed('<p class="callout-title">'),
+    "blockquote_close": _fixed("</td></tr></table></blockquote>\n"),
+    "blockquote_open": _fixed(f'<blockquote class="quote">{_BOX}<td class="quote-cell">\n'),
+    "bullet_list_open": _fixed("<ul>\n"),
+    "code_block": _code,
+    "fence": _code,
+    "footnote_block_close": _fixed("</ol>\n"),
+    "footnote_block_open": _fixed('<hr class="rule">\n<ol class="notes">\n'),
+    "footnote_close": _fixed("</li>\n"),
+    "footnote_open": _fixed("<li>"),
+    "footnote_ref": _note_number,
+    "hr": _fixed('<hr class="rule">\n'),
+    "image": _picture,
+    "list_item_open": _list_item,
+    "table_open": _fixed('<table class="facts" cellpadding="0" cellspacing="0" border="0" width="100%">\n'),
+    "th_open": _header_cell,
+}
+
+
+@lru_cache(maxsize=16)
+def _parser(language: str) -> MarkdownIt:
+    options: dict[str, Any] = {
+        "html": False,
+        "typographer": True,
+        "quotes": quotes(language),
+        "tasklists": True,
+        "alerts": True,
+    }
+    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "smartquotes"])
+    parser.use(footnote_plugin, inline=False).use(gfm_autolink_plugin)
+    # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
+    parser.core.ruler.before("smartquotes", "dashes", _dashes)
+    for name, rule in _RULES.items():
+        parser.add_render_rule(name, rule)
+    return parser

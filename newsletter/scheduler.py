@@ -1,0 +1,189 @@
+"""The tick, and the daemon around it.
+
+cron and APScheduler only wake the tick up; the ledger decides. So a tick may come late, twice, never or
+in pairs: it looks at levels (who is due now?), not at edges (what happened since?).
+
+    tick = look into posts/ and the subscriber file → plan → deliver
+
+What goes wrong
+    A hold, a clock that went back or a provider that is not live: nothing is planned, and the report says
+    what to do. Another run at work: `RunLocked`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from newsletter import consent, delivery
+from newsletter.catalogue import position_before, survey
+from newsletter.config import Config
+from newsletter.delivery import Clock, Report
+from newsletter.errors import RunLocked, SubscriberError
+from newsletter.mail import Provider
+from newsletter.posts import Folder, read_folder
+from newsletter.press import Press
+from newsletter.store import Store
+from newsletter.store.audience import Fingerprint, Taken
+from newsletter.store.facts import HoldKind
+from newsletter.store.planning import Planned
+from newsletter.subscribers import BadRow, Row, read_rows
+
+REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
+_CLOCK_SLACK = timedelta(minutes=5)
+_BAD_ROWS_SHOWN = 50
+
+
+@dataclass(slots=True)
+class Tick:
+    """What one tick did."""
+
+    at: datetime
+    planned: Planned = field(default_factory=lambda: Planned({}, {}))
+    report: Report = field(default_factory=Report)
+    taken: Taken = field(default_factory=Taken)
+    suppressed: int = 0
+    notes: list[str] = field(default_factory=list)  #: warnings: nothing was stopped by them
+    stopped: list[str] = field(default_factory=list)  #: why something was held or stopped
+
+    @property
+    def clean(self) -> bool:
+        """Everything that could leave has left."""
+        return not self.stopped and not self.report.interrupted
+
+
+def fingerprint(secret: bytes) -> Fingerprint:
+    """The keyed hash under which an address stays suppressed after it was erased."""
+    return lambda key: hmac.new(secret, b"newsletter address\0" + key.encode(), hashlib.sha256).hexdigest()
+
+
+@contextmanager
+def run_lock(config: Config) -> Iterator[None]:
+    """Hold the project's lock; raises `RunLocked`. It saves work: doubles are the ledger's to prevent."""
+    with (config.root / ".newsletter.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunLocked("another run is at work on this newsletter; this one leaves it the field.") from None
+        yield
+
+
+def tick(
+    config: Config,
+    store: Store,
+    provider: Provider,
+    secret: bytes,
+    *,
+    now: Clock,
+    jitter: Callable[[], float] = random.random,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tick:
+    """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
+    result = Tick(now())
+    if why := reason_to_wait(store, provider.name, at=result.at):
+        result.stopped = why
+        return result
+    # Small steps back are the clock's business; the ledger's time never runs backwards.
+    result.at = max(result.at, store.facts.last_tick() or result.at)
+    folder = take_in(config, store, secret, result)
+    if result.taken.departed:
+        store.ledger.withdraw_inactive()
+    result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
+    press = Press.of(folder.posts, config.identity, config.templates, secret, store.ledger)
+    result.report = delivery.deliver(
+        store, provider, press, now=lambda: max(now(), result.at), on_uncertain=config.on_uncertain, jitter=jitter, stop=stop,
+        progress=lambda done: progress(done, result.planned.count),
+    )  # fmt: skip
+    result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
+    result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
+    return result
+
+
+def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
+    """Why a tick at *at* must not plan or submit anything; empty when it may."""
+    if store.restored():
+        store.facts.hold(HoldKind.RESTORED, _RESTORED, at=at)
+    why = [h.reason for h in store.facts.holds() if h.stops_all]
+    last = store.facts.last_tick()
+    if last is not None and at < last - _CLOCK_SLACK:
+        why.append(
+            f"the clock went back: the last run was at {last:%Y-%m-%d %H:%M} UTC, now it says {at:%Y-%m-%d %H:%M}. "
+            "Set the clock right; if it is right now, `newsletter resume`."
+        )
+    if provider != REHEARSAL and store.facts.went_live(provider) is None:
+        why.append(f"nothing leaves through {provider} before you have said so once: `newsletter go-live`.")
+    return why
+
+
+def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
+    """Look into posts/ and the subscriber file, and keep what changed."""
+    folder = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at)
+    previous = store.facts.last_tick()
+    found = survey(
+        store.catalogue.entries(), folder, at=result.at, previous=previous, rules=config.rules, identity=config.identity
+    )
+    store.catalogue.apply(found, at=result.at, first=previous is None)
+    result.notes += [*folder.warnings, *found.notes]
+    if config.subscribers_file is not None:
+        _take_file(config, store, secret, result)
+    return folder
+
+
+def _take_file(config: Config, store: Store, secret: bytes, result: Tick) -> None:
+    """Follow the owner's file when it changed; bad rows are listed each time."""
+    path = config.subscribers_file
+    assert path is not None
+    name = path.name
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        result.notes.append(f"{name} can't be read ({error.strerror}), so the readers stay as they were; see [subscribers] file.")
+        return
+    seen: dict[str, Any] = store.facts.get("subscribers_file") or {}
+    if seen.get("digest") == digest:
+        result.notes += seen["bad"]
+        return
+    bad: list[str] = []
+    try:
+        result.taken = store.audience.take_file(
+            _noting(path, bad), floor=floor(config, store), fingerprint=fingerprint(secret), at=result.at
+        )
+    except SubscriberError as error:
+        result.notes.append(f"{error}. The readers stay as they were.")
+        return
+    notes = [f"{name}, {problem}" for problem in bad[:_BAD_ROWS_SHOWN]]
+    if len(bad) > _BAD_ROWS_SHOWN:
+        notes.append(f"{name}: {len(bad) - _BAD_ROWS_SHOWN} more rows can't be taken.")
+    result.notes += notes
+    if result.taken.refused:
+        result.notes.append(f"{name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`.")
+        return
+    store.facts.put("subscribers_file", {"digest": digest, "bad": notes})
+
+
+def _noting(path: Path, bad: list[str]) -> Iterator[Row | BadRow]:
+    for row in read_rows(path):
+        if isinstance(row, BadRow):
+            bad.append(str(row))
+        yield row
+
+
+def floor(config: Config, store: Store) -> int:
+    """The position at which a new reader starts."""
+    return position_before(config.rules.start, store.catalogue.entries())
+
+
+_RESTORED = (
+    "this database is older than what was last written here: an earlier copy was put in its place, so what went out since is unknown. "
+    "Look at `newsletter status` and `newsletter plan`; `newsletter resume` accepts this copy as the true one."
+)

@@ -1,0 +1,207 @@
+"""Questions to the ledger: who got #4, one reader's history, counts, and whether the accounts balance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, text
+
+from newsletter.store.schema import State, instant, optional_instant
+
+if TYPE_CHECKING:
+    from newsletter.store import Store
+    from newsletter.store.audience import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One delivery as the owner sees it."""
+
+    id: int
+    address: str
+    post: int  #: the post's number today
+    ident: str
+    title: str
+    state: State
+    reason: str
+    at: datetime  #: when it came to that
+    copy: int
+    late: bool
+    slot: datetime
+    message_id: str
+    attempts: int
+    resent: bool  #: sent again after doubt: may have arrived twice
+    reply: str  #: the provider's last words
+    revision: str | None
+    date: datetime | None
+    recipient: tuple[str, str] | None  #: name and address of the first attempt
+    content: str | None
+    token: bytes
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt."""
+
+    n: int
+    at: datetime
+    provider: str
+    outcome: str
+    reply: str
+
+
+class Accounts:
+    """Read-only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def who_got(self, number: int) -> Iterator[Record]:
+        """Every delivery of post *number*, streamed."""
+        yield from self._records("p.number = :number", {"number": number})
+
+    def history(self, reader: Reader) -> list[Record]:
+        """Every delivery to one reader, in order of time."""
+        found = self._records("d.subscriber_id = :id AND d.post_id IN (SELECT id FROM post)", {"id": reader.id})
+        return sorted(found, key=lambda r: (r.at, r.id))
+
+    def consent(self, reader: Reader) -> list[tuple[datetime, str, str, str]]:
+        """(at, cause, status after it, detail), oldest first."""
+        with self._store.read() as c:
+            sql = text("SELECT at, cause, status, detail FROM consent WHERE subscriber_id = :id ORDER BY id")
+            return [(instant(r[0]), r[1], r[2], r[3]) for r in c.execute(sql, {"id": reader.id})]
+
+    def attempts(self, delivery: int) -> list[AttemptRecord]:
+        """Every attempt of one delivery."""
+        with self._store.read() as c:
+            sql = text("SELECT n, at, provider, outcome, code, status, diagnostic FROM attempt WHERE delivery_id = :id ORDER BY n")
+            return [
+                AttemptRecord(r.n, instant(r.at), r.provider, r.outcome, _reply(r)) for r in c.execute(sql, {"id": delivery})
+            ]
+
+    def doubtful(self) -> list[Record]:
+        """What the owner should know of: uncertain, quarantined, rejected."""
+        return list(self._records("d.state IN ('uncertain', 'quarantined', 'rejected')", {}))
+
+    def counts(self) -> dict[str, int]:
+        """Deliveries by state; every state is named."""
+        with self._store.read() as c:
+            found = dict(c.execute(text("SELECT state, COUNT(*) FROM delivery GROUP BY state")).tuples().all())
+        return {s.value: int(found.get(s.value, 0)) for s in State}
+
+    def by_post(self) -> list[dict[str, Any]]:
+        """For each post, its number, title, standing and deliveries by state."""
+        with self._store.read() as c:
+            posts = c.execute(text("SELECT id, number, ident, title, status, standing, reason FROM post ORDER BY number")).mappings().all()
+            counts: dict[int, dict[str, int]] = {}
+            for key, state, count in c.execute(text("SELECT post_id, state, COUNT(*) FROM delivery GROUP BY post_id, state")):
+                counts.setdefault(key, {})[state] = count
+        return [{**p, "deliveries": counts.get(p["id"], {})} for p in posts]
+
+    def sent_by(self, provider: str) -> int:
+        """Messages *provider* accepted."""
+        with self._store.read() as c:
+            sql = text("SELECT COUNT(*) FROM delivery WHERE state = 'accepted' AND provider = :p")
+            return int(c.scalar(sql, {"p": provider}) or 0)
+
+    def verify(self) -> list[str]:
+        """Everything that contradicts the guarantees, as sentences; an empty list is a proof that they held.
+
+        The journal against the rows, the rows against their attempts, positions against acceptances, and for
+        every reader that no post came twice and none out of order.
+        """
+        with self._store.read() as c:
+            found = [sentence.format(**row._mapping) for sql, sentence in _CHECKS for row in c.execute(text(sql))]
+            if c.dialect.name == "sqlite":
+                found += [f"the database file is damaged: {r[0]}" for r in c.exec_driver_sql("PRAGMA quick_check(20)") if r[0] != "ok"]
+        return found
+
+    def _records(self, where: str, values: dict[str, Any]) -> Iterator[Record]:
+        with self._store.read() as c:
+            yield from _records(c, where, values)
+
+
+def _records(c: Connection, where: str, values: dict[str, Any]) -> Iterator[Record]:
+    rows = c.execution_options(stream_results=True).execute(text(_RECORDS.format(where=where)), values)
+    for r in rows:
+        recipient = tuple(json.loads(r.recipient)) if r.recipient else None
+        yield Record(
+            r.id, r.address, r.post, r.ident, r.title, State(r.state), r.reason, instant(r.moment), r.copy, bool(r.late),
+            instant(r.slot), r.message_id or "", r.attempts, bool(r.resent), _reply(r), r.revision,
+            optional_instant(r.date), recipient, r.content, bytes(r.token), r.epoch,
+        )  # fmt: skip
+
+
+def _reply(row: Any) -> str:
+    return " ".join(str(part) for part in (row.code, row.status, row.diagnostic) if part)
+
+
+_RECORDS = (
+    "SELECT d.*, s.address, s.token, p.number AS post, p.ident, p.title,"
+    " COALESCE(d.accepted_at, d.begun_at, d.planned_at) AS moment"
+    " FROM delivery d JOIN post p ON p.id = d.post_id JOIN subscriber s ON s.id = d.subscriber_id"
+    " WHERE {where} ORDER BY d.id"
+)
+_ACCEPTED = (
+    "SELECT d.id, d.subscriber_id, s.address, d.number, d.accepted_at, d.epoch, LAG(d.number) OVER w AS before"
+    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
+    " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0"
+    " WINDOW w AS (PARTITION BY d.subscriber_id, d.epoch ORDER BY d.accepted_at, d.id)"
+)
+_CHECKS: tuple[tuple[str, str], ...] = (
+    (
+        "SELECT p.number, p.title, COALESCE(j.n, 0) AS promised, COALESCE(r.n, 0) AS found FROM post p"
+        " LEFT JOIN (SELECT post_id, SUM(count) AS n FROM promise GROUP BY post_id) j ON j.post_id = p.id"
+        " LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM delivery GROUP BY post_id) r ON r.post_id = p.id"
+        " WHERE COALESCE(j.n, 0) <> COALESCE(r.n, 0)",
+        "post {number} ({title}): {promised} deliveries were promised, {found} are on record.",
+    ),
+    (f"SELECT * FROM ({_ACCEPTED}) t WHERE before >= number", "{address} got #{number} after #{before}: out of order."),
+    (
+        "SELECT s.address, p.number, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
+        " WHERE d.state = 'accepted' AND d.copy = 0 GROUP BY s.address, p.number, d.post_id, d.epoch HAVING COUNT(*) > 1",
+        "{address} got #{number} {n} times.",
+    ),
+    (
+        "SELECT s.address, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id WHERE d.open = 1"
+        " GROUP BY s.address HAVING COUNT(*) > 1",
+        "{address} has {n} posts under way at once.",
+    ),
+    (
+        "SELECT s.address, d.number, d.state FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id WHERE"
+        " (d.open = 1 AND d.state IN ('accepted', 'rejected', 'withdrawn', 'skipped', 'quarantined'))"
+        " OR (d.open IS NULL AND d.state IN ('planned', 'claimed', 'submitting'))",
+        "{address}, #{number}: a delivery that is {state} is open, or not, where it should be the other way round.",
+    ),
+    (
+        "SELECT s.address, d.number, d.state, d.attempts, COUNT(a.n) AS n FROM delivery d"
+        " JOIN subscriber s ON s.id = d.subscriber_id LEFT JOIN attempt a ON a.delivery_id = d.id"
+        " WHERE d.state <> 'submitting' AND (d.attempts > 0 OR d.state = 'accepted')"
+        " GROUP BY d.id, s.address, d.number, d.state, d.attempts HAVING COUNT(a.n) <> d.attempts OR d.attempts = 0",
+        "{address}, #{number} ({state}): {attempts} attempts were begun, {n} are accounted for.",
+    ),
+    (
+        "SELECT s.address, p.number FROM subscriber s JOIN post p ON p.id = s.high_water WHERE NOT EXISTS (SELECT 1 FROM delivery d"
+        " WHERE d.subscriber_id = s.id AND d.post_id = s.high_water AND d.state = 'accepted')",
+        "{address} stands at #{number}, but nothing says that it was accepted.",
+    ),
+    (
+        "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
+        " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0 AND (s.high_water IS NULL OR d.number > COALESCE("
+        "  (SELECT h.number FROM delivery h WHERE h.subscriber_id = s.id AND h.post_id = s.high_water AND h.epoch = s.epoch"
+        "   AND h.state = 'accepted' AND h.copy = 0), s.floor))",
+        "{address} got #{number}, but their position is before it.",
+    ),
+    (
+        "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
+        " JOIN consent c ON c.subscriber_id = s.id AND c.status IN ('unsubscribed', 'suppressed') AND c.at < d.begun_at"
+        " WHERE d.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM consent b WHERE b.subscriber_id = s.id AND b.id > c.id"
+        "  AND b.status = 'active' AND b.at <= d.begun_at)",
+        "{address} got #{number} after having left.",
+    ),
+)

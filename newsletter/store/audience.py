@@ -1,0 +1,421 @@
+"""The readers: who they are, whether they may be mailed, where in the sequence they stand.
+
+Guarantees
+    A file or an import never makes an unsubscribed or suppressed person active, whatever it says, and an
+    erased one stays away while her hash is kept. Every change of consent leaves a row in `consent`.
+    A file is taken as a whole in one transaction, or, when it looks like an accident, not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row as DbRow, text
+
+from newsletter.errors import NotFound, SubscriberError
+from newsletter.mail import Address
+from newsletter.store.catalogue import joined
+from newsletter.store.planning import ensure_home_zone
+from newsletter.store.schema import HOME_ZONE, micros, optional_instant
+from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
+
+if TYPE_CHECKING:
+    from newsletter.store import Store
+
+Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
+
+_CHUNK = 2_000
+_GONE_MIN, _GONE_SHARE = 5, 0.1
+_STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One subscriber as the owner sees them."""
+
+    id: int
+    token: bytes
+    address: Address
+    name: str
+    timezone: str  #: empty = the newsletter's own
+    tags: frozenset[str]
+    status: Status
+    pauses: Pause
+    in_file: bool
+    created_at: datetime | None
+    confirmed_at: datetime | None
+    position: int  #: number of the post last handed over, or counted as had; -1 = none
+    handed_over_at: datetime | None
+    epoch: int
+
+    @property
+    def had_through(self) -> int | None:
+        """The position as a subscriber file has it."""
+        return self.position if self.position >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking rows did."""
+
+    rows: int = 0
+    added: int = 0
+    updated: int = 0
+    departed: int = 0  #: left the file: paused
+    returned: int = 0  #: came back to it
+    kept_out: int = 0  #: unsubscribed, suppressed or erased: they stay so
+    refused: str = ""  #: why nothing was taken at all
+
+
+class _Refused(Exception):
+    """Rolls a suspicious file back."""
+
+
+class Audience:
+    """Subscribers, their consent log, and the suppressions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # Many at once
+
+    def take_file(
+        self, rows: Iterable[Row | BadRow], *, floor: int, fingerprint: Fingerprint, at: datetime, meant: bool = False, dry_run: bool = False
+    ) -> Taken:
+        """Make the audience follow the owner's file: new rows join, rows that left are paused, others updated.
+
+        A bad row whose address can be read changes nothing for that person: they did not leave. A file from which
+        many rows are gone is refused unless that is *meant*. *dry_run* only counts.
+        """
+        taken = Taken()
+        try:
+            with self._store.write() as c:
+                taken = _take_file(c, rows, floor=floor, fingerprint=fingerprint, at=at, meant=meant)
+                if dry_run:
+                    raise _Refused
+        except _Refused as refusal:
+            return replace(taken, refused=str(refusal))
+        return taken
+
+    def import_rows(
+        self, rows: Iterable[Row], *, confirmed: bool, floor: int, fingerprint: Fingerprint, at: datetime, dry_run: bool = False
+    ) -> Taken:
+        """Add the rows of a file that is imported once; nobody leaves by it. *dry_run* only counts."""
+        try:
+            with self._store.write() as c:
+                count = _stage(c, rows, floor, fingerprint)
+                taken = _join(c, count, status=Status.ACTIVE if confirmed else Status.PENDING, in_file=False, at=at)
+                if dry_run:
+                    raise _Refused
+        except _Refused:
+            pass  # only to roll back
+        return taken
+
+    def struck_out(self, *, fingerprint: Fingerprint, at: datetime) -> int:
+        """Suppress every reader whose address is dead or has failed too often; levels, so it may run any time."""
+        with self._store.write() as c:
+            values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN)}
+            found = c.execute(_DEAD, values).all()
+            for row in found:
+                _suppress(c, row.id, fingerprint(row.key), "bounced", at)
+            return len(found)
+
+    # One at a time
+
+    def find(self, address: str) -> Reader:
+        """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
+        with self._store.read() as c:
+            return _reader(_find(c, address))
+
+    def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
+        """Add one subscriber on the owner's word. Raises `SubscriberError` when the person is known or left."""
+        with self._store.write() as c:
+            known = c.execute(_BY_KEY, {"key": row.address.key}).one_or_none()
+            if known is not None:
+                raise SubscriberError(f"{row.address} is already a subscriber ({known.status}).")
+            if c.scalar(_SUPPRESSED, {"hash": fingerprint(row.address.key)}):
+                raise SubscriberError(f"{row.address} was suppressed or erased and stays out; only their own new request changes that.")
+            _stage(c, [row], floor, fingerprint)
+            _join(c, 1, status=Status.ACTIVE, in_file=False, at=at)
+            if at_once:
+                c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
+            return _reader(_find(c, str(row.address)))
+
+    def pause(self, address: str) -> Reader:
+        """The owner pauses one reader."""
+        with self._store.write() as c:
+            row = _find(c, address)
+            c.execute(_SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
+            return _reader(_find(c, address))
+
+    def resume(self, address: str, *, at: datetime) -> Reader:
+        """Lift the owner's pause and one for a refused address; the next slot counts again."""
+        with self._store.write() as c:
+            row = _find(c, address)
+            c.execute(_LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
+            return _reader(_find(c, address))
+
+    def change(self, address: str, cause: Cause, status: Status, *, at: datetime, detail: str = "") -> Reader:
+        """Change consent, if the table of transitions allows it; raises `SubscriberError`. For `consent` alone."""
+        with self._store.write() as c:
+            row = _find(c, address)
+            before = Status(row.status)
+            if before is not status:
+                if not may(before, status, cause, suppressed_for=_last_cause(c, row.id)):
+                    raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
+                c.execute(_SET_STATUS, {"id": row.id, "status": status.value, "at": micros(at)})
+                _log(c, row.id, cause, status, at, detail)
+            return _reader(_find(c, address))
+
+    def correct(self, old: str, new: Address, *, fingerprint: Fingerprint, at: datetime) -> Reader:
+        """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
+        with self._store.write() as c:
+            row = _find(c, old)
+            other = c.execute(_BY_KEY, {"key": new.key}).one_or_none()
+            if other is not None and other.id != row.id:
+                if c.scalar(text("SELECT 1 FROM delivery WHERE subscriber_id = :id AND state = 'accepted' LIMIT 1"), {"id": other.id}):
+                    raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
+                _delete(c, other.id, at)
+            if c.scalar(_SUPPRESSED, {"hash": fingerprint(new.key)}):
+                raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
+            status = before = Status(row.status)
+            if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=_last_cause(c, row.id)):
+                status = Status.ACTIVE
+                _log(c, row.id, Cause.LIFTED, status, at, "address corrected")
+            values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
+            c.execute(_CORRECT, values | {"pause": int(Pause.ADDRESS)})
+            return _reader(_find(c, str(new)))
+
+    def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:
+        """Delete a person with everything that was kept of them; returns whether their hash stays suppressed.
+
+        The hash of somebody who unsubscribed or was suppressed always stays: forgetting it would bring them back.
+        """
+        with self._store.write() as c:
+            row = _find(c, address)
+            keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
+            _delete(c, row.id, at)
+            if keep:
+                c.execute(_KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
+        self._store.scrub()
+        return keep
+
+    # Questions
+
+    def readers(self, status: Status | None = None) -> Iterator[Reader]:
+        """Every subscriber, oldest first, streamed."""
+        with self._store.read() as c:
+            rows = c.execution_options(stream_results=True).execute(text(_READERS.format(where=_WITH_STATUS[status is not None])),
+                {"status": status.value if status else ""})  # fmt: skip
+            for row in rows:
+                yield _reader(row)
+
+    def counts(self) -> dict[str, int]:
+        """Subscribers by status, and how many of the active ones are paused."""
+        with self._store.read() as c:
+            found = dict(c.execute(text("SELECT status, COUNT(*) FROM subscriber GROUP BY status")).tuples().all())
+            paused = c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE status = 'active' AND pauses <> 0")) or 0
+        return {s.value: int(found.get(s.value, 0)) for s in Status} | {"paused": int(paused)}
+
+
+# Within a transaction
+
+
+def _take_file(
+    c: Connection, rows: Iterable[Row | BadRow], *, floor: int, fingerprint: Fingerprint, at: datetime, meant: bool
+) -> Taken:
+    count = _stage(c, rows, floor, fingerprint)
+    before = int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
+    gone = int(c.scalar(text(f"SELECT COUNT(*) FROM subscriber s WHERE {_GONE}")) or 0)
+    if not meant and before and (count == 0 or gone > max(_GONE_MIN, _GONE_SHARE * before)):
+        raise _Refused(f"{gone:,} of the {before:,} people who stood in it are missing")
+    departed = c.execute(_DEPART, {"pause": int(Pause.FILE)}).rowcount
+    bad = c.execute(text("DELETE FROM incoming WHERE good = 0")).rowcount
+    taken = _join(c, count - bad, status=Status.ACTIVE, in_file=True, at=at)
+    return Taken(taken.rows, taken.added, taken.updated, departed, taken.returned, taken.kept_out)
+
+
+def _stage(c: Connection, rows: Iterable[Row | BadRow], floor: int, fingerprint: Fingerprint) -> int:
+    """Put *rows* into a temporary table, in chunks, so that memory stays flat; returns how many."""
+    c.execute(text(_INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
+    c.execute(text("DELETE FROM incoming"))
+    source, count = (row for row in rows if row.address is not None), 0
+    while chunk := [_staged(row, floor, fingerprint) for row in islice(source, _CHUNK)]:
+        c.execute(_STAGE, chunk)
+        count += len(chunk)
+    return count
+
+
+def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str, Any]:
+    assert row.address is not None
+    key = row.address.key
+    staged = {"row": row.row, "key": key, "address": str(row.address), "token": os.urandom(16)}
+    if isinstance(row, BadRow):
+        return staged | {"good": 0, "hash": "", "name": "", "zone": "", "tags": "", "confirmed": None, "floor": 0}
+    return staged | {
+        "good": 1, "hash": fingerprint(key), "name": row.name, "zone": row.timezone, "tags": joined(row.tags),
+        "confirmed": micros(row.confirmed_at) if row.confirmed_at else None,
+        "floor": floor if row.had_through is None else row.had_through,
+    }  # fmt: skip
+
+
+def _join(c: Connection, count: int, *, status: Status, in_file: bool, at: datetime) -> Taken:
+    """Bring the staged rows in: new ones join, known ones are updated, those who left stay out."""
+    ensure_home_zone(c)
+    values = {
+        "status": status.value, "in_file": int(in_file), "at": micros(at), "home": HOME_ZONE, "file": int(Pause.FILE),
+        "cause": Cause.IMPORTED.value,
+    }  # fmt: skip
+    c.execute(_ADD_ZONES)
+    returned = c.execute(_RETURN, values).rowcount if in_file else 0
+    updated = c.execute(_UPDATE, values).rowcount
+    if in_file:
+        c.execute(_MARK_IN_FILE)
+    if status is Status.ACTIVE:
+        _confirm_pending(c, values)
+    kept_out = int(c.scalar(_KEPT_OUT) or 0)
+    added = c.execute(_ADD, values).rowcount
+    c.execute(_LOG_ADDED, values)
+    return Taken(count, added, updated, 0, returned, kept_out)
+
+
+def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
+    """The owner vouches for people who were waiting to confirm."""
+    c.execute(_LOG_CONFIRMED, values)
+    c.execute(_CONFIRM, values)
+
+
+def _find(c: Connection, address: str) -> DbRow[Any]:
+    key = Address.parse(address).key
+    row = c.execute(text(_READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
+    if row is None:
+        raise NotFound(f"{address} is not a subscriber; `newsletter subscribers list` shows who is.")
+    return row
+
+
+def _reader(row: DbRow[Any]) -> Reader:
+    return Reader(
+        row.id, bytes(row.token), Address(*row.address.rsplit("@", 1)), row.name, row.zone, frozenset(filter(None, row.tags.split("|"))),
+        Status(row.status), Pause(row.pauses), bool(row.in_file), optional_instant(row.created_at),
+        optional_instant(row.confirmed_at), row.position, optional_instant(row.handed_over_at), row.epoch,
+    )  # fmt: skip
+
+
+def _log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+    c.execute(_LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail})
+
+
+def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at: datetime) -> None:
+    c.execute(_SET_STATUS, {"id": subscriber, "status": Status.SUPPRESSED.value, "at": micros(at)})
+    c.execute(_KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
+    _log(c, subscriber, Cause.BOUNCED, Status.SUPPRESSED, at, "")
+
+
+def _last_cause(c: Connection, subscriber: int) -> Cause | None:
+    last = c.scalar(text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber})
+    return Cause(last) if last else None
+
+
+def _delete(c: Connection, subscriber: int, at: datetime) -> None:
+    """Delete one person; the journal keeps the counts, so that the accounts still balance."""
+    values = {"id": subscriber, "at": micros(at)}
+    c.execute(_JOURNAL_ERASED, values)
+    c.execute(text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values)
+    for table, column in (("delivery", "subscriber_id"), ("consent", "subscriber_id"), ("subscriber", "id")):
+        c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)  # noqa: S608 (our own names)
+
+
+_READERS = (
+    "SELECT s.*, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS zone,"
+    " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position"
+    " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE {where} ORDER BY s.id"
+)
+_WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
+_BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
+_SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
+_KEEP_HASH = text("INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING")
+_SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
+_LIFT_PAUSE = text(
+    "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id AND (pauses & :pause) <> 0"
+)
+_SET_STATUS = text(
+    "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since END WHERE id = :id"
+)
+_CORRECT = text(
+    "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
+    " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
+)
+_LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
+_DEAD = text(
+    "SELECT s.id, s.key FROM subscriber s WHERE s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
+    " OR (s.pauses <> 0 AND EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = s.id AND d.reopen = 1"
+    "  AND d.state = 'rejected' AND d.reason = 'dead')))"
+)
+_INCOMING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT PRIMARY KEY, hash TEXT, name TEXT,"
+    " zone TEXT, tags TEXT, confirmed BIGINT, floor INTEGER)"
+)
+_STAGE = text(
+    "INSERT INTO incoming (row, good, token, address, key, hash, name, zone, tags, confirmed, floor)"
+    " VALUES (:row, :good, :token, :address, :key, :hash, :name, :zone, :tags, :confirmed, :floor)"
+    # The good one of two rows for one person counts, wherever the bad one stands.
+    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone = excluded.zone,"
+    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND excluded.good = 1"
+)
+_GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
+_DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {_GONE}")
+_ADD_ZONES = text(
+    "INSERT INTO zone (name, slot, cutoff, day_end, opens) SELECT DISTINCT zone, 0, 0, 0, 0 FROM incoming WHERE zone <> ''"
+    " ON CONFLICT (name) DO NOTHING"
+)
+_RETURN = text(
+    "UPDATE subscriber AS s SET pauses = (s.pauses | :file) - :file, active_since = :at, not_before = :at"
+    " WHERE (s.pauses & :file) <> 0 AND s.key IN (SELECT key FROM incoming)"
+)
+# own_fields: 1 name, 2 zone, 4 tags were set by the reader.
+_UPDATE = text(
+    "UPDATE subscriber AS s SET name = CASE WHEN (s.own_fields & 1) <> 0 THEN s.name ELSE n.name END,"
+    " zone_id = CASE WHEN (s.own_fields & 2) <> 0 THEN s.zone_id ELSE n.zone_id END,"
+    " tags = CASE WHEN (s.own_fields & 4) <> 0 THEN s.tags ELSE n.tags END"
+    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> '') AS n"
+    " WHERE s.key = n.key AND (((s.own_fields & 1) = 0 AND s.name <> n.name) OR ((s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id)"
+    "  OR ((s.own_fields & 4) = 0 AND s.tags <> n.tags))"
+)
+_MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
+_PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
+_LOG_CONFIRMED = text(
+    f"INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE {_PENDING}"
+)
+_CONFIRM = text(
+    "UPDATE subscriber SET status = 'active', active_since = :at, not_before = :at,"
+    " confirmed_at = COALESCE((SELECT i.confirmed FROM incoming i WHERE i.key = subscriber.key), :at)"
+    f" WHERE {_PENDING}"
+)
+_KEPT_OUT = text(
+    "SELECT (SELECT COUNT(*) FROM incoming i JOIN subscriber s ON s.key = i.key WHERE s.status IN ('unsubscribed', 'suppressed'))"
+    " + (SELECT COUNT(*) FROM incoming i JOIN suppression x ON x.hash = i.hash WHERE i.key NOT IN (SELECT key FROM subscriber))"
+)
+# not_before: people the owner brings along wait for their next slot, never `first = "at once"`.
+_ADD = text(
+    "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at, active_since,"
+    " not_before, floor)"
+    " SELECT i.token, i.address, i.key, i.name, COALESCE(z.id, :home), i.tags, :status, :in_file, :at,"
+    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END, :at, i.floor"
+    " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
+    " WHERE NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.key = i.key)"
+    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.hash = i.hash)"
+    " ORDER BY i.row"
+)
+_LOG_ADDED = text(
+    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT s.id, :at, :cause, s.status FROM subscriber s"
+    " JOIN incoming i ON i.token = s.token"
+)
+_JOURNAL_ERASED = text(
+    "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
+    " WHERE subscriber_id = :id GROUP BY post_id"
+)

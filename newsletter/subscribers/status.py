@@ -1,0 +1,75 @@
+"""Where a person stands, and what may change it.
+
+Guarantees
+    `TRANSITIONS` is the whole law of consent: an import never turns an unsubscribed or suppressed person
+    into anything, a complaint is for ever, and back from unsubscribed leads only the person's own word.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag, StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where a person stands. Only `ACTIVE` gets mail of the sequence."""
+
+    PENDING = "pending"  #: asked for or imported, not confirmed
+    ACTIVE = "active"  #: confirmed, by the person or on the owner's word
+    UNSUBSCRIBED = "unsubscribed"  #: the person left; only the person comes back
+    SUPPRESSED = "suppressed"  #: the address bounced for good, or the person complained
+
+
+class Cause(StrEnum):
+    """Why a status changes."""
+
+    IMPORTED = "imported"  #: a row of a file
+    ADDED = "added"  #: the owner, by hand
+    REQUESTED = "requested"  #: somebody typed the address into a form
+    CONFIRMED = "confirmed"  #: the person said yes
+    UNSUBSCRIBED = "unsubscribed"  #: the person said no
+    BOUNCED = "bounced"  #: the mailbox is not there
+    COMPLAINED = "complained"  #: the person called a message spam
+    LIFTED = "lifted"  #: the owner found that a suppression for bounces was wrong
+
+
+_FILED = frozenset({Cause.IMPORTED, Cause.ADDED})
+
+#: (from, to) → what may cause it; None is a person not known so far. What is not here can't happen.
+#: Unsubscribed never becomes pending: from there an import could make it active. For the same reason a bounce
+#: leaves it as it is: lifting the suppression would bring a person back who had left.
+TRANSITIONS: Final[dict[tuple[Status | None, Status], frozenset[Cause]]] = {
+    (None, Status.PENDING): _FILED | {Cause.REQUESTED},
+    (None, Status.ACTIVE): _FILED,
+    (Status.PENDING, Status.ACTIVE): _FILED | {Cause.CONFIRMED},
+    (Status.PENDING, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
+    (Status.PENDING, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED}),
+    (Status.ACTIVE, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
+    (Status.ACTIVE, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED}),
+    (Status.UNSUBSCRIBED, Status.ACTIVE): frozenset({Cause.CONFIRMED}),
+    (Status.UNSUBSCRIBED, Status.SUPPRESSED): frozenset({Cause.COMPLAINED}),
+    # The next three hold for a suppression by bounces only, see `may`.
+    (Status.SUPPRESSED, Status.SUPPRESSED): frozenset({Cause.COMPLAINED}),
+    (Status.SUPPRESSED, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
+    (Status.SUPPRESSED, Status.ACTIVE): frozenset({Cause.CONFIRMED, Cause.LIFTED}),
+}
+
+
+def may(from_: Status | None, to: Status, cause: Cause, *, suppressed_for: Cause | None = None) -> bool:
+    """Whether *cause* may turn *from_* (None: not known) into *to*.
+
+    *suppressed_for* is what a suppression came from. Only one that is known to be `Cause.BOUNCED` ends:
+    a complaint is for ever.
+    """
+    if from_ is Status.SUPPRESSED and suppressed_for is not Cause.BOUNCED:
+        return False
+    return cause in TRANSITIONS.get((from_, to), frozenset())
+
+
+class Pause(IntFlag):
+    """Why an active person gets nothing for now. Each reason is lifted by itself."""
+
+    OWNER = 1  #: by the owner
+    FILE = 2  #: the row left the owner's file
+    ADDRESS = 4  #: a message was rejected for the address
+    READER = 8  #: by the person

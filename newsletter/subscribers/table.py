@@ -1,0 +1,215 @@
+"""A subscriber file as records with their row numbers: encoding, delimiter, header, quotation marks.
+
+Guarantees
+    Holds one row at a time. Row numbers are those a spreadsheet shows; a cell with line breaks is one row.
+    A quotation mark that is never closed costs its own row and not those below it.
+
+Diagnostics
+    `SubscriberError` when the file as a whole can't be used; `EmptyFileError` when it has no header.
+    A record whose quotation marks do not pair up carries a sentence that says so, and its cells as far as they go.
+
+Sources: RFC 4180 (CSV).
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import BinaryIO
+
+from newsletter.config.values import nearest
+from newsletter.errors import SubscriberError
+from newsletter.mail import shown
+
+Columns = list[str | None]  #: by position; None is a column that is not ours
+Record = tuple[int, list[str], str]  #: row number, cells, and what is wrong with the row as a row (else empty)
+
+COLUMNS = ("email", "name", "timezone", "tags", "confirmed_at", "had_through")
+
+# Header words without case, spaces, hyphens and underscores. "Address" alone is not here: mostly it is a street.
+_HEADER_WORDS = {
+    **{column.replace("_", ""): column for column in COLUMNS},
+    "emailaddress": "email",
+    "mail": "email",
+    "mailaddress": "email",
+    "fullname": "name",
+    "tz": "timezone",
+    "tag": "tags",
+    "confirmedon": "confirmed_at",
+}
+_DELIMITERS: tuple[str, ...] = (",", ";", "\t")
+_EXCEL_SEP = re.compile(r'(?i)"?sep=([,;\t])"?[,;]*')  # Excel's own first line; it shows no row for it
+_BLOCK = 1 << 20  # octets read at once to find the encoding
+_LINE_MAX = 128 * 1024  # characters; the csv module's own limit for a field
+_LINES_MAX = 64  # lines of one row; a quotation mark left open would take in the rest of the file
+
+
+class EmptyFileError(SubscriberError):
+    """A subscriber file without a single row: an accident more often than a wish."""
+
+
+@contextmanager
+def open_table(file: BinaryIO, name: str) -> Iterator[tuple[Columns, Iterator[Record]]]:
+    """The columns of *file*, which can be read twice, and the records below its header; leaves it open."""
+    text = TextIOWrapper(file, encoding=_encoding(file, name), newline="")
+    try:
+        yield _table(_Lines(text, name), name)
+    except UnicodeDecodeError:  # the whole of it could be read a moment ago
+        raise SubscriberError(f"{name} was changed while it was read; try again") from None
+    finally:
+        text.detach()
+
+
+def _encoding(file: BinaryIO, name: str) -> str:
+    """The encoding in which the whole of *file* can be read; a second reading is cheaper than a wrong name."""
+    start = file.read(8)
+    for magic, what in ((b"PK\x03\x04", "a spreadsheet or an archive"), (b"\xd0\xcf\x11\xe0", "an old Excel workbook")):
+        if start.startswith(magic):
+            raise SubscriberError(f'{name} is {what}, not text; in your spreadsheet save it as "CSV UTF-8"')
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif start.startswith(codecs.BOM_UTF8):
+        encodings = ["utf-8-sig"]
+    else:
+        encodings = ["utf-8", "cp1252"]
+    for encoding in encodings:
+        if _decodes(file, encoding, name):
+            return encoding
+    raise SubscriberError(f'{name} is not text in an encoding known here; in your spreadsheet save it as "CSV UTF-8"')
+
+
+def _decodes(file: BinaryIO, encoding: str, name: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    file.seek(0)
+    line, accents = 1, False
+    try:
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block)
+            line += text.count("\n")
+            accents = accents or not text.isascii()
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        before: bytes = error.object[: error.start]
+        # Accents that read well before the fault: this is UTF-8 with one damaged place, not another encoding.
+        if encoding == "utf-8" and (accents or not before.isascii()):
+            line += before.count(b"\n")
+            raise SubscriberError(
+                f'{name}, line {line}: a letter is damaged; correct it and save the file as "CSV UTF-8"'
+            ) from None
+        return False
+    finally:
+        file.seek(0)
+    return True
+
+
+class _Lines:
+    """Lines for the csv module, which remember those of the current row and can be read again."""
+
+    def __init__(self, file: TextIOWrapper, name: str) -> None:
+        self._file, self._name = file, name
+        self.current: list[str] = []
+        self._again: list[str] = []  # last first
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.current) >= _LINES_MAX:
+            raise csv.Error("a row with too many lines")
+        line = self._again.pop() if self._again else self._file.readline(_LINE_MAX)
+        if not line:
+            raise StopIteration
+        if len(line) == _LINE_MAX:
+            raise SubscriberError(
+                f"{self._name} has a line longer than any row can be; it is not a list of subscribers"
+            )
+        self.current.append(line)
+        return line
+
+    def give_back(self, kept: int) -> None:
+        """Read the current row's lines again, except the first *kept*."""
+        self._again += reversed(self.current[kept:])
+        self.current = []
+
+
+def _table(lines: _Lines, name: str) -> tuple[Columns, Iterator[Record]]:
+    row, delimiters = _to_header(lines)
+    if not lines.current:
+        raise EmptyFileError(f"{name} is empty; its first row has to name the columns: {','.join(COLUMNS)}")
+    line = lines.current[0]
+    if "\x00" in line:
+        raise SubscriberError(f'{name} is not plain text; in your spreadsheet save it as "CSV UTF-8"')
+    lines.give_back(0)
+    # The delimiter is the one that makes most sense of the header.
+    delimiter = max(delimiters, key=lambda each: sum(_column(cell) is not None for cell in _split(line, each)))
+    records = _records(lines, delimiter, row)
+    _, header, problem = next(records)
+    if problem:
+        raise SubscriberError(f"{name}: in the first row, {problem}")
+    return _columns(header, name), records
+
+
+def _to_header(lines: _Lines) -> tuple[int, tuple[str, ...]]:
+    """Read up to the header's first line; returns its row number and the delimiters it may have."""
+    row, delimiters = 1, _DELIMITERS
+    for line in lines:
+        if match := _EXCEL_SEP.fullmatch(line.strip(" \r\n")):
+            delimiters = (match[1],)
+        elif line.strip(' ,;\t\r\n"\xa0'):
+            break
+        else:
+            row += 1
+        lines.give_back(1)
+    return row, delimiters
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _column(cell: str) -> str | None:
+    return _HEADER_WORDS.get(re.sub(r"[\W_]", "", cell).lower())
+
+
+def _columns(header: list[str], name: str) -> Columns:
+    columns = [_column(cell) for cell in header]
+    found = ", ".join(shown(cell.strip(), limit=30) for cell in header[:20] if cell.strip())
+    if "email" not in columns:
+        if any("@" in cell for cell in header):
+            raise SubscriberError(f"{name}: the first row has to name the columns; put a row above it: email,name")
+        words = {cell.strip(): re.sub(r"[\W_]", "", cell).lower() for cell in header}
+        close = next((cell for cell, word in words.items() if nearest(word, ("email", "emailaddress"))), None)
+        hint = f'; is it {shown(close, limit=30)}? Then rename that column to "email"' if close else ""
+        raise SubscriberError(f'{name} has no column "email"; its columns are {found}{hint}')
+    for column in COLUMNS:
+        if columns.count(column) > 1:
+            raise SubscriberError(f'{name} has two columns that both mean "{column}" ({found}); delete or rename one')
+    return columns
+
+
+def _records(lines: _Lines, delimiter: str, number: int) -> Iterator[Record]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        try:
+            yield number, next(reader), ""
+            lines.current = []
+        except StopIteration:
+            return
+        except csv.Error:
+            # Quotation marks that don't pair up. The lines after this one were taken into the row by mistake.
+            line = lines.current[0]
+            lines.give_back(1)
+            yield number, *_lenient(line, delimiter)
+        number += 1
+
+
+def _lenient(line: str, delimiter: str) -> tuple[list[str], str]:
+    """The cells of one line, where white space may follow a closing quotation mark; and what is wrong."""
+    cells = _split(re.sub(rf'"[ \xa0]+(?={re.escape(delimiter)}|[\r\n]|$)', '"', line), delimiter)
+    if any('"' in cell or "\n" in cell or "\r" in cell for cell in cells):
+        return cells, 'the quotation marks do not pair up; write a cell as "Lee, Anna" and a mark inside it twice'
+    return cells, ""

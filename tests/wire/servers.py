@@ -1,0 +1,247 @@
+"""A mail server that misbehaves to order, on loopback; blocking sockets, one thread per connection.
+
+A script maps a step to what is done there instead of the good answer: bytes are sent as they are, a
+`Fault` happens. A list is used up one visit after the other (None: answer well), then all is well again.
+
+Steps: banner, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, body (before it's read), dot, RSET, QUIT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Fault(Enum):
+    DROP = auto()
+    RESET = auto()
+    HANG = auto()
+    ENDLESS = auto()  # a multi-line reply without a last line
+    LONG_LINE = auto()  # 70 kB and no line end
+
+
+class Slowly(bytes):
+    """Sent byte by byte."""
+
+
+class ThenDrop(bytes):
+    """Sent, then the connection is closed."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The good answer, but not before *until* is set."""
+
+    until: threading.Event
+
+
+Act = bytes | Fault | Held | None
+Script = Mapping[str, Act | Sequence[Act]]
+
+GOOD = {
+    "banner": b"220 test ESMTP\r\n",
+    "STARTTLS": b"220 2.0.0 go ahead\r\n",
+    "AUTH": b"235 2.7.0 welcome\r\n",
+    "MAIL": b"250 2.1.0 Ok\r\n",
+    "RCPT": b"250 2.1.5 Ok\r\n",
+    "DATA": b"354 End data with <CR><LF>.<CR><LF>\r\n",
+    "dot": b"250 2.0.0 Ok: queued as 4F1\r\n",
+    "RSET": b"250 2.0.0 Ok\r\n",
+    "QUIT": b"221 2.0.0 Bye\r\n",
+}
+
+
+class _Gone(Exception):
+    """This connection is over."""
+
+
+class Scripted:
+    """Use it in a `with`; it listens on 127.0.0.1 at `port`."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        extensions: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+        implicit: bool = False,
+        most: int = 1_000,
+    ) -> None:
+        self.script = {step: list(acts) if isinstance(acts, list) else acts for step, acts in (script or {}).items()}
+        self.extensions = ["STARTTLS", *extensions] if tls and not implicit else list(extensions)
+        self.tls, self.implicit, self.most = tls, implicit, most
+        self.commands: list[str] = []  #: every command line, over all connections
+        self.took: list[tuple[str, bytes]] = []  #: recipient and bytes of what was answered with 2xx
+        self.connections = 0
+        self.open_now = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Scripted:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, target: object, *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stop.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._start(self._serve, sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        peer = _Peer(self, sock)
+        with self._lock:
+            self.open_now += 1
+            crowded = self.open_now > self.most
+        try:
+            if crowded:
+                peer.say(b"421 4.7.0 too many connections\r\n")
+            else:
+                peer.talk()
+        except (_Gone, OSError):
+            pass
+        finally:
+            with self._lock:
+                self.open_now -= 1
+            peer.sock.close()
+
+    def act(self, step: str) -> Act:
+        with self._lock:
+            acts = self.script.get(step)
+            if isinstance(acts, list):
+                return acts.pop(0) if acts else None
+            return acts  # type: ignore[return-value]
+
+
+class _Peer:
+    def __init__(self, server: Scripted, sock: socket.socket) -> None:
+        self.server, self.sock = server, sock
+        self.sock.settimeout(0.05)
+        self.held = b""
+        self.recipient = ""
+
+    def talk(self) -> None:
+        if self.server.implicit:
+            self._encrypt()
+        self.answer("banner")
+        for line in self.lines():
+            self.server.commands.append(line)
+            verb = line.partition(" ")[0].upper()
+            if verb == "EHLO":
+                words = ["test", *self.server.extensions]
+                good = b"".join(
+                    f"250{'-' if n < len(words) - 1 else ' '}{word}\r\n".encode() for n, word in enumerate(words)
+                )
+                self.answer("EHLO", good)
+            elif verb == "STARTTLS":
+                self.answer("STARTTLS")
+                self._encrypt()
+            else:
+                if verb == "RCPT":
+                    self.recipient = line.partition("<")[2].rstrip(">")
+                reply = self.answer(verb)
+                if verb == "DATA" and reply.startswith(b"354"):
+                    self.body()
+                if verb == "QUIT":
+                    return
+
+    def body(self) -> None:
+        if (act := self.server.act("body")) is not None:
+            self.perform(act)
+            raise _Gone
+        data = b""
+        for line in self.raw_lines():
+            if line == b".\r\n":
+                break
+            data += line[1:] if line.startswith(b".") else line
+        reply = self.server.act("dot")
+        if reply is None or isinstance(reply, Held) or (isinstance(reply, bytes) and reply.startswith(b"2")):
+            self.server.took.append((self.recipient, data))
+        self.perform(GOOD["dot"] if reply is None else reply)
+
+    def answer(self, step: str, good: bytes = b"") -> bytes:
+        act = self.server.act(step)
+        reply = (good or GOOD[step]) if act is None else act
+        self.perform(reply)
+        return reply if isinstance(reply, bytes) else b""
+
+    def perform(self, act: Act) -> None:
+        match act:
+            case Slowly():
+                for n in range(len(act)):
+                    self.say(act[n : n + 1])
+            case bytes():
+                self.say(act)
+                if isinstance(act, ThenDrop) or act.startswith(b"421"):
+                    raise _Gone
+            case Held():
+                act.until.wait(10)
+                self.say(GOOD["dot"])
+            case Fault.RESET:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raise _Gone
+            case Fault.HANG:
+                for _ in self.raw_lines():
+                    pass
+            case Fault.ENDLESS:
+                while True:
+                    self.say(b"250-and more\r\n")
+            case Fault.LONG_LINE:
+                self.say(b"250 " + b"x" * 70_000)
+                self.perform(Fault.HANG)
+            case _:
+                raise _Gone
+
+    def say(self, data: bytes) -> None:
+        self.sock.settimeout(10)
+        self.sock.sendall(data)
+        self.sock.settimeout(0.05)
+
+    def lines(self) -> Iterator[str]:
+        for line in self.raw_lines():
+            yield line.decode("latin-1").rstrip("\r\n")
+
+    def raw_lines(self) -> Iterator[bytes]:
+        while True:
+            while b"\n" in self.held:
+                line, _, self.held = self.held.partition(b"\n")
+                yield line + b"\n"
+            try:
+                chunk = self.sock.recv(65_536)
+            except TimeoutError:
+                if self.server._stop.is_set():
+                    raise _Gone from None
+                continue
+            if not chunk:
+                raise _Gone
+            self.held += chunk
+
+    def _encrypt(self) -> None:
+        assert self.server.tls is not None
+        self.sock.settimeout(10)
+        self.sock = self.server.tls.wrap_socket(self.sock, server_side=True)
+        self.sock.settimeout(0.05)
