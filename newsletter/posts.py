@@ -49,6 +49,9 @@ KEYS = frozenset(
     | {"id", "catch_up", "text", "number"}
 )
 
+#: keys whose words may hold a # that is not meant as the beginning of a remark
+_PROSE = frozenset({"title", "subject", "preheader", "image_alt", "text"})
+
 _YAML = YAMLHandler()
 _TAG = "tag:yaml.org,2002:"
 _READ_AS = {"int": "a number", "float": "a number", "bool": "yes or no", "timestamp": "a date", "null": "nothing"}
@@ -57,7 +60,8 @@ _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 _ID_LINE = re.compile(r"^id: *[\"']?([a-z0-9._-]+)[\"']? *(?:#.*)?$", re.MULTILINE)
 _GLUED = re.compile(rf"({'|'.join(sorted(KEYS))}):([^ \t].*)")
 _KEY_LINE = re.compile(r"([A-Za-z_][\w -]*?) *:(?:\s+(.*))?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# What no title holds on purpose; YAML refuses the most of it, and takes NEL, LS and PS for ends of lines.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _LANGUAGE = re.compile(
     r"[a-z]{2,3}(?:-[a-z]{4})?(?:-(?:[a-z]{2}|\d{3}))?(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*", re.IGNORECASE
 )
@@ -308,15 +312,17 @@ class _FieldLoader(SafeLoader):
     def get_single_data(self) -> list[tuple[str, _Field]]:
         fields: list[tuple[str, _Field]] = []
         while not self.check_event(yaml.MappingStartEvent):
-            event = self._next()
-            if isinstance(event, yaml.StreamEndEvent):
+            if self.check_event(yaml.StreamEndEvent):
                 return fields
-            if isinstance(event, yaml.NodeEvent):
+            bare = self.check_event(yaml.NodeEvent)
+            event = self._next()
+            if bare:
                 raise yaml.MarkedYAMLError(problem="no key here", problem_mark=event.start_mark)
-        self.get_event()
+        self._next()
         while not self.check_event(yaml.MappingEndEvent):
+            named = self.check_event(yaml.ScalarEvent)
             key = self._next()
-            if not isinstance(key, yaml.ScalarEvent):
+            if not named:
                 raise yaml.MarkedYAMLError(problem="this key is not text", problem_mark=key.start_mark)
             fields.append((key.value, self._field(key.start_mark.line, self._next())))
         while not self.check_event(yaml.StreamEndEvent):  # faults further down still count
@@ -329,7 +335,8 @@ class _FieldLoader(SafeLoader):
     def _field(self, line: int, event: Any) -> _Field:
         if isinstance(event, yaml.ScalarEvent):
             kind = event.tag or self.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
-            end = (event.end_mark.line, event.end_mark.column) if event.style in (None, "") else None
+            mark: Any = event.end_mark
+            end = (mark.line, mark.column) if event.style in (None, "") else None
             return _Field(line, str(kind).removeprefix(_TAG), event.value, end=end)
         if isinstance(event, yaml.AliasEvent):
             return _Field(line, "alias")
@@ -396,11 +403,12 @@ class _Sheet:
         if found is None:
             return ""
         raw = self.raw(key)
-        fix = f"put it in quotes: {key}: {_quoted(raw)}"
+        one_line = not found.end or found.end[0] == found.line
+        fix = f"put it in quotes: {key}: {_quoted(raw)}" if one_line else "put the whole value in quotes"
         comment = self.lines[found.end[0]][found.end[1] :].strip() if found.end else ""
         if raw[:1] in {"&", "*", "!"}:
             self.wrong(key, f"a value that begins with {raw[0]} means something else in front matter; {fix}")
-        elif comment.startswith("#"):
+        elif key in _PROSE and comment.startswith("#"):
             self.wrong(key, f'everything from "{comment[:20]}" on would be cut off, as # begins a remark; {fix}')
         elif found.kind == "null" and not raw:
             return ""
@@ -441,13 +449,13 @@ class _Sheet:
             return PostStatus(word)
         near = _LIKE_STATUS.get(word) or next(iter(get_close_matches(word, list(PostStatus), 1)), "")
         hint = f"did you mean {near}?" if near else "write draft, live or retracted"
-        self.wrong("status", f"status: {self.raw('status')} is not a status; {hint}")
+        self.wrong("status", f"{shown(self.raw('status'))} is not a status; {hint}")
         return PostStatus.DRAFT
 
     def tags(self) -> frozenset[str]:
         """The tags, from a list or from words with commas between."""
         found = self.fields.get("tags")
-        if found is None:
+        if found is None or found.kind == "null":
             return frozenset()
         if found.kind in {"map", "alias"}:
             self.wrong("tags", "tags must be words with commas between: tags: couples, families")
@@ -538,9 +546,11 @@ def _post(sheet: _Sheet, start: int, digest: str, zone: ZoneInfo, at: time) -> P
     before = len(sheet.faults)
     title = sheet.text("title")
     if not title and len(sheet.faults) == before:
-        sheet.fault('the title is missing; add a line such as title: "On endings" below the first ---', start)
+        advice = 'add a line such as title: "On endings" below the first ---'
+        line = sheet.fields["title"].line + 1 if "title" in sheet.fields else None
+        sheet.fault(f"the title is missing; {advice}", line)
     _check_number(sheet)
-    if "catch_up" in sheet.fields and sheet.text("catch_up") != "late":
+    if "catch_up" in sheet.fields and sheet.fields["catch_up"].value != "late":
         sheet.wrong("catch_up", "catch_up knows one word, late; write catch_up: late or delete the line")
     lines = sheet.lines[start:]
     while lines and not lines[0].strip():
@@ -624,7 +634,7 @@ def _cause(line: str) -> str:
     key, value = match[1], (match[2] or "").strip()
     fix = f"put the whole value in quotes: {key}: {_quoted(value)}"
     if value.startswith(('"', "'")):
-        inner = value.strip(value[0])
+        inner = value[1:].removesuffix(value[0])
         return f"the quotes around this value don't match; write {key}: {_quoted(inner)}"
     if re.match(r"[@`%&*!|>{}\[\],?#-]", value):
         return f"a value that begins with {value[0]} means something else in front matter; {fix}"

@@ -28,7 +28,7 @@ _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 _KEY = re.compile(rf"[ \t]*(?:(\[\[?)[ \t]*)?({_PART}(?:[ \t]*\.[ \t]*{_PART})*)[ \t]*([=\]])")
 # What a value is made of, as far as it takes to find its end: strings first, because they may hold brackets and #.
 _PIECE = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*|[\[\]{}\n]|[^\[\]{}\n"\'#]+|.',
+    r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*|[^\[\]{}\n"\'#]+|.',
     re.DOTALL,
 )
 
@@ -64,7 +64,6 @@ class Document:
 
     def __init__(self, text: str, name: str) -> None:
         """Raises `ConfigError` when *text* is no TOML, with the line and the remedy in plain words."""
-        text = text.replace("\r\n", "\n")
         self.name = name
         self.lines: dict[Keys, int] = {}
         self._last = 1

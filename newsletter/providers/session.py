@@ -199,7 +199,7 @@ class Session(smtplib.SMTP):
         """QUIT and close. What fails here changes nothing: every outcome is known."""
         with contextlib.suppress(OSError):
             self.put(b"QUIT\r\n")
-            self.reply(_QUIT_TIMEOUT)
+            self.reply(min(_QUIT_TIMEOUT, self._seconds))
         self.close()
 
     def abort(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
+from unicodedata import east_asian_width
 from urllib.parse import unquote, urljoin
 
 from markdown_it import MarkdownIt
@@ -94,6 +95,7 @@ def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[Inl
     """
     _step_headings(tokens)
     _draw_boxes(tokens)
+    _close_up(tokens)
     found: dict[str, InlineImage] = {}
     for block in tokens:
         children = block.children
@@ -144,6 +146,16 @@ def _draw_boxes(tokens: Sequence[Token]) -> None:
         if opened.type == "list_item_open" and "checked" in opened.meta and text.children is not None:
             box = Token("text", "", 0, content=("☑" if opened.meta["checked"] else "☐") + _NBSP)
             text.children.insert(0, box)
+
+
+def _close_up(tokens: Sequence[Token]) -> None:
+    """A line end between two wide characters is no space: Chinese and Japanese have none between words."""
+    for block in tokens:
+        children = block.children or []
+        for before, end, after in zip(children, children[1:], children[2:], strict=False):
+            beside = before.content[-1:] + after.content[:1]
+            if end.type == "softbreak" and len(beside) == 2 and all(east_asian_width(c) in "WF" for c in beside):
+                end.type, end.tag = "text", ""
 
 
 def _make_absolute(token: Token, url: str) -> str:

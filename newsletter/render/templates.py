@@ -23,10 +23,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cssutils
+import cssutils  # type: ignore[import-untyped]
 import jinja2
 from jinja2.environment import TemplateModule
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from premailer import Premailer
 
 from newsletter.errors import TemplateError
@@ -111,7 +112,9 @@ def _strict(values: Mapping[str, Any]) -> type[jinja2.StrictUndefined]:
 def inline(html: str, name: str) -> str:
     """*html* with its styles on the elements (template *name* made it); raises `TemplateError`."""
     if any(_FETCHES.search(css) for css in _STYLE.findall(html)) or _STYLESHEET.search(html):
-        raise TemplateError(name, "a style sheet kept elsewhere never reaches a reader; put its rules into the template")
+        raise TemplateError(
+            name, "a style sheet kept elsewhere never reaches a reader; put its rules into the template"
+        )
     try:
         return str(
             Premailer(

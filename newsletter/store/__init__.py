@@ -28,6 +28,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from newsletter.errors import StoreError, StoreTooNew
 from newsletter.store.engine import make_engine, plain_errors, sqlite_path
 from newsletter.store.facts import Facts
+from newsletter.store.schema import metadata
 
 if TYPE_CHECKING:
     from newsletter.store.accounts import Accounts
@@ -48,6 +49,7 @@ class Store:
         self.label = path.name if path else engine.url.render_as_string(hide_password=True)
         self._state_folder = state_folder
         self._marker: Path | None = None
+        self._outer: Connection | None = None  # of a rehearsal
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, state_folder: Path | None = None) -> Store:
@@ -65,6 +67,13 @@ class Store:
         store._ensure_schema()
         return store
 
+    @classmethod
+    def in_memory(cls) -> Store:
+        """A new, empty store that lives as long as the object: for forecasts and tests."""
+        store = cls(make_engine("sqlite://"))
+        metadata.create_all(store.engine)
+        return store
+
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
@@ -74,6 +83,9 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads; it waits for nobody on SQLite."""
+        if self._outer is not None:
+            yield self._outer
+            return
         with plain_errors(self.label), self.engine.connect() as connection:
             connection = connection.execution_options(reading=True)
             with connection.begin():
@@ -82,10 +94,26 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction: all of it or nothing, durable when this returns."""
+        if self._outer is not None:
+            with plain_errors(self.label), self._outer.begin_nested():
+                yield self._outer
+            return
         with plain_errors(self.label), self.engine.begin() as connection:
             yield connection
             generation = connection.scalar(_RAISE)
         self._note(int(generation or 0))
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Whatever is written inside is seen inside, and undone at the end."""
+        with plain_errors(self.label), self.engine.connect() as connection:
+            transaction = connection.begin()
+            self._outer = connection
+            try:
+                yield
+            finally:
+                self._outer = None
+                transaction.rollback()
 
     def scrub(self) -> None:
         """Leave no trace of deleted rows in SQLite's write-ahead log or free pages (secure_delete zeroes them)."""

@@ -61,10 +61,15 @@ class Planner:
         with self._store.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
-            refresh_zones(connection, identity, rules, at=at)
-            planned = _Run(connection, rules, at).plan()
+            planned = plan_within(connection, identity, rules, at=at)
             facts.write(connection, "last_tick", micros(at))  # posts and slots are measured against it
             return planned
+
+
+def plan_within(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
+    """As `Planner.plan`, within a transaction, and without noting that a tick was here."""
+    refresh_zones(connection, identity, rules, at=at)
+    return _Run(connection, rules, at).plan()
 
 
 def refresh_zones(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> None:
@@ -96,6 +101,7 @@ class _Run:
         previous = facts.read(connection, "last_tick")
         holds = facts.read(connection, "holds") or {}
         backlog = holds.get(HoldKind.BACKLOG)
+        self.tagged = connection.scalar(text("SELECT 1 FROM audience LIMIT 1")) is not None
         self.guard = previous if previous is not None and not facts.read(connection, "backlog_confirmed") else None
         self.values: dict[str, Any] = {
             "at": micros(at),
@@ -129,6 +135,8 @@ class _Run:
         """Plan one post for every reader who is due; True when some were passed over and must be looked at again."""
         before = self._last_id()
         self.connection.execute(text(self._sql(_INSERT)), self.values)
+        if not self.tagged:
+            return False
         skipped = text("SELECT 1 FROM delivery WHERE id > :before AND state = 'skipped' LIMIT 1")
         return self.connection.scalar(skipped, {"before": before}) is not None
 
@@ -148,7 +156,8 @@ class _Run:
         parts = _DUE[self.rules.mode]
         greatest = "GREATEST" if self.connection.dialect.name == "postgresql" else "MAX"
         first = _AT_ONCE if self.rules.first is First.AT_ONCE else "FALSE"
-        return statement.format(**{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()}, greatest=greatest)
+        matches = _MATCHES if self.tagged else "TRUE"
+        return statement.format(matches=matches, **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()}, greatest=greatest)
 
     def _last_id(self) -> int:
         return int(self.connection.scalar(text("SELECT COALESCE(MAX(id), 0) FROM delivery")) or 0)
@@ -220,15 +229,19 @@ _NEWS = (
     + " ORDER BY c.number LIMIT 1)"
 )
 # Never for those the owner brought along: they have a not_before.
-_AT_ONCE = "(s.handed_over_at IS NULL AND s.high_water IS NULL AND s.not_before IS NULL AND COALESCE(p.release_at, 0) <= :at)"
+_AT_ONCE = "(s.handed_over_at IS NULL AND s.high_water IS NULL AND s.not_before IS NULL)"
 # From the slot on, and when `every` has passed since the last one; slots before the post or the reader were there do not count.
-_AT_SLOT = (
-    "({at_once} AND s.active_since <= :at) OR"
-    " (z.slot >= COALESCE(p.release_at, 0) AND z.slot >= COALESCE(p.present_from, 0) AND z.slot >= s.active_since"
-    " AND z.slot >= COALESCE(s.not_before, 0) AND z.slot >= :since"
+_IN_SLOT = (
+    "z.slot >= s.active_since AND z.slot >= COALESCE(s.not_before, 0) AND z.slot >= :since"
     " AND (s.anchor_at IS NULL OR s.anchor_at < z.cutoff)"
-    " AND (s.handed_over_at IS NULL OR s.handed_over_at < z.day_end - :gap))"
+    " AND (s.handed_over_at IS NULL OR s.handed_over_at < z.day_end - :gap)"
 )
+_AT_SLOT = (
+    "({at_once} AND s.active_since <= :at AND COALESCE(p.release_at, 0) <= :at) OR"
+    f" ({_IN_SLOT} AND z.slot >= COALESCE(p.release_at, 0) AND z.slot >= COALESCE(p.present_from, 0))"
+)
+# What of it needs no post, first: it spares nearly everybody the search for one.
+_MAYBE = f"(({{at_once}} AND s.active_since <= :at) OR ({_IN_SLOT}))"
 _SLOT = "CASE WHEN {at_once} THEN s.active_since ELSE z.slot END"
 # Level: everything below was handed over before this post came out.
 _LEVEL = (
@@ -239,11 +252,12 @@ _AT_RELEASE = "p.release_at <= :at AND COALESCE(s.not_before, 0) <= :at"
 
 _AGAIN = f"(r.late = 1 OR p.id = {_IN_ORDER})"
 _DUE = {
-    Mode.SEQUENCE: {"candidate": _IN_ORDER, "again": _AGAIN, "due": _AT_SLOT, "slot": _SLOT},
-    Mode.BROADCAST: {"candidate": _NEWS, "again": "TRUE", "due": _AT_RELEASE, "slot": "p.release_at"},
+    Mode.SEQUENCE: {"candidate": _IN_ORDER, "again": _AGAIN, "maybe": _MAYBE, "due": _AT_SLOT, "slot": _SLOT},
+    Mode.BROADCAST: {"candidate": _NEWS, "again": "TRUE", "maybe": "TRUE", "due": _AT_RELEASE, "slot": "p.release_at"},
     Mode.HYBRID: {
         "candidate": _IN_ORDER,
         "again": _AGAIN,
+        "maybe": "TRUE",
         "due": f"CASE WHEN {_LEVEL} THEN ({_AT_RELEASE}) ELSE ({_AT_SLOT}) END",
         "slot": f"CASE WHEN {_LEVEL} THEN p.release_at ELSE {_SLOT} END",
     },
@@ -265,11 +279,11 @@ _MATCHES = (
 _INSERT = (
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before, planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number,"
-    f" CASE WHEN {_MATCHES} THEN 'planned' ELSE 'skipped' END, CASE WHEN {_MATCHES} THEN 1 ELSE NULL END,"
-    f" CASE WHEN {_MATCHES} THEN '' ELSE 'audience' END, {{slot}}, {_NOT_BEFORE}, :at"
+    " CASE WHEN {matches} THEN 'planned' ELSE 'skipped' END, CASE WHEN {matches} THEN 1 END,"
+    f" CASE WHEN {{matches}} THEN '' ELSE 'audience' END, {{slot}}, {_NOT_BEFORE}, :at"
     " FROM subscriber s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = {candidate}"
-    f" WHERE {_READY} AND p.standing = 'live' AND ({{due}}) AND {_NOT_BEFORE} >= :earliest"
-    " ORDER BY p.id, s.id"
+    f" WHERE {_READY} AND {{maybe}} AND p.standing = 'live' AND ({{due}}) AND {_NOT_BEFORE} >= :earliest"
+    " ORDER BY s.id"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )
 # The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived.

@@ -144,8 +144,9 @@ def _table(lines: _Lines, name: str) -> tuple[Columns, Iterator[Record]]:
     if "\x00" in line:
         raise SubscriberError(f'{name} is not plain text; in your spreadsheet save it as "CSV UTF-8"')
     lines.give_back(0)
-    # The delimiter is the one that makes most sense of the header.
-    delimiter = max(delimiters, key=lambda each: sum(_column(cell) is not None for cell in _split(line, each)))
+    # The delimiter is the one that makes most sense of the header, else the most columns.
+    splits = {delimiter: _split(line, delimiter) for delimiter in delimiters}
+    delimiter = max(splits, key=lambda each: (sum(map(bool, map(_column, splits[each]))), len(splits[each])))
     records = _records(lines, delimiter, row)
     _, header, problem = next(records)
     if problem:
@@ -167,8 +168,8 @@ def _to_header(lines: _Lines) -> tuple[int, tuple[str, ...]]:
     return row, delimiters
 
 
-def _split(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+def _split(line: str, delimiter: str, *, strict: bool = False) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=strict), [])
 
 
 def _column(cell: str) -> str | None:
@@ -209,7 +210,9 @@ def _records(lines: _Lines, delimiter: str, number: int) -> Iterator[Record]:
 
 def _lenient(line: str, delimiter: str) -> tuple[list[str], str]:
     """The cells of one line, where white space may follow a closing quotation mark; and what is wrong."""
-    cells = _split(re.sub(rf'"[ \xa0]+(?={re.escape(delimiter)}|[\r\n]|$)', '"', line), delimiter)
-    if any('"' in cell or "\n" in cell or "\r" in cell for cell in cells):
-        return cells, 'the quotation marks do not pair up; write a cell as "Lee, Anna" and a mark inside it twice'
-    return cells, ""
+    line = re.sub(rf'"[ \xa0]+(?={re.escape(delimiter)}|[\r\n]|$)', '"', line)
+    try:
+        return _split(line, delimiter, strict=True), ""
+    except csv.Error:
+        problem = 'the quotation marks do not pair up; write a cell as "Lee, Anna" and a mark inside it twice'
+        return _split(line, delimiter), problem

@@ -199,6 +199,16 @@ def test_an_open_quotation_mark_costs_its_own_row_only() -> None:
     assert found[1].address == BEN, "known, so that nobody takes Ben for gone"
 
 
+def test_a_cell_of_very_many_lines_is_taken_for_an_open_quotation_mark() -> None:
+    found = rows('email,notes\nana@example.org,"' + "and so on\n" * 70 + '"\n')
+    assert isinstance(found[0], BadRow)
+    assert "quotation marks" in found[0].problem
+
+
+def test_blank_rows_above_the_header_are_counted() -> None:
+    assert good("\n,,\nemail,name\nana@example.org,Ana\n").row == 4
+
+
 def test_every_bad_row_is_listed_with_its_number_and_the_good_ones_are_taken() -> None:
     found = list(read_rows(CORPUS / "mixed_trouble.csv"))
     assert [row.row for row in found] == list(range(2, 16))
@@ -262,6 +272,15 @@ def test_octets_that_are_no_list_are_refused(octets: bytes, part: str) -> None:
     with pytest.raises(SubscriberError) as caught:
         rows(octets)
     assert part in str(caught.value)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused() -> None:
+    class Changing(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            return super().read1(-1 if size is None else size).replace(b"Ana", b"\xff\xff\xff")
+
+    with pytest.raises(SubscriberError, match="was changed while it was read"):
+        list(rows_in(Changing(b"email,name\nana@example.org,Ana\n"), "list.csv"))
 
 
 def test_the_rows_of_a_file_are_read_as_they_are_asked_for() -> None:
@@ -375,6 +394,10 @@ def test_a_hostile_address_is_a_bad_row(cell: str) -> None:
     row = bad(f'email,name\n"{cell}",Ana\n')
     assert row.address is None
     assert len(row.problem) < 250
+
+
+def test_a_domain_without_end_is_not_even_looked_at() -> None:
+    assert "too long for an email address" in bad(f"email\nana@{'a.' * 1000}org\n").problem
 
 
 def test_numbers_from_spreadsheets_and_tags_with_padding_are_taken() -> None:

@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -57,7 +58,7 @@ GOOD = {
 }
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """This connection is over."""
 
 
@@ -122,7 +123,7 @@ class Scripted:
                 peer.say(b"421 4.7.0 too many connections\r\n")
             else:
                 peer.talk()
-        except (_Gone, OSError):
+        except (_GoneError, OSError):
             pass
         finally:
             with self._lock:
@@ -141,7 +142,7 @@ class _Peer:
     def __init__(self, server: Scripted, sock: socket.socket) -> None:
         self.server, self.sock = server, sock
         self.sock.settimeout(0.05)
-        self.held = b""
+        self.held, self.whole = b"", deque[bytes]()
         self.recipient = ""
 
     def talk(self) -> None:
@@ -149,8 +150,9 @@ class _Peer:
             self._encrypt()
         self.answer("banner")
         for line in self.lines():
-            self.server.commands.append(line)
-            verb = line.partition(" ")[0].upper()
+            verb, space, rest = line.partition(" ")
+            verb = verb.upper()
+            self.server.commands.append(verb + space + rest)
             if verb == "EHLO":
                 words = ["test", *self.server.extensions]
                 good = b"".join(
@@ -172,12 +174,13 @@ class _Peer:
     def body(self) -> None:
         if (act := self.server.act("body")) is not None:
             self.perform(act)
-            raise _Gone
-        data = b""
+            raise _GoneError
+        lines = []
         for line in self.raw_lines():
             if line == b".\r\n":
                 break
-            data += line[1:] if line.startswith(b".") else line
+            lines.append(line[1:] if line.startswith(b".") else line)
+        data = b"".join(lines)
         reply = self.server.act("dot")
         if reply is None or isinstance(reply, Held) or (isinstance(reply, bytes) and reply.startswith(b"2")):
             self.server.took.append((self.recipient, data))
@@ -185,7 +188,7 @@ class _Peer:
 
     def answer(self, step: str, good: bytes = b"") -> bytes:
         act = self.server.act(step)
-        reply = (good or GOOD[step]) if act is None else act
+        reply = (good or GOOD.get(step, b"500 5.5.1 what\r\n")) if act is None else act
         self.perform(reply)
         return reply if isinstance(reply, bytes) else b""
 
@@ -197,13 +200,13 @@ class _Peer:
             case bytes():
                 self.say(act)
                 if isinstance(act, ThenDrop) or act.startswith(b"421"):
-                    raise _Gone
+                    raise _GoneError
             case Held():
                 act.until.wait(10)
                 self.say(GOOD["dot"])
             case Fault.RESET:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                raise _Gone
+                raise _GoneError
             case Fault.HANG:
                 for _ in self.raw_lines():
                     pass
@@ -214,7 +217,7 @@ class _Peer:
                 self.say(b"250 " + b"x" * 70_000)
                 self.perform(Fault.HANG)
             case _:
-                raise _Gone
+                raise _GoneError
 
     def say(self, data: bytes) -> None:
         self.sock.settimeout(10)
@@ -226,19 +229,20 @@ class _Peer:
             yield line.decode("latin-1").rstrip("\r\n")
 
     def raw_lines(self) -> Iterator[bytes]:
+        """Lines as they come; what a consumer leaves is there for the next one."""
         while True:
-            while b"\n" in self.held:
-                line, _, self.held = self.held.partition(b"\n")
-                yield line + b"\n"
+            while self.whole:
+                yield self.whole.popleft()
             try:
                 chunk = self.sock.recv(65_536)
             except TimeoutError:
                 if self.server._stop.is_set():
-                    raise _Gone from None
+                    raise _GoneError from None
                 continue
             if not chunk:
-                raise _Gone
-            self.held += chunk
+                raise _GoneError
+            *lines, self.held = (self.held + chunk).split(b"\n")
+            self.whole.extend(line + b"\n" for line in lines)
 
     def _encrypt(self) -> None:
         assert self.server.tls is not None

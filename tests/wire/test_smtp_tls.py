@@ -74,9 +74,9 @@ def test_a_wrong_certificate_stops_everything_and_no_password_leaves(
 
 
 def test_a_certificate_for_a_name_does_not_serve_an_address(authority: Authority, message: Make) -> None:
-    with Scripted(tls=authority.server("localhost")) as server:
-        with pytest.raises(ProviderError, match="is for another name"):
-            list(smtp(server, Security.STARTTLS, authority.file).submit([message()]))
+    tls = authority.server("localhost")
+    with Scripted(tls=tls) as server, pytest.raises(ProviderError, match="is for another name"):
+        list(smtp(server, Security.STARTTLS, authority.file).submit([message()]))
 
 
 def test_starttls_not_offered(authority: Authority, message: Make) -> None:

@@ -1,0 +1,123 @@
+"""Header fields as octets: cleaned, encoded, folded. Pure.
+
+Guarantees
+    Whatever text comes in, one header field comes out: `clean_header_text` is the one way in, and nothing that it lets
+    pass ends a line or reads as an encoded word that somebody else wrote.
+    Output is ASCII; lines are folded at 78 where RFC 5322 section 2.1.1 asks for it, never above 998.
+
+Python's own `email` package isn't used to write: it decodes ``=?utf-8?q?Bob=0D=0ABcc:…?=`` in a name and writes
+the Bcc as a field of its own, and it encodes a long List-Unsubscribe, which no mail program then understands.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from base64 import b64encode
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from newsletter.mail import Mailbox
+
+_LINE = 78
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322 section 3.2.3
+# Line ends and other controls, lone surrogates, and the marks that turn the direction of all that follows.
+_UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]")
+_SPACES = re.compile(r"\s+")  # takes CR, LF, NEL, U+2028 and U+2029 along
+_PAYLOAD = 75 - len("=?utf-8?q??=")  # RFC 2047 section 2: an encoded word has at most 75 characters
+_PHRASE_SAFE = re.compile(rb"[^A-Za-z0-9!*+/-]")  # RFC 2047 section 5 (3), what may stand as it is inside a phrase
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def clean_header_text(text: str) -> str:
+    """*text* fit for a header field and for a line of a letter: one line, no controls, no encoded word in it.
+
+    White space of any kind becomes one space; ``=?`` gets one in between, as a decoder further on would run it.
+    """
+    if text.isascii() and text.isprintable() and "=?" not in text and "  " not in text:
+        return text.strip()
+    text = unicodedata.normalize("NFC", _SPACES.sub(" ", _UNWANTED.sub("", _SPACES.sub(" ", text))))
+    while "=?" in text:
+        text = text.replace("=?", "= ?")
+    return text.strip()
+
+
+def unstructured(name: str, text: str) -> bytes:
+    """The field *name* with free text (RFC 5322 section 3.2.5), folded, with its line end."""
+    text = clean_header_text(text)
+    words = text.split(" ") if _plain(text) else encoded_words(text)
+    return _folded(f"{name}:", words)
+
+
+def mailbox(name: str, value: Mailbox) -> bytes:
+    """The field *name* with one mailbox, folded, with its line end."""
+    return f"{name}: ".encode() + mailbox_value(value, len(name) + 2) + b"\r\n"
+
+
+def mailbox_value(value: Mailbox, taken: int = 4) -> bytes:
+    """A mailbox (RFC 5322 section 3.4) as the value of a field whose name takes *taken* columns."""
+    address = str(value.address)
+    name = clean_header_text(value.name)
+    if not name:
+        return address.encode()
+    if not _plain(name):
+        words = encoded_words(name)
+    elif _ATOMS.fullmatch(name):
+        words = name.split(" ")
+    else:
+        words = ['"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"']
+    if taken + len(name) + len(address) + 5 <= _LINE and len(words[0]) < _LINE and name.isascii():
+        return f"{' '.join(words)} <{address}>".encode()  # nearly every reader: no folding to work out
+    return _folded(" " * (taken - 1), [*words, f"<{address}>"])[taken:-2]
+
+
+def _plain(text: str) -> bool:
+    """Whether *text* can go as it is: ASCII, and every word short enough for a line."""
+    return text.isascii() and (len(text) < _PAYLOAD or max(map(len, text.split(" "))) < _PAYLOAD)
+
+
+def encoded_words(text: str) -> list[str]:
+    """*text* as RFC 2047 encoded words in UTF-8, cut between characters; Q or B, whichever is shorter."""
+    quoted = sum(len(_q(character)) for character in text)
+    base64 = len(text.encode()) * 4 / 3
+    return _cut_words(text, "q") if quoted <= base64 else _cut_words(text, "b")
+
+
+def _cut_words(text: str, encoding: str) -> list[str]:
+    words, piece, taken = [], "", 0
+    room = _PAYLOAD if encoding == "q" else _PAYLOAD // 4 * 3  # octets before base64
+    for character in text:
+        octets = len(_q(character)) if encoding == "q" else len(character.encode())
+        if taken + octets > room:
+            words.append(piece)
+            piece, taken = "", 0
+        piece, taken = piece + character, taken + octets
+    words.append(piece)
+    encode = _q if encoding == "q" else lambda text: b64encode(text.encode()).decode()
+    return [f"=?utf-8?{encoding}?{encode(word)}?=" for word in words]
+
+
+def _q(text: str) -> str:
+    return _PHRASE_SAFE.sub(lambda found: b"_" if found[0] == b" " else b"=%02X" % found[0][0], text.encode()).decode()
+
+
+def _folded(line: str, words: list[str]) -> bytes:
+    """*line* and *words* with spaces between them, folded where a line would pass 78 columns, with its line end."""
+    lines = []
+    for word in words:
+        if len(line) + 1 + len(word) > _LINE and line.strip():
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}"
+    return "\r\n".join([*lines, line]).encode() + b"\r\n"
+
+
+@lru_cache(maxsize=1024)
+def date(at: datetime) -> bytes:
+    """An instant in the form of RFC 5322 section 3.3, in UTC. Cached: a tick's messages share theirs."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    at = at.astimezone(UTC)
+    day = f"{_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04}"
+    return f"{day} {at.hour:02}:{at.minute:02}:{at.second:02} +0000".encode()
