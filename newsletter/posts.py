@@ -52,6 +52,7 @@ KEYS = frozenset(
 #: keys whose words may hold a # that is not meant as the beginning of a remark
 _PROSE = frozenset({"title", "subject", "preheader", "image_alt", "text"})
 
+_DEEPEST = 10  #: lists within lists; libyaml's time grows with the square of it
 _YAML = YAMLHandler()
 _TAG = "tag:yaml.org,2002:"
 _READ_AS = {"int": "a number", "float": "a number", "bool": "yes or no", "timestamp": "a date", "null": "nothing"}
@@ -306,7 +307,7 @@ class _Field:
 class _FieldLoader(SafeLoader):
     """Gives the top-level keys in order, each with its `_Field`.
 
-    Works on libyaml's events and never nests: composing deeply nested brackets overflows the C stack.
+    Works on libyaml's events: composing deeply nested brackets overflows the C stack.
     """
 
     def get_single_data(self) -> list[tuple[str, _Field]]:
@@ -314,7 +315,7 @@ class _FieldLoader(SafeLoader):
         while not self.check_event(yaml.MappingStartEvent):
             if self.check_event(yaml.StreamEndEvent):
                 return fields
-            bare = self.check_event(yaml.NodeEvent)
+            bare = self.check_event(yaml.ScalarEvent, yaml.SequenceStartEvent)
             event = self._next()
             if bare:
                 raise yaml.MarkedYAMLError(problem="no key here", problem_mark=event.start_mark)
@@ -325,8 +326,11 @@ class _FieldLoader(SafeLoader):
             if not named:
                 raise yaml.MarkedYAMLError(problem="this key is not text", problem_mark=key.start_mark)
             fields.append((key.value, self._field(key.start_mark.line, self._next())))
-        while not self.check_event(yaml.StreamEndEvent):  # faults further down still count
-            self.get_event()
+        for ends in (yaml.MappingEndEvent, yaml.DocumentEndEvent, yaml.StreamEndEvent):
+            ended = self.check_event(ends)
+            event = self._next()
+            if not ended:
+                raise yaml.MarkedYAMLError(problem="a second group of keys", problem_mark=event.start_mark)
         return fields
 
     def _next(self) -> Any:
@@ -345,6 +349,8 @@ class _FieldLoader(SafeLoader):
             event = self._next()
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             kind = "map" if depth > 1 else kind  # a list of lists is no list of words
+            if depth > _DEEPEST:
+                raise yaml.MarkedYAMLError(problem="too many brackets", problem_mark=event.start_mark)
             if isinstance(event, yaml.ScalarEvent):
                 items.append(event.value)
         return _Field(line, kind, items=tuple(items))
@@ -404,7 +410,7 @@ class _Sheet:
             return ""
         raw = self.raw(key)
         one_line = not found.end or found.end[0] == found.line
-        fix = f"put it in quotes: {key}: {_quoted(raw)}" if one_line else "put the whole value in quotes"
+        fix = _in_quotes(key, raw if one_line else "")
         comment = self.lines[found.end[0]][found.end[1] :].strip() if found.end else ""
         if raw[:1] in {"&", "*", "!"}:
             self.wrong(key, f"a value that begins with {raw[0]} means something else in front matter; {fix}")
@@ -416,7 +422,7 @@ class _Sheet:
             self.wrong(key, f"{key} must be a text, not a list; write {key}: and the words on one line")
         elif found.kind != "str":
             kind = _READ_AS.get(found.kind, "a list")
-            self.wrong(key, f"{key}: {raw} would be read as {kind}, not as text; {fix}")
+            self.wrong(key, f"{key}: {_clipped(raw)} would be read as {kind}, not as text; {fix}")
         elif _CONTROL.search(found.value):
             self.wrong(key, f"{key} has an invisible control character; type the line anew")
         else:
@@ -438,7 +444,7 @@ class _Sheet:
             else:
                 self.wrong(key, f"{shown(found.value or self.raw(key))} is not a date; {example}")
         except ValueError as error:
-            self.wrong(key, f"{found.value} is not a date: {error}; {example}")
+            self.wrong(key, f"{found.value.strip()} is not a date: {error}; {example}")
         return None
 
     def status(self) -> PostStatus:
@@ -472,8 +478,9 @@ class _Sheet:
         self.wrong("language", f"{shown(tag)} is not a language code; {hint}")
         return ""
 
-    def identity(self) -> bool:
+    def identity(self, default: str) -> bool:
         """Set the id; True when the front matter has one."""
+        self.id = "" if "id" in self.fields and self.raw("id") else default
         given = self.text("id")
         if _ID.fullmatch(given):
             self.id = given
@@ -495,13 +502,16 @@ def _read(path: Path, zone: ZoneInfo, at: time) -> tuple[Post | None, _Sheet]:
         data = _bytes(path)
         text = _text(data)
         sheet.lines = text.split("\n")
-        given = _ID_LINE.search(text[:4000])
-        sheet.id = given[1] if given else slug(path.stem[digits.end() :]) or f"post-{sheet.number}"
+        default = slug(path.stem[digits.end() :]) or f"post-{sheet.number}"
+        likely = _ID_LINE.search(text[:4000])  # good enough to name a file whose front matter can't be read
+        sheet.id = likely[1] if likely else default
         start = _front_matter(sheet)
-        post = _post(sheet, start, hashlib.sha256(data).hexdigest(), zone, at)
+        explicit = sheet.identity(default)
+        post = _post(sheet, start, hashlib.sha256(data).hexdigest(), zone, at, explicit=explicit)
     except _FileError as error:
         sheet.fault(error.problem, error.line)
         return None, sheet
+    sheet.faults.sort(key=lambda fault: fault.line or 0)
     return (None if sheet.faults else post), sheet
 
 
@@ -513,7 +523,7 @@ def _front_matter(sheet: _Sheet) -> int:
         heading = next((line.lstrip("# ").rstrip() for line in lines if line.startswith("# ")), "Your title")
         raise _FileError(
             f"there is no front matter, so the title is missing; begin the file with three lines: ---, "
-            f"title: {_quoted(heading)}, ---",
+            f"title: {_quoted(_clipped(heading))}, ---",
             top + 1,
         )
     end = next((index for index in range(top + 1, len(lines)) if lines[index].rstrip() == "---"), None)
@@ -527,7 +537,7 @@ def _front_matter(sheet: _Sheet) -> int:
             raise _FileError("this line has an invisible control character; type it anew", index + 1)
         if match := _GLUED.match(lines[index]):
             glued = True
-            sheet.fault(f"leave a space after the colon: {match[1]}: {match[2].strip()}", index + 1)
+            sheet.fault(f"leave a space after the colon: {match[1]}: {_clipped(match[2].strip())}", index + 1)
     try:
         # Blank lines in place of what stands above keep YAML's line numbers those of the file.
         for key, found in _YAML.load("\n" * (top + 1) + "\n".join(lines[top + 1 : end]) + "\n", Loader=_FieldLoader):
@@ -538,11 +548,10 @@ def _front_matter(sheet: _Sheet) -> int:
     return end + 1
 
 
-def _post(sheet: _Sheet, start: int, digest: str, zone: ZoneInfo, at: time) -> Post | None:
+def _post(sheet: _Sheet, start: int, digest: str, zone: ZoneInfo, at: time, *, explicit: bool) -> Post | None:
     """The post from its fields and the lines from *start* on; what is wrong goes to *sheet*."""
     if sheet.number is None or (sheet.faults and not sheet.fields):
         return None
-    explicit = sheet.identity()
     before = len(sheet.faults)
     title = sheet.text("title")
     if not title and len(sheet.faults) == before:
@@ -587,7 +596,7 @@ def _check_number(sheet: _Sheet) -> None:
         sheet.warn(found.line, "the number comes from the file name; delete this line")
     elif found:
         advice = f"is {sheet.number} by its file name; delete this line, or rename the file"
-        sheet.wrong("number", f"number: {sheet.raw('number')} disagrees: the post {advice}")
+        sheet.wrong("number", f"number: {_clipped(sheet.raw('number'))} disagrees: the post {advice}")
 
 
 def _instant(match: re.Match[str], zone: ZoneInfo, at: time) -> datetime:
@@ -632,10 +641,10 @@ def _cause(line: str) -> str:
     if not match:
         return _not_a_key(line)
     key, value = match[1], (match[2] or "").strip()
-    fix = f"put the whole value in quotes: {key}: {_quoted(value)}"
+    fix = _in_quotes(key, value)
     if value.startswith(('"', "'")):
         inner = value[1:].removesuffix(value[0])
-        return f"the quotes around this value don't match; write {key}: {_quoted(inner)}"
+        return f"the quotes around this value don't match; {_in_quotes(key, inner)}"
     if re.match(r"[@`%&*!|>{}\[\],?#-]", value):
         return f"a value that begins with {value[0]} means something else in front matter; {fix}"
     if ": " in value or value.endswith(":"):
@@ -646,6 +655,15 @@ def _cause(line: str) -> str:
 def _not_a_key(line: str) -> str:
     advice = "if the post's text begins here, the closing --- is missing above it"
     return f"{shown(line, limit=40)} is not of the form key: value; {advice}"
+
+
+def _in_quotes(key: str, value: str) -> str:
+    """The advice to quote *value*, with the line to type when it is short."""
+    return "put the whole value in quotes" + (f": {key}: {_quoted(value)}" if 0 < len(value) <= 100 else "")
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _quoted(text: str) -> str:

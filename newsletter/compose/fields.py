@@ -3,7 +3,7 @@
 Guarantees
     Whatever text comes in, one header field comes out: `clean_header_text` is the one way in, and nothing that it lets
     pass ends a line or reads as an encoded word that somebody else wrote.
-    Output is ASCII; lines are folded at 78 where RFC 5322 section 2.1.1 asks for it, never above 998.
+    Output is ASCII; lines are folded at 76, and no word in them is longer than that.
 
 Python's own `email` package isn't used to write: it decodes ``=?utf-8?q?Bob=0D=0ABcc:…?=`` in a name and writes
 the Bcc as a field of its own, and it encodes a long List-Unsubscribe, which no mail program then understands.
@@ -19,12 +19,12 @@ from functools import lru_cache
 
 from newsletter.mail import Mailbox
 
-_LINE = 78
+_LINE = 76  # RFC 2047 section 2, for a line with an encoded word; RFC 5322 section 2.1.1 would allow 78
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322 section 3.2.3
 # Line ends and other controls, lone surrogates, and the marks that turn the direction of all that follows.
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]")
 _SPACES = re.compile(r"\s+")  # takes CR, LF, NEL, U+2028 and U+2029 along
-_PAYLOAD = 75 - len("=?utf-8?q??=")  # RFC 2047 section 2: an encoded word has at most 75 characters
+_PAYLOAD = 64 - len("=?utf-8?q??=")  # of an encoded word that fits on a line behind "Reply-To: "
 _PHRASE_SAFE = re.compile(rb"[^A-Za-z0-9!*+/-]")  # RFC 2047 section 5 (3), what may stand as it is inside a phrase
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -65,7 +65,7 @@ class Session(smtplib.SMTP):
 
     def open(self) -> None:
         """Connect, greet, encrypt, log in. Raises `ProviderError` and is closed again then."""
-        self._forget()
+        self._buffer.clear()
         try:
             self._connect()
             self._check(Phase.CONNECT, self.reply())
@@ -84,6 +84,8 @@ class Session(smtplib.SMTP):
     def _connect(self) -> None:
         host, port = self._settings.host, self._settings.port
         try:
+            if self._settings.security is Security.NONE:
+                self._check_this_machine()
             sock = socket.create_connection((host, port), timeout=self._seconds)
         except UnicodeError:
             raise ProviderError(f"{shown(host)} is not the name of a server; {_CHECK}") from None
@@ -95,13 +97,17 @@ class Session(smtplib.SMTP):
         if self._literal:  # RFC 5321 section 4.1.3
             ours = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
             self.local_hostname = f"[{'IPv6:' if ours.version == 6 else ''}{ours}]"
-        if self._settings.security is Security.NONE and not _loopback(sock):
+        if self._settings.security is Security.TLS:
+            self._encrypt()
+
+    def _check_this_machine(self) -> None:
+        """Refuse to go without encryption to another machine, before a packet has left."""
+        found = socket.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
+        if not all(_is_loopback(str(address[0])) for *_, address in found):
             raise ProviderError(
                 f'{self.server} is not on this machine, and security = "none" would send letters and password in the '
                 'clear; set security = "starttls" in [provider.smtp]'
             )
-        if self._settings.security is Security.TLS:
-            self._encrypt()
 
     def _encrypt(self) -> None:
         if self._context is None or self.sock is None:
@@ -131,13 +137,7 @@ class Session(smtplib.SMTP):
                 "may be interfering. No letter and no password was sent; try another network or ask your mail host"
             )
         self._encrypt()
-        self._forget()  # RFC 3207 section 4.2
-        self._greet()
-
-    def _forget(self) -> None:
-        """What was said before counts no more."""
-        self._buffer.clear()
-        self.ehlo_resp, self.esmtp_features, self.does_esmtp = None, {}, False
+        self._greet()  # RFC 3207 section 4.2: ehlo() forgets what was offered in the clear
 
     def _login(self) -> None:
         user = self._settings.username
@@ -313,9 +313,11 @@ class Session(smtplib.SMTP):
 
 def _loopback(sock: socket.socket | None) -> bool:
     """Whether the other end is this machine, by its address and not by its name."""
-    if sock is None:
-        return False
-    peer = ipaddress.ip_address(sock.getpeername()[0].partition("%")[0])
+    return sock is not None and _is_loopback(sock.getpeername()[0])
+
+
+def _is_loopback(address: str) -> bool:
+    peer = ipaddress.ip_address(address.partition("%")[0])
     mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
     return (mapped or peer).is_loopback
 

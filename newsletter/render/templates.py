@@ -98,6 +98,8 @@ def _strict(values: Mapping[str, Any]) -> type[jinja2.StrictUndefined]:
     class Unknown(jinja2.StrictUndefined):
         @property
         def _undefined_message(self) -> str:
+            if self._undefined_hint:  # the sandbox's own words
+                return self._undefined_hint
             holder = self._undefined_obj
             name = str(self._undefined_name)
             known = vars(holder) if isinstance(holder, TemplateModule) else values

@@ -88,6 +88,15 @@ class Accounts:
         """What the owner should know of: uncertain, quarantined, rejected."""
         return list(self._records("d.state IN ('uncertain', 'quarantined', 'rejected')", {}))
 
+    def sent_twice(self) -> list[Record]:
+        """What was sent once more after doubt: at most one of the two arrived twice."""
+        return list(self._records("d.resent = 1 AND d.state NOT IN ('uncertain', 'quarantined', 'rejected')", {}))
+
+    def positions(self) -> dict[int, int]:
+        """Active readers by the number they have come to."""
+        with self._store.read() as c:
+            return {r[0]: r[1] for r in c.execute(_POSITIONS)}
+
     def counts(self) -> dict[str, int]:
         """Deliveries by state; every state is named."""
         with self._store.read() as c:
@@ -146,6 +155,10 @@ _RECORDS = (
     " COALESCE(d.accepted_at, d.begun_at, d.planned_at) AS moment"
     " FROM delivery d JOIN post p ON p.id = d.post_id JOIN subscriber s ON s.id = d.subscriber_id"
     " WHERE {where} ORDER BY d.id"
+)
+_POSITIONS = text(
+    "SELECT COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor), COUNT(*) FROM subscriber s"
+    " WHERE s.status = 'active' GROUP BY 1"
 )
 _ACCEPTED = (
     "SELECT d.id, d.subscriber_id, s.address, d.number, d.accepted_at, d.epoch, LAG(d.number) OVER w AS before"

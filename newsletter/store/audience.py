@@ -125,6 +125,12 @@ class Audience:
                 _suppress(c, row.id, fingerprint(row.key), "bounced", at)
             return len(found)
 
+    def start_over(self, *, at: datetime) -> None:
+        """Every reader begins anew from the next slot on: a new epoch. What was delivered stays on record."""
+        with self._store.write() as c:
+            c.execute(text("UPDATE delivery SET state = 'withdrawn', reason = 'started over', open = NULL, reopen = 0 WHERE open = 1"))
+            c.execute(_START_OVER, {"at": micros(at)})
+
     # One at a time
 
     def find(self, address: str) -> Reader:
@@ -330,6 +336,10 @@ def _delete(c: Connection, subscriber: int, at: datetime) -> None:
         c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)  # noqa: S608 (our own names)
 
 
+_START_OVER = text(
+    "UPDATE subscriber SET epoch = epoch + 1, high_water = NULL, anchor_at = NULL, handed_over_at = NULL, not_before = :at,"
+    " active_since = CASE WHEN active_since IS NULL THEN NULL ELSE :at END"
+)
 _READERS = (
     "SELECT s.*, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS zone,"
     " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position"

@@ -64,9 +64,9 @@ def forecast(
 
 def _copy(source: Connection, target: Connection, at: datetime, reader: int | None) -> None:
     for name in _COPIED:
-        rows = [dict(row) for row in source.execute(metadata.tables[name].select()).mappings()]
-        if rows:
-            target.execute(metadata.tables[name].insert(), rows)
+        copied = [dict(row) for row in source.execute(metadata.tables[name].select()).mappings()]
+        if copied:
+            target.execute(metadata.tables[name].insert(), copied)
     resumed = source.scalar(text("SELECT value FROM meta WHERE key = 'resumed_at'"))
     target.execute(text("INSERT INTO meta (key, value) VALUES ('generation', '0')"))
     if resumed:
@@ -80,8 +80,8 @@ def _copy(source: Connection, target: Connection, at: datetime, reader: int | No
         target.execute(_READER, [dict(r) for r in batch])
         target.execute(text("INSERT INTO weight VALUES (:id, :n, :under_way)"), [dict(r) for r in batch])
     special = source.execute(text(_SPECIAL + only), values).mappings()
-    for batch in special.partitions(2_000):
-        target.execute(_DELIVERY, [dict(r) for r in batch])
+    for some in special.partitions(2_000):
+        target.execute(_DELIVERY, [dict(r) for r in some])
 
 
 def _under_way(c: Connection, at: datetime) -> Iterator[tuple[tuple[int, int], int]]:

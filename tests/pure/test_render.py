@@ -158,8 +158,8 @@ def test_the_title_element_is_the_subject_and_the_heading_is_the_title() -> None
 @pytest.mark.parametrize(
     ("body", "preheader"),
     [
-        pytest.param("Given words.", "Given words. Letters from the Practice, Maya Thorne", id="filled up with the names"),
-        pytest.param("# Head\n\n![](x)One sentence here.\n\n* a\n\nAnother comes along after it.", None, id="no headings"),
+        pytest.param("Given words.", "Given words. Letters from the Practice, Maya Thorne", id="filled up with names"),
+        pytest.param("# Head\n\nOne sentence here.\n\n* a\n\nAnother comes along after it.", None, id="no headings"),
         pytest.param("word " * 60, " ".join(["word"] * 26) + "…", id="cut at a word"),
         pytest.param("A first sentence that is long enough to stand alone. " + "more " * 40,
                      "A first sentence that is long enough to stand alone.", id="cut at a sentence"),
@@ -167,7 +167,7 @@ def test_the_title_element_is_the_subject_and_the_heading_is_the_title() -> None
     ],
 )  # fmt: skip
 def test_a_preheader_is_made_from_the_first_words(body: str, preheader: str | None) -> None:
-    made = rendered(body.replace("![](x)", "")).preheader
+    made = rendered(body).preheader
     assert 40 <= len(made) <= 130
     assert made == preheader if preheader else made.startswith("One sentence here.")
 
@@ -245,10 +245,10 @@ def test_images_get_whole_numbers_for_width_and_height(name: str, size: tuple[in
     (image,) = result.images
     assert (image.width, image.height) == shown
     (tag,) = lxml_html.fromstring(result.html).xpath("//img")
-    assert (tag.get("src"), tag.get("alt")) == (f"cid:{image.cid}", "A “hill” & more")
+    assert (tag.get("src"), tag.get("alt")) == (f"cid:{image.cid}", 'A "hill" & more')
     assert (tag.get("width"), tag.get("height")) == tuple(map(str, shown))
     assert f"width:100%; max-width:{shown[0]}px; height:auto" in tag.get("style")
-    assert "[Image: A “hill” & more]" in result.text
+    assert '[Image: A "hill" & more]' in result.text
 
 
 def test_the_lead_image_comes_first_and_the_same_picture_travels_once(project: Path) -> None:
@@ -327,11 +327,11 @@ def test_a_jpeg_cut_anywhere_is_damaged_and_nothing_else(cut: int, project: Path
         pytest.param("post.html", "a\n{{ titel }}", 2, 'did you mean "title"?', id="a misspelt variable"),
         pytest.param("post.html", "a\n\n{% if %}", 3, "correct this line", id="bad syntax"),
         pytest.param("post.txt", "{% include 'gone.txt' %}", 1, "there is no template gone.txt", id="a missing part"),
-        pytest.param("parts/footer.html", "\n{{ author.nme }}", 2, 'no variable "nme"', id="an unknown attribute in a part"),
-        pytest.param("parts/signoff.html", "{{ ''.__class__.mro() }}", 1, "", id="the way out of the sandbox"),
+        pytest.param("parts/footer.html", "\n{{ author.nme }}", 2, 'no variable "nme"', id="an attribute in a part"),
+        pytest.param("parts/signoff.html", "{{ ''.__class__.mro() }}", 1, "is unsafe", id="the way out of the sandbox"),
         pytest.param("post.html", "{{ 1 // 0 }}", 1, "by zero", id="a sum that can't be done"),
-        pytest.param("post.html", "<style>@import 'https://example.org/a.css';</style>x", None, "kept elsewhere", id="@import"),
-        pytest.param("post.html", "<link rel=stylesheet href='https://example.org/a.css'>x", None, "kept elsewhere", id="a link"),
+        pytest.param("post.html", "<style>@import 'https://x.example.org';</style>x", None, "kept else", id="@import"),
+        pytest.param("post.html", "<link rel=stylesheet href='x.css'>x", None, "kept elsewhere", id="a style sheet"),
     ],
 )  # fmt: skip
 def test_a_template_fault_names_template_and_line(

@@ -126,9 +126,9 @@ class Scripted:
         except (_GoneError, OSError):
             pass
         finally:
+            peer.sock.close()
             with self._lock:
                 self.open_now -= 1
-            peer.sock.close()
 
     def act(self, step: str) -> Act:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
@@ -164,6 +165,17 @@ def test_a_refusal_settles_one_message_and_the_next_goes_on(
         assert [type(o) for o in outcomes] == [expected, Accepted] and error is None
         assert about is None or (isinstance(outcomes[0], Rejected) and outcomes[0].about is about)
         assert [who for who, _ in server.took] == ["r2@example.org"]
+        closed = isinstance(outcomes[0], Deferred) and outcomes[0].reply.code == 421
+        assert server.connections == (2 if closed else 1)
+        assert ("RSET" in server.commands) == (step != "dot" and not closed)
+
+
+@pytest.mark.parametrize("step", ["RCPT", "DATA", "dot"])
+def test_after_421_we_hang_up_even_if_the_server_does_not(step: str, message: Make) -> None:
+    with Scripted({step: [Slowly(b"421 4.7.0 enough\r\n")]}) as server:
+        outcomes, error = submit(smtp(server), [message(1), message(2)])
+        assert [type(o) for o in outcomes] == [Deferred, Accepted] and error is None
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize("step", ["banner", "MAIL", "RCPT", "DATA", "dot"])
@@ -226,6 +238,19 @@ def test_a_connection_closed_while_idle_is_opened_again(message: Make) -> None:
         outcomes, error = submit(smtp(server), [message(n) for n in range(4)])
         assert [type(o) for o in outcomes] == [Accepted] * 4 and error is None
         assert sorted(who for who, _ in server.took) == [f"r{n}@example.org" for n in range(4)]
+
+
+def test_a_connection_closed_while_idle_is_no_failed_try(message: Make) -> None:
+    def pulled() -> Iterator[Message]:
+        yield message(1)
+        while server.open_now:
+            time.sleep(0.01)
+        yield message(2)
+
+    drops = [None, Fault.DROP, Fault.DROP]  # as many as one message may have
+    with Scripted({"dot": [ThenDrop(b"250 2.0.0 Ok\r\n")], "RCPT": drops}) as server:
+        outcomes, error = submit(smtp(server), pulled())
+        assert [type(o) for o in outcomes] == [Accepted] * 2 and error is None
 
 
 def test_421_at_mail_is_made_good_on_a_fresh_connection(message: Make) -> None:

@@ -117,6 +117,13 @@ def test_what_was_offered_before_tls_counts_no_more(authority: Authority, messag
         assert isinstance(outcome, Accepted)
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"])
+def test_without_encryption_no_packet_leaves_this_machine(host: str, message: Make) -> None:
+    with pytest.raises(ProviderError, match="not on this machine") as caught:
+        list(Smtp(SmtpSettings(host=host, security=Security.NONE)).submit([message()]))
+    assert caught.value.retry_after is None
+
+
 def test_tls_towards_a_server_that_speaks_in_the_clear(authority: Authority, message: Make) -> None:
     with Scripted() as server, pytest.raises(ProviderError, match="does not speak TLS") as caught:
         list(smtp(server, Security.TLS, authority.file).submit([message()]))

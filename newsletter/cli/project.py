@@ -1,0 +1,156 @@
+"""One opened project: where the configuration becomes a store, a provider and a key."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.config import Config, find_root, load
+from newsletter.errors import ConfigError, NotFound
+
+if TYPE_CHECKING:
+    from newsletter.mail import Provider
+    from newsletter.posts import Folder, Post
+    from newsletter.store import Store
+
+_SECRET_BYTES = 32
+
+
+def now() -> datetime:
+    """The time. Everything below takes it as an argument."""
+    return datetime.now(UTC)
+
+
+def state_folder() -> Path:
+    """Where marks outside the project live (XDG Base Directory)."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "newsletter"
+
+
+@dataclass
+class Project:
+    """Settings, and on demand everything that is opened from them."""
+
+    config: Config
+    opened: list[Store] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, root: Path | None) -> Project:
+        """The project in *root*, or here or above. Raises `ConfigError`."""
+        return cls.at(find_root(root.resolve() if root else Path.cwd()))
+
+    @classmethod
+    def at(cls, root: Path) -> Project:
+        """The project in the folder *root*."""
+        return cls(load(root, os.environ))
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, made on first use."""
+        return self._opened(create=True)
+
+    def existing_store(self) -> Store | None:
+        """The database, or None while there is none: a question must not make one."""
+        path = self.database
+        return None if path is not None and not path.exists() else self.store
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The configured provider; nothing is connected yet."""
+        from newsletter.providers import open_provider
+
+        return open_provider(self.config.provider, self.config.folder, self.config.smtp)
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The signing key: NEWSLETTER_SECRET, or secret.key beside the database, made at first use."""
+        if word := os.environ.get("NEWSLETTER_SECRET", ""):
+            return self._checked(word, "NEWSLETTER_SECRET")
+        path = self.secret_path
+        try:
+            return self._checked(path.read_text().strip(), str(path))
+        except FileNotFoundError:
+            return _new_secret(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup.") from None
+
+    @property
+    def secret_path(self) -> Path:
+        """Where the signing key lives."""
+        return (self.database.parent if self.database else self.config.root) / "secret.key"
+
+    @cached_property
+    def folder(self) -> Folder:
+        """The posts as they are now."""
+        from newsletter.posts import read_folder
+
+        return read_folder(self.config.posts, zone=self.config.identity.timezone, at=self.config.rules.at)
+
+    def post(self, number: int) -> Post:
+        """The usable post with *number*; raises the fault that its file has, or `NotFound`."""
+        for post in self.folder.posts:
+            if post.number == number:
+                return post
+        faults = [str(f) for f in self.folder.faults if f.number == number]
+        if faults:
+            raise NotFound("\n".join(faults))
+        numbers = ", ".join(str(p.number) for p in self.folder.posts) or "none"
+        raise NotFound(f"there is no post {number} in posts/; there are: {numbers}.")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        for store in self.opened:
+            store.close()
+
+    @property
+    def known_secret(self) -> bytes:
+        """The signing key if there is one; a question must not make one."""
+        return self.secret if os.environ.get("NEWSLETTER_SECRET") or self.secret_path.exists() else bytes(_SECRET_BYTES)
+
+    @property
+    def database(self) -> Path | None:
+        """SQLite's file; None for PostgreSQL."""
+        url = self.config.store_url
+        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+    def _opened(self, *, create: bool) -> Store:
+        from newsletter.store import Store
+
+        store = Store.open(self.config.store_url, create=create, state_folder=state_folder())
+        self.opened.append(store)
+        return store
+
+    @staticmethod
+    def _checked(word: str, where: str) -> bytes:
+        if len(word) < _SECRET_BYTES:
+            raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
+        return word.encode()
+
+
+def _new_secret(path: Path) -> bytes:
+    word = secrets.token_hex(_SECRET_BYTES)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(word + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:  # another process was first
+        return path.read_text().strip().encode()
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written ({error.strerror}): the key that signs unsubscribe links needs a place.") from None
+    return word.encode()
+
+
+def open_project(ctx: click.Context) -> Project:
+    """The project of this command line; closed when the command ends."""
+    project = Project.find(ctx.find_root().obj)
+    ctx.call_on_close(project.close)
+    return project

@@ -1,0 +1,261 @@
+"""Commands that let mail leave, or keep it: send, go-live, pause, resume."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
+from newsletter.cli.project import Project, now, open_project
+from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
+from newsletter.store.facts import HoldKind
+
+_REMIND_AFTER = timedelta(hours=20)
+
+
+def stop_on_signal() -> Callable[[], bool]:
+    """Let Ctrl-C and SIGTERM end a run between two messages; a second one ends it at once."""
+    stopped: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+        say("stopping: what is under way is finished first (once more to stop at once).")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return lambda: bool(stopped)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would leave now, and change nothing.")
+@click.option("--quiet", is_flag=True, help="For cron: speak only of what needs attention, each once a day.")
+@json_option
+@click.pass_context
+def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
+    """Send what is due now.
+
+    Reads posts/ and the subscriber file, plans, and hands over every message that is due. Run it as often
+    as you like: it looks at who is due, and nobody gets a post twice. cron runs it every hour.
+
+    \b
+    Example:
+      newsletter send --dry-run
+      newsletter send
+    """
+    project = open_project(ctx)
+    if dry_run:
+        with project.store.rehearsal():
+            return _show(project, _dry(project), quiet=False, as_json=as_json, dry=True)
+    stop = stop_on_signal()
+    with run_lock(project.config), Progress("sending") as bar:
+        result = tick(
+            project.config, project.store, project.provider, project.secret, now=now, stop=stop, progress=bar,
+        )  # fmt: skip
+    return _show(project, result, quiet=quiet, as_json=as_json)
+
+
+def _dry(project: Project) -> Tick:
+    from newsletter.scheduler import reason_to_wait
+
+    result = Tick(now())
+    result.stopped = reason_to_wait(project.store, project.config.provider, at=result.at)
+    take_in(project.config, project.store, project.secret, result)
+    result.planned = project.store.planner.plan(project.config.identity, project.config.rules, at=result.at)
+    return result
+
+
+def _show(project: Project, result: Tick, *, quiet: bool, as_json: bool, dry: bool = False) -> int:
+    if as_json:
+        facts(as_facts(result))
+    else:
+        if not quiet:
+            for line in sentences(project, result, dry=dry):
+                data(line)
+        warn(_news(project, result.notes + result.stopped) if quiet else result.notes + result.stopped)
+    if result.report.interrupted:
+        return 130
+    return 0 if result.clean else 1
+
+
+def as_facts(result: Tick) -> dict[str, Any]:
+    """A tick as JSON has it."""
+    r, t = result.report, result.taken
+    return {
+        "at": iso(result.at),
+        "planned": [{"post": n, "count": c} for n, c in sorted(result.planned.planned.items())],
+        "accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain, "withdrawn": r.withdrawn,
+        "subscribers": {"added": t.added, "updated": t.updated, "departed": t.departed, "returned": t.returned, "kept_out": t.kept_out},
+        "notes": result.notes, "stopped": result.stopped,
+    }  # fmt: skip
+
+
+def sentences(project: Project, result: Tick, *, dry: bool = False) -> list[str]:
+    """A tick in words."""
+    titles = {e.number: e.title for e in project.store.catalogue.entries()}
+    t, r = result.taken, result.report
+    lines = [f"{project.config.subscribers_file.name}: {words}." for words in [_changes(t)] if words and project.config.subscribers_file]
+    lines += [f"#{n} {titles.get(n, '')}: {'would leave' if dry else 'due'} for {plural(c, 'reader')}."
+              for n, c in sorted(result.planned.planned.items())]  # fmt: skip
+    if result.planned.skipped:
+        lines.append(f"{plural(sum(result.planned.skipped.values()), 'reader')} passed over: not the audience of that post.")
+    if r.submitted:
+        parts = [(r.accepted, "accepted"), (r.deferred, "to be tried again"), (r.rejected, "rejected"), (r.uncertain, "uncertain")]
+        outcome = ", ".join(f"{n:,} {word}" for n, word in parts if n)
+        lines.append(f"{plural(r.submitted, 'message')} to {project.config.provider}: {outcome}.")
+    if result.suppressed:
+        lines.append(f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there.")
+    if not lines and not result.stopped:
+        lines.append("Nothing is due now; `newsletter plan` shows what comes.")
+    return lines
+
+
+def _changes(t: Any) -> str:
+    parts = [(t.added, "new"), (t.updated, "changed"), (t.departed, "gone, so paused"), (t.returned, "back"),
+             (t.kept_out, "unsubscribed or suppressed, and they stay so")]  # fmt: skip
+    return ", ".join(f"{n:,} {word}" for n, word in parts if n)
+
+
+def _news(project: Project, notes: list[str]) -> list[str]:
+    """What was not said in the last day: cron mails every line it gets."""
+    said: dict[str, str] = project.store.facts.get("said") or {}
+    at = now()
+    recent = {s: when for s, when in said.items() if at - datetime.fromisoformat(when) < _REMIND_AFTER}
+    news = [s for s in notes if s not in recent]
+    if news or recent != said:
+        project.store.facts.put("said", recent | {s: at.isoformat() for s in news})
+    return news
+
+
+@click.command("go-live")
+@click.option("--start-over", is_flag=True, help="Readers begin anew: what went to the rehearsal folder does not count.")
+@yes_option
+@click.pass_context
+def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
+    """Let the configured provider send from now on.
+
+    Once for each provider. Makes the database, reads your subscriber file, and says how many readers there
+    are and when the first mail leaves. Nothing is sent by this command itself.
+
+    \b
+    Example:
+      newsletter go-live
+    """
+    project = open_project(ctx)
+    config, name = project.config, project.config.provider
+    if name == REHEARSAL:
+        data('The provider "folder" reaches nobody, so it needs no go-live: `newsletter send` fills the folder.')
+        data("For real mail set provider in [delivery] of newsletter.toml, then run this again.")
+        return 0
+    with run_lock(config):
+        return _go_live(project, name, start_over=start_over, yes=yes)
+
+
+def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int:
+    config, store = project.config, project.store
+    project.secret  # noqa: B018 (made now, so that the first mail is not the moment to find it can't be)
+    result = Tick(now())
+    take_in(config, store, project.secret, result)
+    warn(result.notes)
+    counts = store.audience.counts()
+    active = counts["active"] - counts["paused"]
+    since = store.facts.went_live(name)
+    if since is not None and not start_over:
+        data(f"{name} has been live since {moment(since, config.identity.timezone)}.")
+    rehearsed = store.accounts.sent_by(REHEARSAL)
+    data(f"{plural(active, 'reader')} will get mail through {_described(project)}, from {config.identity.sender}.")
+    if rehearsed and not start_over:
+        data(f"{plural(rehearsed, 'message')} went to the rehearsal folder; the readers go on after them. To begin anew: --start-over.")
+    if config.identity.url:
+        data("Unsubscribe links point to " + config.identity.url + "/u/…, and nothing here answers them yet: whoever clicks finds a dead "
+             "page until a web side runs there. Mail to " + str(config.identity.unsubscribe_address) + " works.")  # fmt: skip
+    else:
+        data(f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter subscribers unsubscribe`.")
+    if since is not None and not start_over:
+        return _first_date(project)
+    if not ask("Go live?", yes=yes):
+        say("Nothing was changed.")
+        return 1
+    if start_over:
+        store.audience.start_over(at=now())
+    store.facts.go_live(name, at=now())
+    data(f"{name} is live.")
+    return _first_date(project)
+
+
+def _described(project: Project) -> str:
+    smtp = project.config.smtp
+    return f"smtp ({smtp.host}:{smtp.port})" if project.config.provider == "smtp" else project.config.provider
+
+
+def _first_date(project: Project) -> int:
+    from newsletter.store.forecast import forecast
+
+    config = project.config
+    coming = forecast(project.store, config.identity, config.rules, at=now(), days=60)
+    if coming:
+        first = coming[0]
+        data(f"First mail: #{first.post} to {plural(first.count, 'reader')}, {moment(first.at, config.identity.timezone)} ({config.identity.timezone.key}).")
+        data("`newsletter cron` prints the line that makes it so.")
+    else:
+        data("Nothing is due in the next 60 days: `newsletter plan` says why.")
+    return 0
+
+
+@click.command()
+@click.pass_context
+def pause(ctx: click.Context) -> int:
+    """Stop sending; the readers' clock stands still.
+
+    \b
+    Example:
+      newsletter pause
+    """
+    project = open_project(ctx)
+    since = now()
+    project.store.facts.hold(HoldKind.OWNER, f"paused by you on {moment(since, project.config.identity.timezone)}; `newsletter resume` goes on.", at=since)
+    data("Paused: nothing leaves until `newsletter resume`.")
+    return 0
+
+
+@click.command()
+@yes_option
+@click.pass_context
+def resume(ctx: click.Context, yes: bool) -> int:
+    """Go on after a pause, or after you looked at what was held.
+
+    After a pause every reader's clock goes on where it stopped, and nobody gets more than one post at once.
+
+    \b
+    Example:
+      newsletter resume
+    """
+    project = open_project(ctx)
+    facts_, at = project.store.facts, now()
+    from newsletter.scheduler import reason_to_wait
+
+    waiting = reason_to_wait(project.store, REHEARSAL, at=at)
+    holds = facts_.holds()
+    if not waiting and not holds:
+        data("Nothing is paused or held.")
+        return 0
+    for sentence in dict.fromkeys([*waiting, *(h.reason for h in holds)]):
+        data(sentence)
+    if any(h.kind is not HoldKind.OWNER for h in holds) and not ask("Go on?", yes=yes):
+        say("Nothing was changed.")
+        return 1
+    kinds = {h.kind for h in holds}
+    last = facts_.last_tick()
+    if last is not None and last > at:
+        kinds.add(HoldKind.CLOCK)
+    facts_.lift(kinds, at=at)
+    data("Resumed: the next run goes on.")
+    return 0
+
+
+COMMANDS = {"send": send, "go-live": go_live, "pause": pause, "resume": resume}
