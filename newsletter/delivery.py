@@ -152,7 +152,7 @@ class _Run:
             return None
         if claim.revision is None:
             try:
-                self.press.template(claim.ident)
+                self.press.revision(claim.ident)
             except NewsletterError as error:  # the post's fault, not this reader's: everybody waits for it
                 self.broken.add(claim.ident)
                 self.report.problems.append(str(error))

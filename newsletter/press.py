@@ -34,45 +34,46 @@ class Press:
     templates: Path
     secret: bytes = field(repr=False)
     ledger: Ledger
-    _current: dict[str, MessageTemplate] = field(default_factory=dict)
-    _stored: dict[str, MessageTemplate] = field(default_factory=dict)
+    _revisions: dict[str, str] = field(default_factory=dict)  # post → revision of today
+    _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
+    _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
 
     @classmethod
     def of(cls, posts: Iterable[Post], identity: Identity, templates: Path, secret: bytes, ledger: Ledger) -> Press:
         """A press for the posts of a folder."""
         return cls({p.id: p for p in posts}, identity, templates, secret, ledger)
 
-    def template(self, ident: str) -> MessageTemplate:
-        """The compiled template of the post as it is today. Raises `PostError`, `TemplateError`."""
-        if ident not in self._current:
+    def revision(self, ident: str) -> str:
+        """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
+        if ident not in self._revisions:
             from newsletter.compose import compile_template  # rendering costs 0.4 s to import: only when something leaves
             from newsletter.render import render
 
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
-            rendered = render(self.posts[ident], self.identity, self.templates)
-            self._current[ident] = compile_template(rendered, self.identity, post_id=ident)
-        return self._current[ident]
+            template = compile_template(render(self.posts[ident], self.identity, self.templates), self.identity, post_id=ident)
+            revision = template.revision  # hashes the whole: once
+            self._revisions[ident], self._templates[revision] = revision, template
+        return self._revisions[ident]
 
     def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
         """The message of one claim, and what its attempt fixes."""
-        template = self._stored_template(claim.revision) if claim.revision else self._keep(claim, at)
+        revision = claim.revision or self._keep(claim, at)
         date = claim.first_at or at
-        data, message_id = self._merge(template, claim, date)
+        data, message_id = self._merge(self._template(revision), claim, date)
         content = hashlib.sha256(data).hexdigest()
         if claim.content and content != claim.content:
             raise NewsletterError("the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent again.")
         envelope = Envelope(self.identity.sender.address, claim.recipient.address)
-        begun = Begun(claim, template.revision, date, message_id, content)
+        begun = Begun(claim, revision, date, message_id, content)
         return begun, Message(claim.id, message_id, envelope, data)
 
     def reprint(
         self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
     ) -> bytes:
         """The bytes of an earlier attempt, rebuilt from what the ledger kept."""
-        template = self._stored_template(revision)
         claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
-        return self._merge(template, claim, date)[0]
+        return self._merge(self._template(revision), claim, date)[0]
 
     def _merge(self, template: MessageTemplate, claim: Claim, date: datetime) -> tuple[bytes, str]:
         from newsletter.compose import Personal, merge, message_id
@@ -91,19 +92,19 @@ class Press:
         )
         return merge(template, personal), ident
 
-    def _keep(self, claim: Claim, at: datetime) -> MessageTemplate:
-        template = self.template(claim.ident)
-        if template.revision not in self._stored:
-            self.ledger.keep_template(template.revision, claim.post_id, template.dumps(), at=at)
-            self._stored[template.revision] = template
-        return template
+    def _keep(self, claim: Claim, at: datetime) -> str:
+        revision = self.revision(claim.ident)
+        if revision not in self._kept:
+            self.ledger.keep_template(revision, claim.post_id, self._templates[revision].dumps(), at=at)
+            self._kept.add(revision)
+        return revision
 
-    def _stored_template(self, revision: str) -> MessageTemplate:
-        if revision not in self._stored:
+    def _template(self, revision: str) -> MessageTemplate:
+        if revision not in self._templates:
             from newsletter.compose import MessageTemplate
 
             body = self.ledger.template(revision)
             if body is None:
                 raise NewsletterError(f"the compiled template {revision[:12]} is missing from the database.")
-            self._stored[revision] = MessageTemplate.loads(body)
-        return self._stored[revision]
+            self._templates[revision] = MessageTemplate.loads(body)
+        return self._templates[revision]

@@ -41,7 +41,7 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
         result = Tick(at)
         folder = take_in(config, store, project.secret, result)
         post = project.post(number)
-        revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).template(post.id).revision
+        revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).revision(post.id)
         count = store.ledger.copies(number, which, revision, gap=config.rules.min_gap, at=at, dry_run=True)
         if count and ask(f"Send #{number} {post.title} again to {plural(count, 'reader')}?", yes=yes):
             count = store.ledger.copies(number, which, revision, gap=config.rules.min_gap, at=at)

@@ -25,6 +25,7 @@ class Fault(Enum):
     HANG = auto()
     ENDLESS = auto()  # a multi-line reply without a last line
     LONG_LINE = auto()  # 70 kB and no line end
+    DRIP = auto()  # a byte every now and then, so that no single wait is long
 
 
 class Slowly(bytes):
@@ -213,6 +214,9 @@ class _Peer:
             case Fault.ENDLESS:
                 while True:
                     self.say(b"250-and more\r\n")
+            case Fault.DRIP:
+                while not self.server._stop.wait(0.05):
+                    self.say(b"2")
             case Fault.LONG_LINE:
                 self.say(b"250 " + b"x" * 70_000)
                 self.perform(Fault.HANG)

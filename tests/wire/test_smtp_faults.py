@@ -23,6 +23,7 @@ SILENT = {
     "drop": Fault.DROP,
     "reset": Fault.RESET,
     "hang": Fault.HANG,
+    "a byte now and then": Fault.DRIP,
     "garbage": GARBAGE,
     "a reply without an end": Fault.ENDLESS,
     "a line without an end": Fault.LONG_LINE,
@@ -59,7 +60,7 @@ def submit(provider: Smtp, messages: Iterable[Message]) -> tuple[list[Outcome], 
 
 def patience(fault: Act) -> float:
     """Seconds: short where only a timeout ends it."""
-    return 0.4 if fault in (Fault.HANG, Fault.ENDLESS) else 10
+    return 0.4 if fault in (Fault.HANG, Fault.DRIP) else 10
 
 
 @pytest.mark.parametrize("fault", SILENT.values(), ids=SILENT)
@@ -89,6 +90,29 @@ def test_silence_after_the_dot_is_uncertain_and_never_sent_again(fault: Act, mes
         outcomes, error = submit(smtp(server, seconds=patience(fault)), [message()])
         assert [type(o) for o in outcomes] == [Uncertain] and error is None
         assert server.connections == 1 and server.commands.count("DATA") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Fault.ENDLESS, id="line after line"),
+        pytest.param(Fault.LONG_LINE, id="one line"),
+        pytest.param(b"250 " + b"x" * 9_000 + b"\r\n", id="a long line that does end"),
+    ],
+)
+def test_an_answer_without_end_is_cut_off_by_its_length_not_by_the_clock(answer: Act, message: Make) -> None:
+    with Scripted({"dot": answer}) as server:
+        (outcome,), _ = submit(smtp(server), [message()])
+        assert isinstance(outcome, Uncertain) and "did not end" in outcome.diagnostic
+
+
+def test_the_answer_to_the_dot_has_more_time_than_the_others(message: Make) -> None:
+    held = threading.Event()
+    threading.Timer(1, held.set).start()
+    with Scripted({"dot": Held(held)}) as server:
+        settings = SmtpSettings(port=server.port, security=Security.NONE, timeout=timedelta(seconds=0.5))
+        ((_, outcome),) = Smtp(settings).submit([message()])
+        assert isinstance(outcome, Accepted)
 
 
 def test_an_answer_to_the_dot_that_makes_no_sense_is_uncertain(message: Make) -> None:

@@ -1,0 +1,28 @@
+# Everything a contributor types. The two commands of README.md do the same without make.
+
+.PHONY: test check bench demo golden
+
+.venv/ready: pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --editable '.[dev]'
+	touch $@
+
+test: .venv/ready        ## the whole suite
+	.venv/bin/pytest -n auto
+
+check: .venv/ready       ## lint, types, layers, docs
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest tests/docs
+
+bench: .venv/ready       ## figures for bench/README.md
+	.venv/bin/python bench/planning.py
+	.venv/bin/python bench/startup.py
+
+demo: .venv/ready
+	.venv/bin/newsletter demo
+
+golden: .venv/ready      ## rewrite the golden messages; review the diff
+	.venv/bin/pytest tests/golden --rewrite
