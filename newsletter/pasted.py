@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import groupby, pairwise
 
 from newsletter.errors import PostError
 
@@ -46,10 +47,11 @@ def read_pasted(text: str, name: str) -> Pasted:
     if top is None:
         raise PostError(name, "no title was found; put the title on the first line, and a blank line below it")
     end = _end_of_body(lines, top.end)
-    body = _markdown(lines[top.end : end])
+    kept, amid = _without_steps(lines[top.end : end])
+    body = _markdown(kept)
     if not body:
         raise PostError(name, "there is a title but no text below it; copy the whole page")
-    return Pasted(top.number, top.title, body, (*top.cut, *(line.text for line in lines[end:])))
+    return Pasted(top.number, top.title, body, (*top.cut, *(line.text for line in (*amid, *lines[end:]))))
 
 
 # --- lines
@@ -62,7 +64,7 @@ class _Kind(Enum):
     NUMBER = auto()  #: "Blog #7", with or without a title
     WORD = auto()  #: one word of navigation, such as "Previous"; another post's number or title may follow
     NAVIGATION = auto()  #: a whole line of navigation
-    MENU = auto()  #: "About", "Contact"; may be a heading elsewhere
+    MENU = auto()  #: "About", "Contact"; elsewhere it may be a heading
     DATE = auto()  #: date, byline, reading time
     WIDGET = auto()  #: sharing, comments, categories
     FOOTER = auto()  #: copyright, cookies, subscriptions
@@ -108,7 +110,7 @@ _RESIDUE: dict[_Kind, str] = {
     _Kind.MENU: (
         r"home|about(?: me| us)?|contact(?: me| us)?|blog|services|search|log ?in|sign in|resources|faqs?|fees|rates"
         r"|book (?:now|a session|an appointment|a consultation|a call)|shop|cart(?: \(?\d+\)?)?|podcast|events"
-        r"|archives?|newsletter|testimonials"
+        r"|archives?|newsletter|testimonials|x"
     ),
     _Kind.DATE: (
         rf"(?:(?:posted|published|updated|last updated|written)(?: on)?:? )?{_DAY}(?: by:? {_NAME})?"
@@ -116,27 +118,28 @@ _RESIDUE: dict[_Kind, str] = {
         r"|\d{1,3} ?min(?:ute)?s?(?: read)?|reading time:? \d+ min.{0,8}|\d+ views"
     ),
     _Kind.WIDGET: (
-        r"share(?: this)?(?: post| article| story)?:?|share(?: this)? (?:on|via) \w+|tweet|like(?: this)?:?|loading[.…]*"
-        r"|facebook|twitter|x|linkedin|pinterest|whatsapp|instagram|bluesky|threads|e-?mail|print|copy link|rss|pin it"
-        r"|(?:posted in|filed under|tagged(?: with| as)?)\b[^.!?]*|(?:categor(?:y|ies)|tags|topics):?|tags:[^.!?]*"
-        r"|categor(?:y|ies):[^.!?]*|comments(?: are (?:closed|off)\.?)?|reply|be the first to comment[.!]?"
+        r"share(?: this)?(?: post| article| story)?:?|share(?: this)? (?:on|via) \w+|tweet|like(?: this)?:?"
+        r"|loading[.…]*|facebook|twitter|linkedin|pinterest|whatsapp|instagram|bluesky|threads|e-?mail|print|copy link"
+        r"|rss|pin it|(?:posted in|filed under|tagged(?: with| as)?)\b[^.!?]*|(?:categor(?:y|ies)|tags|topics):?"
+        r"|(?:categor(?:y|ies)|tags):[^.!?]*|comments(?: are (?:closed|off)\.?)?|reply|be the first to comment[.!]?"
     ),
     _Kind.FOOTER: (
         r"(?:©|\(c\) |copyright\b).*|all rights reserved\.?|privacy(?: policy)?|terms(?: of (?:service|use))?"
         r"|terms (?:and|&) conditions|cookies?(?: policy| settings| preferences)?|accept(?: all)?(?: cookies)?|decline"
-        r"|reject(?: all)?|manage preferences|got it!?|subscribe(?: now)?!?|sign up|submit|(?:enter )?your e-?mail(?: address)?"
-        r"|e-?mail address|(?:first|last) name|read (?:more|next)(?: ?[.…]+)?|continue reading(?: ?[.…]+)?"
-        r"|(?:powered|built|made|designed) (?:by|with) [^.!?]*|(?:web)?site by [^.!?]*|accessibility|sitemap|imprint"
-        r"|(?:we|this (?:web)?site|our (?:web)?site) uses? cookies\b.*|we respect your privacy\.?"
+        r"|reject(?: all)?|manage preferences|got it!?|subscribe(?: now)?!?|sign up|submit"
+        r"|(?:enter )?your e-?mail(?: address)?|e-?mail address|(?:first|last) name|read (?:more|next)(?: ?[.…]+)?"
+        r"|continue reading(?: ?[.…]+)?|(?:powered|built|made|designed) (?:by|with) [^.!?]*|(?:web)?site by [^.!?]*"
+        r"|accessibility|sitemap|imprint|(?:we|(?:this|our) (?:web)?site) uses? cookies\b.*|we respect your privacy\.?"
         r"|(?:subscribe|sign up|join)\b.*\b(?:newsletter|mailing list|inbox|new posts|by e-?mail)\b.*"
     ),
-    _Kind.LINKS: r"related(?: posts?| articles?)?:?|recent posts?:?|you (?:might|may) also (?:like|enjoy):?|more posts:?",
+    _Kind.LINKS: r"(?:related|recent|more)(?: posts?| articles?):?|related:?|you (?:might|may) also (?:like|enjoy):?",
 }
 _FORMS = {kind: re.compile(form, re.IGNORECASE) for kind, form in _RESIDUE.items()}
 #: Below these, everything is the words of others: their comments don't belong into an email.
 _COMMENTS = re.compile(
     r"(?:\d+|no) (?:comments?|responses?)(?: yet)?|comments? ?\(\d+\)|leave a (?:comment|reply)", re.I
 )
+_MARKED = re.compile(r"(#{1,6}) +(\S.*?)(?: +#+)?")  # a heading of Markdown
 _BETWEEN = re.compile(r"\s*[/|·•»«→←›‹]+\s*|\s+[-–—>]\s+")
 _SPACES = re.compile(r"[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff\ufffc]")
@@ -157,9 +160,9 @@ def _lines(text: str) -> list[_Line]:
 
 
 def _kind(text: str) -> _Kind:
-    if len(text) > 160:
+    if len(text) > 300:
         return _Kind.TEXT
-    form = _form(text.lstrip("•*- "))
+    form = _form(re.sub(r"^(?:#{1,6}|[•*-]) +", "", text))
     pieces = [_form(piece) for piece in _BETWEEN.split(text) if piece]
     arrows = text[0] in "←→«»‹›" or text[-1] in "←→«»‹›"
     if form not in {_Kind.TEXT, _Kind.NUMBER}:
@@ -184,12 +187,17 @@ def _form(text: str) -> _Kind:
 
 def _numbered(line: _Line) -> tuple[int, str]:
     """Number and title ("" when the line has none) of a line of kind NUMBER."""
-    match = _NUMBER.fullmatch(line.text)
+    match = _NUMBER.fullmatch(_unmarked(line.text))
     if match is None:  # a date stands beside it
         match = next(found for piece in _BETWEEN.split(line.text) if (found := _NUMBER.fullmatch(piece)))
     if match["before"]:
         return int(match.groups()[-1]), match["before"]
     return int(next(filter(None, match.groups()))), match["after"] or match["behind"] or ""
+
+
+def _unmarked(text: str) -> str:
+    marked = _MARKED.fullmatch(text)
+    return marked[2] if marked else text
 
 
 # --- the top
@@ -215,7 +223,7 @@ def _top(lines: list[_Line]) -> _Top | None:
     cut = [line.text for at, line in enumerate(lines[: max(used)]) if at not in used]
     if own is not None and _Kind.DATE in {_form(piece) for piece in _BETWEEN.split(lines[own].text)}:
         cut.append(lines[own].text)
-    top = _Top(number, re.sub(r"^#{1,6} +|[ #]+$", "", title or lines[named].text), cut, max(used) + 1)
+    top = _Top(number, title or _unmarked(lines[named].text), cut, max(used) + 1)
     while top.end < len(lines) and _belongs_to_top(lines, top):
         cut.append(lines[top.end].text)
         top.end += 1
@@ -237,7 +245,7 @@ def _own_number(zone: list[_Line]) -> int | None:
     """The index of the line with this page's number; None when the only numbers are those of its neighbours."""
     steps = [at for at, line in enumerate(zone) if line.kind in {_Kind.WORD, _Kind.NUMBER}]
     # Where navigation stands in blocks, a blank line ends it; where blank lines are everywhere they say nothing.
-    blocks = any(here + 1 == after and not zone[after].apart for here, after in zip(steps, steps[1:], strict=False))
+    blocks = any(here + 1 == after and not zone[after].apart for here, after in pairwise(steps))
     runs: list[list[int]] = []
     for at in steps:
         if runs and runs[-1][-1] + 1 == at and not (blocks and zone[at].apart):
@@ -307,20 +315,33 @@ def _end_of_body(lines: list[_Line], start: int) -> int:
         if _COMMENTS.fullmatch(lines[at].text):
             lines = lines[:at]
             break
-    end, residue, other = len(lines), 0, 0
+    end, residue, others, passed = len(lines), 0, 0, 0
     for at in range(len(lines) - 1, start, -1):
         line, above = lines[at], lines[at - 1]
         label = above.kind in {_Kind.WORD, _Kind.LINKS} or line.kind is _Kind.NUMBER
         if line.residue or (label and _is_label(line)):
             residue += 1
         elif _is_label(line):
-            other += 1
+            others, passed = others + 1, passed + 1
         else:
             break
-        lone_menu = line.kind is _Kind.MENU and residue == 1
-        if line.residue and line.kind is not _Kind.DATE and not lone_menu and residue > other:
-            end = at
+        # A heading may be called "Resources", and a letter may end in a date: these need residue right below them.
+        weak = line.kind in {_Kind.MENU, _Kind.DATE} and (passed or end == len(lines))
+        if (line.residue or line.kind is _Kind.NUMBER) and not weak and residue > others:
+            end, passed = at, 0
     return end
+
+
+def _without_steps(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """The body's lines, and the navigation amid them: two lines or more together, numbers alone being none."""
+    steps = {_Kind.WORD, _Kind.NAVIGATION, _Kind.NUMBER}
+    kept: list[_Line] = []
+    cut: list[_Line] = []
+    for together, group in groupby(lines, key=lambda line: line.kind in steps):
+        run = list(group)
+        is_navigation = together and len(run) > 1 and any(line.residue for line in run)
+        (cut if is_navigation else kept).extend(run)
+    return kept, cut
 
 
 def _is_label(line: _Line) -> bool:
@@ -345,7 +366,6 @@ class _Unit:
 
 _ITEM = re.compile(r"([•◦▪▫●○‣⁃∙·■□➤►✓✔+*–-]|\(?\d{1,2}[.)])(?: +|$)")
 _ROUND = frozenset("•◦▪▫●○‣⁃∙·■□➤►✓✔")
-_MARKED = re.compile(r"(#{1,6}) +(.*?)[ #]*")
 _RULE = re.compile(r"(?:[-*_=~•·] ?){3,}|⁂")
 _ENDS = re.compile(r"[.!?:…][\"”’')\]]*$")
 
@@ -407,7 +427,7 @@ def _wrap(lines: list[_Line]) -> int:
     widths = [len(line.text) for line in lines if " " in line.text]
     if not widths or max(widths) > _WIDEST_WRAP:
         return 0
-    pairs = [above for above, below in zip(lines, lines[1:], strict=False) if not below.apart and len(above.text) >= 45]
+    pairs = [above for above, below in pairwise(lines) if not below.apart and len(above.text) >= 45]
     open_ended = sum(not _ENDS.search(line.text) for line in pairs)
     return max(widths) if pairs and open_ended * 2 >= len(pairs) else 0
 
@@ -489,9 +509,11 @@ _MISREAD = re.compile(
     r"\\(?=[!-/:-@\[-`{-~]|$)"  # an escape
     r"|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)"  # emphasis
     r"|`|~~|<(?=[\w/!?])|&(?=#?\w+;)"
-    r"|\[(?=[^\]]*\][(\[:]|\^|[ xX]\]|!)"  # links, footnotes, boxes, call-outs
+    r"|\[(?=[^\]]{0,300}\][(\[:]|\^|[ xX]\]|!)"  # links, footnotes, boxes, call-outs
 )
-_BEGINNING = re.compile(r"(?P<mark>[-+*=>]|#{1,6}|:{3,}|~{3,})(?=\s|$|[=>#:~])|(?P<number>\d{1,9})(?=[.)](?:\s|$))")
+_BEGINNING = re.compile(
+    r"^(?:(?P<mark>[-+*](?=\s|$)|=+(?=\s*$)|>|#{1,6}(?=\s|\d|$)|~{3}|:{3})|(?P<number>\d{1,9})(?=[.)](?:\s|$)))"
+)
 
 
 def _escaped(text: str) -> str:
@@ -501,8 +523,4 @@ def _escaped(text: str) -> str:
         parts += [_MISREAD.sub(r"\\\g<0>", text[at : url.start()]), f"<{url[0]}>"]
         at = url.end()
     parts.append(_MISREAD.sub(r"\\\g<0>", text[at:]))
-    return (
-        _BEGINNING.sub(lambda found: f"\\{found[0]}" if found["mark"] else f"{found[0]}\\", "".join(parts), count=1)
-        if _BEGINNING.match("".join(parts))
-        else "".join(parts)
-    )
+    return _BEGINNING.sub(lambda found: f"\\{found[0]}" if found["mark"] else f"{found[0]}\\", "".join(parts))

@@ -16,7 +16,7 @@ import fcntl
 import hashlib
 import hmac
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,17 +25,20 @@ from typing import Any
 
 from newsletter import consent, delivery
 from newsletter.catalogue import position_before, survey
-from newsletter.config import Config
+from newsletter.config import Config, Identity
 from newsletter.delivery import Clock, Report
 from newsletter.errors import RunLocked, SubscriberError
 from newsletter.mail import Provider
-from newsletter.posts import Folder, read_folder
+from newsletter.posts import Folder, Post, read_folder
 from newsletter.press import Press
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint, Taken
 from newsletter.store.facts import HoldKind
+from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
 from newsletter.subscribers import BadRow, Row, read_rows
+
+PressMaker = Callable[[Iterable[Post], Identity, Path, bytes, Ledger], Press]
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -86,6 +89,7 @@ def tick(
     jitter: Callable[[], float] = random.random,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    press: PressMaker = Press.of,
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
     result = Tick(now())
@@ -98,9 +102,9 @@ def tick(
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    press = Press.of(folder.posts, config.identity, config.templates, secret, store.ledger)
+    prints = press(folder.posts, config.identity, config.templates, secret, store.ledger)
     result.report = delivery.deliver(
-        store, provider, press, now=lambda: max(now(), result.at), on_uncertain=config.on_uncertain, jitter=jitter, stop=stop,
+        store, provider, prints, now=lambda: max(now(), result.at), on_uncertain=config.on_uncertain, jitter=jitter, stop=stop,
         progress=lambda done: progress(done, result.planned.count),
     )  # fmt: skip
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)

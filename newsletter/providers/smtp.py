@@ -119,7 +119,8 @@ class _Crew:
                 # Mail hosts allow two or three connections at a time: go on with those that stand.
                 room = self._limit = self._live
                 _log.info("going on with %d connection(s): %s", self._live, result)
-                self._give(message)
+                self._in_flight += 1
+                self._jobs.put(message)
             else:
                 pulling, failure = False, failure or result
         if failure is not None:

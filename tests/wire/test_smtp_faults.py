@@ -300,6 +300,7 @@ def test_a_host_that_takes_fewer_connections_gets_fewer(message: Make) -> None:
         outcomes, error = submit(smtp(server, connections=4), [message(n) for n in range(40)])
         assert [type(o) for o in outcomes] == [Accepted] * 40 and error is None
         assert len({who for who, _ in server.took}) == len(server.took) == 40
+        assert server.connections <= 4  # a refused one is not tried again and again
 
 
 def test_what_is_in_flight_is_told_before_the_error(message: Make) -> None:
