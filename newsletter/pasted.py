@@ -325,8 +325,8 @@ def _end_of_body(lines: list[_Line], start: int) -> int:
             others, passed = others + 1, passed + 1
         else:
             break
-        # A heading may be called "Resources", and a letter may end in a date: these need residue right below them.
-        weak = line.kind in {_Kind.MENU, _Kind.DATE} and (passed or end == len(lines))
+        # A heading may be called "Resources", a letter may end in a date: these need residue right below them.
+        weak = line.kind in {_Kind.MENU, _Kind.DATE} and (passed or residue < 2)
         if (line.residue or line.kind is _Kind.NUMBER) and not weak and residue > others:
             end, passed = at, 0
     return end
@@ -366,7 +366,7 @@ class _Unit:
 
 _ITEM = re.compile(r"([•◦▪▫●○‣⁃∙·■□➤►✓✔+*–-]|\(?\d{1,2}[.)])(?: +|$)")
 _ROUND = frozenset("•◦▪▫●○‣⁃∙·■□➤►✓✔")
-_RULE = re.compile(r"(?:[-*_=~•·] ?){3,}|⁂")
+_RULE = re.compile(r"([-*_=~•·])(?: ?\1){2,}|⁂")
 _ENDS = re.compile(r"[.!?:…][\"”’')\]]*$")
 
 
@@ -398,8 +398,9 @@ def _units(lines: list[_Line]) -> list[_Unit]:
         unit = units[-1] if units else None
         item = _ITEM.match(line.text)
         if unit and not line.apart and len(line.text) >= 3 and set(line.text) <= {"="} | {"-"} and not unit.marker:
-            unit.level = unit.level or (2 if len(unit.text) <= _HEADING_LENGTH and not _ENDS.search(unit.text) else 0)
-            if not unit.level:
+            if _is_heading(unit.text) and not unit.verse:
+                unit.level = unit.level or 2
+            else:
                 units.append(_Unit("---", 0, True))
         elif _RULE.fullmatch(line.text):
             units.append(_Unit("---", 0, True))
@@ -414,7 +415,7 @@ def _units(lines: list[_Line]) -> list[_Unit]:
                 unit.verse[-1] += f" {line.text}"
             else:
                 unit.text += f" {line.text.removeprefix('> ') if unit.text.startswith('>') else line.text}"
-        elif unit and spaced and not line.apart and not unit.level and _is_verse(last, line):
+        elif unit and spaced and _is_verse(unit, last, line):
             unit.verse.append(line.text)
         else:
             units.append(_Unit(line.text, line.indent, line.apart))
@@ -441,8 +442,10 @@ def _continues(unit: _Unit, last: str, line: _Line, wrap: int) -> bool:
     return bool(full) or (line.text[0].islower() and not _SENTENCE_END.search(last)) or line.text.startswith(">")
 
 
-def _is_verse(last: str, line: _Line) -> bool:
-    return max(len(last), len(line.text)) <= 50 and not _ITEM.match(last)
+def _is_verse(unit: _Unit, last: str, line: _Line) -> bool:
+    """Whether *line* is a short line below a short line, as in a poem, an address, a signature."""
+    other = line.apart or unit.level or unit.marker or unit.text == "---" or unit.text.startswith(">")
+    return not other and max(len(last), len(line.text)) <= 50
 
 
 def _mark_lists(units: list[_Unit]) -> None:
@@ -504,12 +507,12 @@ def _written(units: list[_Unit]) -> Iterator[tuple[_Unit, str]]:
             yield unit, "\\\n".join(_escaped(line) for line in (unit.text, *unit.verse))
 
 
-_URL = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}’”']")
+_URL = re.compile(r"(?<!\w)https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}’”']")
 _MISREAD = re.compile(
     r"\\(?=[!-/:-@\[-`{-~]|$)"  # an escape
-    r"|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)"  # emphasis
+    r"|\*(?!\s)|(?<!\s)\*|(?<![^\W_])_|_(?![^\W_])"  # emphasis
     r"|`|~~|<(?=[\w/!?])|&(?=#?\w+;)"
-    r"|\[(?=[^\]]{0,300}\][(\[:]|\^|[ xX]\]|!)"  # links, footnotes, boxes, call-outs
+    r"|\](?=[(\[:])|\[(?=\^|[ xX]\]|!)"  # links, footnotes, boxes, call-outs
 )
 _BEGINNING = re.compile(
     r"^(?:(?P<mark>[-+*](?=\s|$)|=+(?=\s*$)|>|#{1,6}(?=\s|\d|$)|~{3}|:{3})|(?P<number>\d{1,9})(?=[.)](?:\s|$)))"

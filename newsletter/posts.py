@@ -177,20 +177,34 @@ def read_folder(folder: Path, *, zone: ZoneInfo, at: time) -> Folder:
     )
 
 
-def new_post_text(title: str, *, post_id: str, body: str = "Dear reader,\n\nBegin here.") -> str:
-    """The content of a new post's file: a draft with its front matter filled in. *title* may hold any character."""
+def new_post_text(
+    title: str,
+    *,
+    post_id: str,
+    body: str = "Dear reader,\n\nBegin here.",
+    status: PostStatus = PostStatus.DRAFT,
+) -> str:
+    """The content of a new post's file, with its front matter filled in. *title* may hold any character."""
     title = _CONTROL.sub("", " ".join(title.split()))
     return f"""---
 title: {_quoted(title)}
 id: {_quoted(post_id)}
 # What an inbox shows after the subject: 40 to 130 characters.
 preheader: ""
-# draft stays here; change it to live when readers may have it.
-status: draft
+# draft: stays here. live: readers get it when their turn comes.
+status: {status}
 ---
 
 {body.strip()}
 """
+
+
+def plain_text(source: Path | bytes, name: str) -> str:
+    """The text of a file that is not a post yet, line ends LF; *name* is how messages call it. Raises `PostError`."""
+    try:
+        return _text(source if isinstance(source, bytes) else _bytes(source))
+    except _FileError as error:
+        raise PostError(name, error.problem, line=error.line) from None
 
 
 def file_name(number: int, title: str) -> str:

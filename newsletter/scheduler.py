@@ -36,7 +36,7 @@ from newsletter.store.audience import Fingerprint, Taken
 from newsletter.store.facts import HoldKind
 from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
-from newsletter.subscribers import BadRow, Row, read_rows
+from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 PressMaker = Callable[[Iterable[Post], Identity, Path, bytes, Ledger], Press]
 
@@ -130,6 +130,14 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
 
 def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
     """Look into posts/ and the subscriber file, and keep what changed."""
+    folder = take_posts(config, store, result)
+    if config.subscribers_file is not None:
+        _take_file(config.subscribers_file, config, store, secret, result)
+    return folder
+
+
+def take_posts(config: Config, store: Store, result: Tick) -> Folder:
+    """Look into posts/ alone, and keep what changed."""
     folder = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at)
     previous = store.facts.last_tick()
     found = survey(
@@ -137,46 +145,64 @@ def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder
     )
     store.catalogue.apply(found, at=result.at, first=previous is None)
     result.notes += [*folder.warnings, *found.notes]
-    if config.subscribers_file is not None:
-        _take_file(config, store, secret, result)
     return folder
 
 
-def _take_file(config: Config, store: Store, secret: bytes, result: Tick) -> None:
+def _take_file(path: Path, config: Config, store: Store, secret: bytes, result: Tick) -> None:
     """Follow the owner's file when it changed; bad rows are listed each time."""
-    path = config.subscribers_file
-    assert path is not None
-    name = path.name
+    try:
+        result.taken, bad = follow_file(path, config, store, secret, at=result.at)
+    except SubscriberError as error:
+        if not isinstance(error, EmptyFileError) or store.audience.in_file():
+            result.notes.append(f"{error}. The readers stay as they were.")
+        elif not any(store.audience.counts().values()):
+            result.notes.append(f"{path.name} has nobody in it yet: write your readers below its first row, one to a row.")
+        return
+    result.notes += bad
+    if result.taken.refused:
+        result.notes.append(f"{path.name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`.")
+
+
+def follow_file(
+    path: Path, config: Config, store: Store, secret: bytes, *, at: datetime, meant: bool = False
+) -> tuple[Taken, list[str]]:
+    """Make the readers follow the owner's file if it changed; what that did, and the rows that can't be taken.
+
+    *meant*: take it in any case, also when many rows are gone. Raises `SubscriberError` when it can't be read.
+    """
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            seen: dict[str, Any] = store.facts.get("subscribers_file") or {}
+            if seen.get("digest") == digest and not meant:
+                return Taken(), seen["bad"]
+            bad: list[str] = []
+            rows = _noting(rows_in(file, path.name), bad)
+            taken = store.audience.take_file(
+                rows, floor=floor(config, store), fingerprint=fingerprint(secret), at=at, meant=meant
+            )
     except OSError as error:
-        result.notes.append(f"{name} can't be read ({error.strerror}), so the readers stay as they were; see [subscribers] file.")
-        return
-    seen: dict[str, Any] = store.facts.get("subscribers_file") or {}
-    if seen.get("digest") == digest:
-        result.notes += seen["bad"]
-        return
-    bad: list[str] = []
-    try:
-        result.taken = store.audience.take_file(
-            _noting(path, bad), floor=floor(config, store), fingerprint=fingerprint(secret), at=result.at
-        )
-    except SubscriberError as error:
-        result.notes.append(f"{error}. The readers stay as they were.")
-        return
-    notes = [f"{name}, {problem}" for problem in bad[:_BAD_ROWS_SHOWN]]
+        raise SubscriberError(f"{path.name} can't be read ({error.strerror}); see [subscribers] file in newsletter.toml") from None
+    notes = [f"{path.name}, {problem}" for problem in bad[:_BAD_ROWS_SHOWN]]
     if len(bad) > _BAD_ROWS_SHOWN:
-        notes.append(f"{name}: {len(bad) - _BAD_ROWS_SHOWN} more rows can't be taken.")
-    result.notes += notes
-    if result.taken.refused:
-        result.notes.append(f"{name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`.")
-        return
-    store.facts.put("subscribers_file", {"digest": digest, "bad": notes})
+        notes.append(f"{path.name}: {len(bad) - _BAD_ROWS_SHOWN} more rows can't be taken.")
+    if not taken.refused:
+        store.facts.put("subscribers_file", {"digest": digest, "bad": notes})
+    return taken, notes
 
 
-def _noting(path: Path, bad: list[str]) -> Iterator[Row | BadRow]:
-    for row in read_rows(path):
+def file_changed(path: Path, store: Store) -> bool:
+    """Whether the owner's file is there and is not the one that was taken last."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return False
+    return bool(digest != (store.facts.get("subscribers_file") or {}).get("digest"))
+
+
+def _noting(rows: Iterable[Row | BadRow], bad: list[str]) -> Iterator[Row | BadRow]:
+    for row in rows:
         if isinstance(row, BadRow):
             bad.append(str(row))
         yield row

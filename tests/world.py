@@ -36,6 +36,8 @@ from newsletter.subscribers import Row
 
 SECRET = b"a key for tests, thirty-two bytes"
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+ANA, BO, CY = "ana@example.org", "bo@example.org", "cy@example.org"
+MONDAY, TUESDAY, FRIDAY, SUNDAY = 0, 1, 4, 6
 #: Mail servers' answers, as `provider.answers[address]` takes them
 GREYLISTED = Deferred(Reply(451, "4.7.1", "try again later"))
 NO_SUCH_USER = Rejected(Reply(550, "5.1.1", "no such user"), About.ADDRESS)
@@ -98,7 +100,6 @@ class FakeProvider:
         assert parsed["To"].endswith(f"{address}>") or parsed["To"] == address
         plain = next(p for p in parsed.walk() if p.get_content_type() == "text/plain")
         text = plain.get_payload(decode=True).decode()
-        print(repr(subject), repr(message.data[:300]))
         number = int(re.match(r"No\. (\d+): ", subject)[1])
         self.box.append(Letter(address, number, self._world.now, message.message_id, subject, text, message.data))
 
@@ -113,12 +114,14 @@ class SearchableProvider(FakeProvider):
 class PlainPress(Press):
     """A press that sets a post in plain type; a post whose body says "unprintable" can't be rendered."""
 
-    def template(self, ident: str) -> MessageTemplate:
-        if ident not in self._current:
+    def revision(self, ident: str) -> str:
+        if ident not in self._revisions:
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now")
-            self._current[ident] = _plain(self.posts[ident], self.identity)
-        return self._current[ident]
+            template = _plain(self.posts[ident], self.identity)
+            self._revisions[ident] = template.revision
+            self._templates[template.revision] = template
+        return self._revisions[ident]
 
 
 _printed: dict[tuple[str, int, Identity], MessageTemplate] = {}
@@ -239,7 +242,7 @@ class World:
         folder = take_in(self.config, self.store, SECRET, Tick(self.now))
         press = PlainPress.of(folder.posts, self.config.identity, self.root, SECRET, self.store.ledger)
         entry = self.store.catalogue.entry(number)
-        revision = press.template(entry.ident).revision if entry.ident in press.posts else ""
+        revision = press.revision(entry.ident) if entry.ident in press.posts else ""
         return self.store.ledger.copies(number, which, revision, gap=self.config.rules.min_gap, at=self.now)
 
     # Time
@@ -254,7 +257,7 @@ class World:
         self.ticks.append(done)
         return done
 
-    def run(self, start: datetime | str, end: datetime | str, every: timedelta = HOUR) -> None:
+    def run(self, start: datetime | str, end: datetime | str, every: timedelta = DAY) -> None:
         """Ticks from *start* to before *end*."""
         at, end = when(start), when(end)
         while at < end:
@@ -273,6 +276,10 @@ class World:
     def got(self, address: str) -> list[tuple[int, datetime]]:
         """What arrived: (number, instant)."""
         return [(m.number, m.at) for m in self.provider.box if m.address == address]
+
+    def diary(self, address: str, zone: str = "UTC") -> list[str]:
+        """What arrived, as ``#1 3 09:00``: post 1 on 3 March at nine, local time of *zone*."""
+        return [f"#{number} {said(at, zone)}" for number, at in self.got(address)]
 
     def numbers(self, address: str) -> list[int]:
         return [number for number, _ in self.got(address)]
@@ -313,3 +320,9 @@ def when(text: datetime | str, zone: str = "UTC") -> datetime:
     parts = [int(p) for p in (clock or "00:00").split(":")]
     local = datetime.combine(date(2026, int(month or 3), int(day)), time(*parts), ZoneInfo(zone))
     return local.astimezone(UTC)
+
+
+def said(at: datetime, zone: str = "UTC") -> str:
+    """The other way round; seconds are left out."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{'' if local.month == 3 else f'{local.month}-'}{local:%-d %H:%M}"

@@ -58,7 +58,23 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 _WHERE = {name: where for section in COMMANDS.values() for name, where in section.items()}
 
 
-class _Lazy(click.Group):
+class Suggesting(click.Group):
+    """A group that answers a command it doesn't know with the nearest one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], known, n=1, cutoff=0.5)
+            hint = f"did you mean `{ctx.command_path} {near[0]}`?" if near else f"`{ctx.command_path} --help` lists what there is."
+            raise click.UsageError(f'there is no command "{args[0]}"; {hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+
+class _Lazy(Suggesting):
     """A group that imports a command's module only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -70,17 +86,6 @@ class _Lazy(click.Group):
         module = import_module(f"newsletter.cli.{_WHERE[cmd_name][0]}")
         command: click.Command = module.COMMANDS[cmd_name]
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _WHERE and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _WHERE, n=1, cutoff=0.5)
-            hint = f"did you mean `newsletter {near[0]}`?" if near else "`newsletter --help` lists what there is."
-            raise click.UsageError(f'there is no command "{args[0]}"; {hint}', ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section, commands in COMMANDS.items():

@@ -26,7 +26,8 @@ from newsletter.config import Identity
 from newsletter.posts import Post
 from newsletter.render import markdown, plaintext
 from newsletter.render.images import InlineImage
-from newsletter.render.templates import Filler, builtin_templates, inline
+from newsletter.render.templates import Filler, inline
+from newsletter.starter import builtin_templates
 
 __all__ = ["InlineImage", "Rendered", "Token", "builtin_templates", "direction", "render"]
 

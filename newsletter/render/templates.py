@@ -19,7 +19,6 @@ import re
 import traceback
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from premailer import Premailer
 
 from newsletter.errors import TemplateError
 from newsletter.render.plaintext import underlined, width, wrap
+from newsletter.starter import builtin_templates
 
 _STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 # cssutils fetches an @import on its own, behind premailer's back.
@@ -40,13 +40,6 @@ _STYLESHEET = re.compile(r"<link\b[^>]*\bstylesheet\b", re.IGNORECASE)
 
 # It would write #ffffff as #fff, which Lotus Notes and some Outlooks don't read in attributes.
 cssutils.ser.prefs.minimizeColorHash = False
-
-
-def builtin_templates() -> Path:
-    """The folder of the templates that come with newsletter: in a wheel its starter project, else the checkout's."""
-    package = Path(str(files("newsletter")))
-    installed = package / "starter" / "templates" / "email"
-    return installed if installed.is_dir() else package.parent / "templates" / "email"
 
 
 class Filler:

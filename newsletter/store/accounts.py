@@ -100,7 +100,7 @@ class Accounts:
     def counts(self) -> dict[str, int]:
         """Deliveries by state; every state is named."""
         with self._store.read() as c:
-            found = dict(c.execute(text("SELECT state, COUNT(*) FROM delivery GROUP BY state")).tuples().all())
+            found = {r[0]: r[1] for r in c.execute(text("SELECT state, COUNT(*) FROM delivery GROUP BY state"))}
         return {s.value: int(found.get(s.value, 0)) for s in State}
 
     def by_post(self) -> list[dict[str, Any]]:

