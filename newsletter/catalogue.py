@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from newsletter.config import Identity, Missing, Mode, Rules
@@ -89,7 +89,8 @@ class _Surveyor:
         if not posts and not self.folder.held and any(e.live_since for e in self.known.values()):
             self.notes.append("posts/ holds no usable post any more; put the files back. Until then nothing is planned.")
         found = [self._present(p) for p in posts.values()]
-        found += [self._conflicting(p) for p in {p.id: p for p in self.folder.held}.values()]
+        held = sorted(self.folder.held, key=lambda p: p.number, reverse=True)
+        found += [self._conflicting(p) for p in {p.id: p for p in held}.values()]  # of two with one id, the lower number
         here = {e.ident for e in found}
         gone = [self._gone(e) for e in self.known.values() if e.ident not in here]
         entries = self._renames([*found, *gone])
@@ -130,13 +131,19 @@ class _Surveyor:
 
     def _live(self, entry: Entry, post: Post) -> Entry:
         old = self.known.get(post.id)
-        fresh = old is None or old.standing is not Standing.LIVE
+        # Whoever becomes due only by what the owner just wrote waits for a slot that is still to come.
+        fresh = old is None or old.standing is not Standing.LIVE or old.publish_at != post.publish_at or post.late > old.late
         entry = replace(
             entry, status="live", standing=Standing.LIVE, off_since=None,
             live_since=entry.live_since or self.at,
-            present_from=(self.previous if fresh else entry.present_from),
+            present_from=(self._since if fresh else entry.present_from),
         )  # fmt: skip
         return self._released(entry, post.publish_at)
+
+    @property
+    def _since(self) -> datetime | None:
+        """Slots from here on count for what is new; one in the very instant of the tick before was served by it."""
+        return self.previous + timedelta.resolution if self.previous else None
 
     def _released(self, entry: Entry, declared: datetime | None) -> Entry:
         """Fix the instant that counts as publication: a date moved into the past never goes out at once."""
@@ -145,7 +152,9 @@ class _Surveyor:
         release = entry.release_at if known else declared
         if self.rules.mode is Mode.SEQUENCE:
             return replace(entry, publish_at=declared, release_at=declared)
-        frozen = entry.frozen_at
+        if self.rules.mode is Mode.BROADCAST and entry.frozen_at is not None and entry.delivered:
+            return replace(entry, publish_at=declared)  # it went out: a corrected date makes no new audience
+        frozen = entry.frozen_at if known else None
         if declared is None:
             release = None
         elif not known and frozen is None and self.previous is None and declared < self.at:
@@ -171,8 +180,13 @@ class _Surveyor:
         return entry
 
     def _conflicting(self, post: Post) -> Entry:
-        """One of two files that claim the same number or id: nobody passes until that is settled."""
-        return replace(self._base(post), status="conflict", standing=Standing.BLOCKS, reason="in conflict with another file")
+        """One of two files that claim the same number or id: nobody passes until that is settled.
+
+        A post that readers know keeps its number meanwhile: theirs is looked up by it.
+        """
+        old = self.known.get(post.id)
+        entry = old if old is not None and old.live_since is not None else self._base(post)
+        return replace(entry, status="conflict", standing=Standing.BLOCKS, reason="in conflict with another file")
 
     def _gone(self, entry: Entry) -> Entry:
         """A known post without a usable file."""
@@ -208,17 +222,23 @@ class _Surveyor:
         return replace(entry, standing=Standing.BLOCKS, reason=why)
 
     def _renames(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Hold a delivered post that vanished and the newcomer that looks like it."""
+        """Hold a delivered post that vanished and the newcomer that looks like it.
+
+        One that nobody has had yet is simply the newcomer under an earlier name.
+        """
         named = {p.id for p in self.folder.posts if p.explicit_id}
         result = {e.ident: e for e in entries}
         for old in entries:
-            if old.status != "missing" or not old.delivered:
+            if old.status != "missing" or old.live_since is None:
                 continue
             for new in entries:
                 strange = new.ident not in self.known or self._was(new) == "suspect"
                 if new.status != "live" or new.ident in named or not strange:
                     continue
                 if new.number == old.number or new.digest == old.digest:
+                    if not old.delivered:
+                        result[old.ident] = replace(old, standing=Standing.ABSENT, live_since=None, off_since=None, reason="")
+                        continue
                     why = (
                         f"posts/{new.file} looks like a rename of posts/{old.file}; both are held. If it is the same post, "
                         f"write `id: {old.ident}` into its front matter; if it is another one, write `id: {new.ident}`."
@@ -229,14 +249,14 @@ class _Surveyor:
         return list(result.values())
 
 
-def position_before(start: str | int | date, entries: Iterable[Entry]) -> int:
-    """The number a new reader counts as having had, for the setting `start`; -1 = nothing."""
+def position_before(start: str | int | date, entries: Iterable[Entry], zone: tzinfo) -> int:
+    """The number a new reader counts as having had, for the setting `start`; -1 = nothing. A date is one in *zone*."""
     live = [e for e in entries if e.standing is not Standing.ABSENT]
     if isinstance(start, int):
         return start - 1
     if start == "latest":
         return max((e.number for e in live), default=0) - 1
     if isinstance(start, date):
-        earlier = [e.number for e in live if (w := e.publish_at or e.live_since) is not None and w.date() < start]
+        earlier = [e.number for e in live if (w := e.publish_at or e.live_since) is not None and w.astimezone(zone).date() < start]
         return max(earlier, default=-1)
     return -1

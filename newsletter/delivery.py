@@ -150,7 +150,7 @@ class _Run:
     def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
         if claim.ident in self.broken:
             return None
-        if claim.revision is None:
+        if claim.revision is None and self.press.begun_with(claim) is None:
             try:
                 self.press.revision(claim.ident)
             except NewsletterError as error:  # the post's fault, not this reader's: everybody waits for it

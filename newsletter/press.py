@@ -34,6 +34,7 @@ class Press:
     templates: Path
     secret: bytes = field(repr=False)
     ledger: Ledger
+    in_flight: dict[str, str] = field(default_factory=dict)  #: post → the revision a broadcast began with
     _revisions: dict[str, str] = field(default_factory=dict)  # post → revision of today
     _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
     _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
@@ -56,9 +57,13 @@ class Press:
             self._revisions[ident], self._templates[revision] = revision, template
         return self._revisions[ident]
 
+    def begun_with(self, claim: Claim) -> str | None:
+        """The revision that a broadcast keeps for all its first copies, however its file was edited since."""
+        return self.in_flight.get(claim.ident) if claim.copy == 0 else None
+
     def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
         """The message of one claim, and what its attempt fixes."""
-        revision = claim.revision or self._keep(claim, at)
+        revision = claim.revision or self.begun_with(claim) or self._keep(claim, at)
         date = claim.first_at or at
         data, message_id = self._merge(self._template(revision), claim, date)
         content = hashlib.sha256(data).hexdigest()

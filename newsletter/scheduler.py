@@ -25,7 +25,7 @@ from typing import Any
 
 from newsletter import consent, delivery
 from newsletter.catalogue import position_before, survey
-from newsletter.config import Config, Identity
+from newsletter.config import Config, Identity, Mode
 from newsletter.delivery import Clock, Report
 from newsletter.errors import RunLocked, SubscriberError
 from newsletter.mail import Provider
@@ -103,6 +103,8 @@ def tick(
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
     prints = press(folder.posts, config.identity, config.templates, secret, store.ledger)
+    if config.rules.mode is Mode.BROADCAST:
+        prints.in_flight = store.catalogue.in_flight()
     result.report = delivery.deliver(
         store, provider, prints, now=lambda: max(now(), result.at), on_uncertain=config.on_uncertain, jitter=jitter, stop=stop,
         progress=lambda done: progress(done, result.planned.count),
@@ -191,14 +193,16 @@ def follow_file(
     return taken, notes
 
 
-def file_changed(path: Path, store: Store) -> bool:
-    """Whether the owner's file is there and is not the one that was taken last."""
+def file_changed(path: Path, store: Store | None) -> bool:
+    """Whether the owner's file holds rows and is not the one that was taken last (None: nothing was)."""
+    seen = (store.facts.get("subscribers_file") if store else None) or {}
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+            return hashlib.file_digest(file, "sha256").hexdigest() != seen.get("digest") and bool(next(rows_in(file, path.name)))
+    except (OSError, EmptyFileError):
         return False
-    return bool(digest != (store.facts.get("subscribers_file") or {}).get("digest"))
+    except SubscriberError:
+        return True
 
 
 def _noting(rows: Iterable[Row | BadRow], bad: list[str]) -> Iterator[Row | BadRow]:
@@ -210,7 +214,7 @@ def _noting(rows: Iterable[Row | BadRow], bad: list[str]) -> Iterator[Row | BadR
 
 def floor(config: Config, store: Store) -> int:
     """The position at which a new reader starts."""
-    return position_before(config.rules.start, store.catalogue.entries())
+    return position_before(config.rules.start, store.catalogue.entries(), config.identity.timezone)
 
 
 _RESTORED = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes, policy
@@ -32,6 +32,7 @@ from newsletter.store.accounts import Record
 from newsletter.store.audience import Reader
 from newsletter.store.facts import HoldKind
 from newsletter.store.forecast import Expected, forecast
+from newsletter.store.ledger import Begun, Claim
 from newsletter.subscribers import Row
 
 SECRET = b"a key for tests, thirty-two bytes"
@@ -114,6 +115,8 @@ class SearchableProvider(FakeProvider):
 class PlainPress(Press):
     """A press that sets a post in plain type; a post whose body says "unprintable" can't be rendered."""
 
+    unprintable: Collection[str] = frozenset()  #: addresses for which no message can be composed
+
     def revision(self, ident: str) -> str:
         if ident not in self._revisions:
             if ident not in self.posts:
@@ -122,6 +125,12 @@ class PlainPress(Press):
             self._revisions[ident] = template.revision
             self._templates[template.revision] = template
         return self._revisions[ident]
+
+
+    def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
+        if str(claim.recipient.address) in self.unprintable:
+            raise NewsletterError(f"{claim.recipient.address} can't be set in type")
+        return super().print(claim, at=at)
 
 
 _printed: dict[tuple[str, int, Identity], MessageTemplate] = {}
@@ -151,6 +160,7 @@ class World:
         self.provider: FakeProvider = FakeProvider(self)
         self.sound = True  #: the accounts must balance at the end
         self.ticks: list[Tick] = []
+        self.unprintable: set[str] = set()
         (root / "posts").mkdir()
         store.facts.go_live("fake", at=self.now)
 
@@ -240,10 +250,15 @@ class World:
     def resend(self, number: int, which: str) -> int:
         """Plan copies, as `newsletter resend` does; returns how many."""
         folder = take_in(self.config, self.store, SECRET, Tick(self.now))
-        press = PlainPress.of(folder.posts, self.config.identity, self.root, SECRET, self.store.ledger)
+        press = self.press(folder.posts, self.config.identity, self.root, SECRET, self.store.ledger)
         entry = self.store.catalogue.entry(number)
         revision = press.revision(entry.ident) if entry.ident in press.posts else ""
         return self.store.ledger.copies(number, which, revision, gap=self.config.rules.min_gap, at=self.now)
+
+    def press(self, *args: Any) -> PlainPress:
+        made = PlainPress.of(*args)
+        made.unprintable = self.unprintable
+        return made
 
     # Time
 
@@ -252,7 +267,7 @@ class World:
         if at is not None:
             self.now = when(at)
         done = tick(
-            self.config, self.store, self.provider, SECRET, now=lambda: self.now, jitter=lambda: 0.5, press=PlainPress.of
+            self.config, self.store, self.provider, SECRET, now=lambda: self.now, jitter=lambda: 0.5, press=self.press
         )
         self.ticks.append(done)
         return done

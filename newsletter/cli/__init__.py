@@ -59,7 +59,10 @@ _WHERE = {name: where for section in COMMANDS.values() for name, where in sectio
 
 
 class Suggesting(click.Group):
-    """A group that answers a command it doesn't know with the nearest one."""
+    """A group that keeps its commands in order, and answers one that it doesn't know with the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,7 +72,8 @@ class Suggesting(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], known, n=1, cutoff=0.5)
-            hint = f"did you mean `{ctx.command_path} {near[0]}`?" if near else f"`{ctx.command_path} --help` lists what there is."
+            group = ctx.command_path
+            hint = f"did you mean `{group} {near[0]}`?" if near else f"`{group} --help` lists what there is."
             raise click.UsageError(f'there is no command "{args[0]}"; {hint}', ctx)
         return super().resolve_command(ctx, args)
 

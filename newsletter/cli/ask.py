@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from newsletter.catalogue import Entry, Standing
 from newsletter.cli.output import Progress, data, facts, iso, json_option, moment, plural, table, warn
 from newsletter.cli.project import Project, now, open_project
-from newsletter.errors import NewsletterError, NotFound, StoreError
+from newsletter.errors import NewsletterError, NotFound, PostError, StoreError
 from newsletter.scheduler import Tick, reason_to_wait, take_in
 from newsletter.store import Store
 from newsletter.store.accounts import Record
@@ -136,33 +137,44 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """
     project, at = open_project(ctx), now()
     store = project.existing_store()
+    coming: list[Expected] | None
     try:
         with looked_at(project, at) as (view, result):
             coming = forecast(view, project.config.identity, project.config.rules, at=at, days=60)
             seen = view.audience.counts()
-    except StoreError as error:  # a database that can be read but not written still has answers
-        result, coming, seen = Tick(at, notes=[str(error)]), [], {}
+    except (StoreError, PostError) as error:  # what can't be looked at afresh still has answers
+        result, coming, seen = Tick(at, notes=[str(error)]), None, {}
     source = store or Store.in_memory()
     problems = source.accounts.verify()
-    attention = [*result.stopped, *(h.reason for h in source.facts.holds() if not h.stops_all), *result.notes,
+    deliveries = source.accounts.counts()
+    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at))
+    attention = [*result.stopped, *(h.reason for h in source.facts.holds() if not h.stops_all), *_overdue(waiting, result), *result.notes,
                  *map(doubt, source.accounts.doubtful()), *problems]  # fmt: skip
-    counts = store.audience.counts() if store else seen
+    counts = seen or source.audience.counts()  # with what her file says by now
     answer = {
-        "deliveries": source.accounts.counts(),
+        "deliveries": deliveries,
         "balanced": not problems,
         "subscribers": {k: v for k, v in counts.items() if k != "paused"},
         "paused": counts.get("paused", 0),
-        "next": next_of(coming),
+        "next": next_of(coming or []),
         "last_run": iso(source.facts.last_tick()),
         "attention": list(dict.fromkeys(attention)),
     }
     if as_json:
         facts(answer)
     else:
-        _show_status(project, answer, coming)
+        _show_status(project, answer, coming, held=bool(result.stopped))
 
 
-def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected]) -> None:
+def _overdue(waiting: int, result: Tick) -> list[str]:
+    """That planned messages should have left by now; not when it is said already why nothing leaves."""
+    if not waiting or result.stopped:
+        return []
+    return [f"{plural(waiting, 'message')} that should have left still {'waits' if waiting == 1 else 'wait'}: "
+            "the next run tries again, and `newsletter send` says what is in the way."]  # fmt: skip
+
+
+def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected] | None, *, held: bool) -> None:
     zone = project.config.identity.timezone
     people, mail = answer["subscribers"], answer["deliveries"]
     parts = [plural(people.get("active", 0), "reader")]
@@ -175,9 +187,10 @@ def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected
     last = answer["last_run"]
     data(f"  Last run   {moment(datetime.fromisoformat(last), zone) if last else 'never'}")
     if coming:
-        data(f"  Next       {moment(coming[0].at, zone)} ({zone.key}), {plural(answer['next']['count'], 'message')}")
+        when = f"{moment(coming[0].at, zone)} ({zone.key}), {plural(answer['next']['count'], 'message')}"
+        data(f"  Next       {f'nothing while it is held, see below; else {when}' if held else when}")
     else:
-        data("  Next       nothing in the next 60 days")
+        data(f"  Next       {'cannot be told now, see below' if coming is None else 'nothing in the next 60 days'}")
     if answer["attention"]:
         data()
         data(f"{plural(len(answer['attention']), 'thing needs', 'things need')} attention:")
@@ -190,8 +203,10 @@ def doubt(r: Record) -> str:
     reply = f" ({r.reply})" if r.reply else ""
     match r.state:
         case "uncertain":
-            fate = "held" if r.reason == "held" else "it is sent once more if nothing tells otherwise"
-            return f"#{r.post} to {r.address} was handed over and never answered; {fate}. `newsletter settle {r.address} {r.post} accepted|resend` decides."
+            again = " twice" if r.resent else ""
+            fate = "it is not sent again by itself" if r.resent or r.reason == "held" else "it is sent once more if nothing tells otherwise"
+            return (f"#{r.post} to {r.address} was handed over{again} and never answered; {fate}. If you know better: "
+                    f"`newsletter settle {r.address} {r.post} accepted` or `resend`.")  # fmt: skip
         case "quarantined":
             return f"#{r.post} to {r.address} could not be composed{reply}; `newsletter settle {r.address} {r.post} resend` tries again."
         case _ if r.resent:
@@ -217,6 +232,9 @@ def report(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         facts({"posts": [{k: p[k] for k in ("number", "title", "status", "standing", "deliveries")} for p in posts],
                "doubts": [record_facts(r) | {"sentence": doubt(r)} for r in doubts], "problems": store.accounts.verify()})  # fmt: skip
+        return
+    if not posts:
+        data("Nothing is on record yet: the first `newsletter send` begins it.")
         return
     used = [s for s in _STATES if any(p["deliveries"].get(s) for p in posts)]
     table(
@@ -273,7 +291,8 @@ def who_got(ctx: click.Context, number: int, as_json: bool) -> None:
 
 
 def _remark(r: Record) -> str:
-    parts = [f"copy {r.copy}" if r.copy else "", r.reason, r.reply if r.state not in ("accepted", "skipped") else ""]
+    reason = "" if r.reason == "dead" else r.reason  # the server's own words follow
+    parts = [f"copy {r.copy}" if r.copy else "", reason, r.reply if r.state not in ("accepted", "skipped") else ""]
     return ", ".join(filter(None, parts))
 
 
@@ -291,15 +310,21 @@ def history(ctx: click.Context, address: str, number: int | None, raw: bool, as_
       newsletter history ana@example.org
       newsletter history ana@example.org 4 --raw > message.eml
     """
+    if raw and number is None:
+        raise click.UsageError("--raw needs the post's number: newsletter history ana@example.org 4 --raw")
     project = open_project(ctx)
     store = project.existing_store()
-    if store is None:
-        raise NotFound("there is no database yet, so nobody was sent anything.")
+    if store is None:  # the readers of her file are there all the same
+        with looked_at(project, now()) as (view, _):
+            _history(project, view, address, number, raw=raw, as_json=as_json)
+    else:
+        _history(project, store, address, number, raw=raw, as_json=as_json)
+
+
+def _history(project: Project, store: Store, address: str, number: int | None, *, raw: bool, as_json: bool) -> None:
     reader = store.audience.find(address)
     records = [r for r in store.accounts.history(reader) if number is None or r.post == number]
     if raw:
-        if number is None:
-            raise click.UsageError("--raw needs the post's number: newsletter history ana@example.org 4 --raw")
         sys.stdout.buffer.write(_raw(project, records, number))
         return
     consent = store.accounts.consent(reader)
@@ -316,16 +341,17 @@ def history(ctx: click.Context, address: str, number: int | None, raw: bool, as_
     zone = project.config.identity.timezone
     pauses = f", paused ({', '.join(p.name.lower() for p in reader.pauses if p.name)})" if reader.pauses else ""
     data(f"{reader.name or reader.address} <{reader.address}>: {reader.status}{pauses}")
-    for at, cause, after, detail in consent:
-        data(f"  {at.astimezone(zone):%Y-%m-%d %H:%M}  {cause}: {after}{f', {detail}' if detail else ''}")
+    events = [(at, f"{cause}: {after}{f', {detail}' if detail else ''}") for at, cause, after, detail in consent]
     for r in records:
-        data(f"  {r.at.astimezone(zone):%Y-%m-%d %H:%M}  #{r.post} {r.title}: {r.state}{f' ({_remark(r)})' if _remark(r) else ''}")
-        for attempt in store.accounts.attempts(r.id):
-            if r.attempts > 1 or attempt.outcome != "accepted":
-                data(f"    {attempt.at.astimezone(zone):%Y-%m-%d %H:%M}  attempt {attempt.n}: {attempt.outcome} {attempt.reply}".rstrip())
+        tries = [a for a in store.accounts.attempts(r.id) if r.attempts > 1 or a.outcome != "accepted"]
+        lines = [f"#{r.post} {r.title}: {r.state}{f' ({_remark(r)})' if _remark(r) else ''}"]
+        lines += [f"    attempt {a.n}, {a.at.astimezone(zone):%Y-%m-%d %H:%M}: {a.outcome} {a.reply}".rstrip() for a in tries]
+        events.append((r.at, "\n".join(lines)))
+    for at, line in sorted(events, key=itemgetter(0)):
+        data(f"  {at.astimezone(zone):%Y-%m-%d %H:%M}  {line}")
 
 
-def _raw(project: Project, records: list[Record], number: int) -> bytes:
+def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     """The submitted bytes, rebuilt from the ledger and checked against their hash."""
     import hashlib
 

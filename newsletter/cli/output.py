@@ -85,6 +85,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: f
 
 
 def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
@@ -97,7 +99,11 @@ def ask(question: str, *, yes: bool) -> bool:
     if not sys.stdin.isatty():
         say(f"{question} (nobody is here to answer; --yes says yes)")
         return False
-    return click.confirm(question, err=True)
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        say()  # what follows begins a line of its own
+        raise
 
 
 def _colour(stream: Any) -> bool:

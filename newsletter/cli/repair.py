@@ -72,7 +72,9 @@ def settle(ctx: click.Context, address: str, number: int, verdict: str) -> None:
       newsletter settle ana@example.org 4 accepted
     """
     project = open_project(ctx)
-    store = project.store
+    store = project.existing_store()
+    if store is None:
+        raise NotFound("there is no database yet, so there is nothing in doubt.")
     reader = store.audience.find(address)
     open_ = [r for r in store.accounts.history(reader) if r.post == number and r.state in ("uncertain", "quarantined")]
     if not open_:

@@ -12,6 +12,7 @@ import click
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, now, open_project
 from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
+from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
 _REMIND_AFTER = timedelta(hours=20)
@@ -50,34 +51,31 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
     """
     project = open_project(ctx)
     if dry_run:
-        with project.store.rehearsal():
-            return _show(project, _dry(project), quiet=False, as_json=as_json, dry=True)
+        return _dry(project, as_json=as_json)
     stop = stop_on_signal()
     with run_lock(project.config), Progress("sending") as bar:
         result = tick(
             project.config, project.store, project.provider, project.secret, now=now, stop=stop, progress=bar,
         )  # fmt: skip
-    return _show(project, result, quiet=quiet, as_json=as_json)
+    return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
 
-def _dry(project: Project) -> Tick:
-    from newsletter.scheduler import reason_to_wait
+def _dry(project: Project, *, as_json: bool) -> int:
+    from newsletter.cli.ask import looked_at
 
-    result = Tick(now())
-    result.stopped = reason_to_wait(project.store, project.config.provider, at=result.at)
-    take_in(project.config, project.store, project.secret, result)
-    result.planned = project.store.planner.plan(project.config.identity, project.config.rules, at=result.at)
-    return result
+    with looked_at(project, now()) as (view, result):
+        result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)
+        return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 
 
-def _show(project: Project, result: Tick, *, quiet: bool, as_json: bool, dry: bool = False) -> int:
+def _show(project: Project, store: Store, result: Tick, *, quiet: bool, as_json: bool, dry: bool = False) -> int:
     if as_json:
         facts(as_facts(result))
     else:
         if not quiet:
-            for line in sentences(project, result, dry=dry):
+            for line in sentences(project, store, result, dry=dry):
                 data(line)
-        warn(_news(project, result.notes + result.stopped) if quiet else result.notes + result.stopped)
+        warn(_news(store, result.notes + result.stopped) if quiet else result.notes + result.stopped)
     if result.report.interrupted:
         return 130
     return 0 if result.clean else 1
@@ -95,9 +93,9 @@ def as_facts(result: Tick) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def sentences(project: Project, result: Tick, *, dry: bool = False) -> list[str]:
+def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False) -> list[str]:
     """A tick in words."""
-    titles = {e.number: e.title for e in project.store.catalogue.entries()}
+    titles = {e.number: e.title for e in store.catalogue.entries()}
     t, r = result.taken, result.report
     lines = [f"{project.config.subscribers_file.name}: {words}." for words in [_changes(t)] if words and project.config.subscribers_file]
     lines += [f"#{n} {titles.get(n, '')}: {'would leave' if dry else 'due'} for {plural(c, 'reader')}."
@@ -121,14 +119,14 @@ def _changes(t: Any) -> str:
     return ", ".join(f"{n:,} {word}" for n, word in parts if n)
 
 
-def _news(project: Project, notes: list[str]) -> list[str]:
+def _news(store: Store, notes: list[str]) -> list[str]:
     """What was not said in the last day: cron mails every line it gets."""
-    said: dict[str, str] = project.store.facts.get("said") or {}
+    said: dict[str, str] = store.facts.get("said") or {}
     at = now()
     recent = {s: when for s, when in said.items() if at - datetime.fromisoformat(when) < _REMIND_AFTER}
     news = [s for s in notes if s not in recent]
     if news or recent != said:
-        project.store.facts.put("said", recent | {s: at.isoformat() for s in news})
+        store.facts.put("said", recent | {s: at.isoformat() for s in news})
     return news
 
 
@@ -235,11 +233,15 @@ def resume(ctx: click.Context, yes: bool) -> int:
     Example:
       newsletter resume
     """
-    project = open_project(ctx)
-    facts_, at = project.store.facts, now()
     from newsletter.scheduler import reason_to_wait
 
-    waiting = reason_to_wait(project.store, REHEARSAL, at=at)
+    project, at = open_project(ctx), now()
+    store = project.existing_store()
+    if store is None:
+        data("Nothing is paused or held.")
+        return 0
+    facts_ = store.facts
+    waiting = reason_to_wait(store, REHEARSAL, at=at)
     holds = facts_.holds()
     if not waiting and not holds:
         data("Nothing is paused or held.")

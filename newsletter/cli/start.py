@@ -73,7 +73,9 @@ def make_project(folder: Path) -> tuple[list[Path], list[Path]]:
             create(folder / path, contents[path] if path in contents else sources[path].read_bytes())
             written.append(path)
         except OSError as error:
-            raise ConfigError(f"{folder / path} can't be written ({error.strerror}); what was written so far stays there.") from None
+            raise ConfigError(
+                f"{folder / path} can't be written ({error.strerror}); what was written so far stays there."
+            ) from None
     try:
         (folder / "posts").mkdir(exist_ok=True)
     except OSError as error:
@@ -84,7 +86,9 @@ def make_project(folder: Path) -> tuple[list[Path], list[Path]]:
 def _has_own_posts(folder: Path, starter: list[tuple[Path, Path]]) -> bool:
     samples = {path.name for path, _ in starter}
     try:
-        return any(p.name[:1].isdigit() and p.suffix == ".md" and p.name not in samples for p in (folder / "posts").iterdir())
+        return any(
+            p.name[:1].isdigit() and p.suffix == ".md" and p.name not in samples for p in (folder / "posts").iterdir()
+        )
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import ask, data, facts, iso, json_option, plural, say, table, warn, yes_option
+from newsletter.cli.output import ask, data, facts, json_option, plural, say, table, warn, yes_option
 from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import NewsletterError, PostError, StoreError
 
@@ -46,7 +46,7 @@ def new(ctx: click.Context, title: str) -> None:
     number = shelf.next_number()
     path = project.config.posts / file_name(number, title)
     _write({path: new_post_text(title, post_id=shelf.free_id(slug(title) or "post", number))})
-    data(_short(path, project))
+    data(_short(path))
     say(f"A draft: write it in any text editor, and look at it with `newsletter preview {number}`.")
 
 
@@ -63,11 +63,12 @@ class _Shelf:
             project.config.posts.mkdir(exist_ok=True)
         folder = project.folder
         shelf = cls({}, set())
-        for post in (*folder.posts, *folder.held, *folder.faults):
-            if post.number is not None:
-                names = shelf.numbers.setdefault(post.number, [])
-                names += [post.path.name] * (post.path.name not in names)
-            shelf.ids.add(post.id)
+        files = [(p.number, p.path.name, p.id) for p in (*folder.posts, *folder.held)]
+        files += [(f.number or 0, f.path.name, f.id) for f in folder.faults]
+        for number, name, ident in dict.fromkeys(files):
+            shelf.ids.add(ident)
+            if number < _HIGHEST:
+                shelf.numbers.setdefault(number, []).append(name)
         for entry in _known(project):
             # A number that readers are past is not free, though its file is gone: they would never get the new post.
             if entry.live_since is not None:
@@ -108,7 +109,7 @@ def _write(posts: dict[Path, str]) -> None:
         raise NewsletterError(f"posts/{path.name} can't be written ({why}); nothing was changed.") from None
 
 
-def _short(path: Path, project: Project) -> str:
+def _short(path: Path) -> str:
     """*path* as it can be typed here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
@@ -129,7 +130,12 @@ class _Page:
 
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--number", metavar="N", type=click.IntRange(1, _HIGHEST), help="The post's number, when the page doesn't say it or it is taken.")
+@click.option(
+    "--number",
+    metavar="N",
+    type=click.IntRange(1),
+    help="The post's number, when the page doesn't say it or it is taken.",
+)
 @yes_option
 @click.pass_context
 def import_(ctx: click.Context, files: tuple[str, ...], number: int | None, yes: bool) -> int:
@@ -154,15 +160,14 @@ def import_(ctx: click.Context, files: tuple[str, ...], number: int | None, yes:
     guessed = _numbered(pages, shelf)
     posts = _posts(pages, shelf, project)
     for page, path in zip(pages, posts, strict=True):
-        _announce(page, _short(path, project), guessed=page in guessed)
+        _announce(page, _short(path), guessed=page in guessed)
     # A script has said what it wants; a person may have pasted the wrong page.
     if sys.stdin.isatty() and not ask(f"Write {'it' if len(pages) == 1 else 'them'}?", yes=yes):
         say("Nothing was changed.")
         return 1
     _write(posts)
-    one = len(pages) == 1
-    say(f"{'It is' if one else 'They are'} live: readers get {'it' if one else 'them'} when their turn comes, and `newsletter plan` shows when. "
-        f"To hold {'it' if one else 'one'} back, write \"status: draft\" into the file.")  # fmt: skip
+    say(f"{'It is' if len(pages) == 1 else 'They are'} live: `newsletter plan` shows who gets what when.")
+    say('To hold a post back, write "status: draft" into its file.')
     return 0
 
 
@@ -176,7 +181,10 @@ def _page(name: str) -> _Page:
     if _FRONT_MATTER.match(text):
         raise PostError(called, "this is a post already; put the file into posts/ under a name such as 007-title.md")
     if _WEB_PAGE.match(text):
-        raise PostError(called, "this is a web page's source; open it in a browser, select all, copy, and paste the words into a text file")
+        raise PostError(
+            called,
+            "this is a web page's source; open it in a browser, select all, copy, and paste the words into a text file",
+        )
     found = read_pasted(text, called)
     return _Page(called, found.title, found.body, found.cut, found.number)
 
@@ -190,11 +198,8 @@ def _numbered(pages: list[_Page], shelf: _Shelf) -> list[_Page]:
         if not 0 < page.number <= _HIGHEST:
             raise PostError(page.source, f"a post can't have the number {page.number}; say another one with --number N")
         if other := taken.get(page.number):
-            free = max(taken) + 1
-            raise PostError(
-                page.source,
-                f"number {page.number} is taken by {other}; if this is another post, import it with --number {free}. Nothing was changed",
-            )
+            remedy = f"if this is another post, import it with --number {max(taken) + 1}. Nothing was changed"
+            raise PostError(page.source, f"number {page.number} is taken by {other}; {remedy}")
         taken[page.number] = page.source
     guessed = [page for page in pages if page.number is None]
     for number, page in enumerate(guessed, max(taken, default=0) + 1):
@@ -218,9 +223,13 @@ def _posts(pages: Iterable[_Page], shelf: _Shelf, project: Project) -> dict[Path
 
 def _announce(page: _Page, path: str, *, guessed: bool) -> None:
     data(f"{page.source} → {path}")
-    data(f"  #{page.number} {page.title}" + (" (the page has no number of its own; this is the next free one)" if guessed else ""))
+    data(
+        f"  #{page.number} {page.title}"
+        + (" (the page has no number of its own; this is the next free one)" if guessed else "")
+    )
+    words = sum(any(map(str.isalnum, word)) for word in page.body.split())
     headings = sum(line.startswith("## ") for line in page.body.splitlines())
-    data(f"  {plural(len(page.body.split()), 'word')}, {plural(headings, 'heading')}")
+    data(f"  {plural(words, 'word')}, {plural(headings, 'heading')}")
     if page.cut:
         data(f"  {plural(len(page.cut), 'line')} left out:")
         for line in page.cut:
@@ -246,7 +255,12 @@ def posts(ctx: click.Context, as_json: bool) -> None:
     config, store, folder = project.config, project.existing_store(), project.folder
     known = store.catalogue.entries() if store else []
     found = survey(
-        known, folder, at=now(), previous=store.facts.last_tick() if store else None, rules=config.rules, identity=config.identity
+        known,
+        folder,
+        at=now(),
+        previous=store.facts.last_tick() if store else None,
+        rules=config.rules,
+        identity=config.identity,
     )
     got = {p["ident"]: p["deliveries"].get("accepted", 0) for p in store.accounts.by_post()} if store else None
     rows = [_row(e, folder, got) for e in found.entries if e.status != "missing" or e.live_since is not None]
@@ -274,33 +288,33 @@ def _row(entry: Entry, folder: Folder, got: dict[str, int] | None) -> dict[str, 
         state = "broken"
     return {
         "number": entry.number, "title": entry.title, "state": state, "file": entry.file, "id": entry.ident,
-        "publish_at": iso(entry.publish_at), "accepted": None if got is None else got.get(entry.ident, 0),
+        "publish_at": entry.publish_at, "accepted": None if got is None else got.get(entry.ident, 0),
     }  # fmt: skip
 
 
 def _unlisted(fault: Fault, title: str | None, got: dict[str, int] | None) -> dict[str, Any]:
     """A file that is new and can't be used; it has a *title* when only its number or id is in the way."""
     return {
-        "number": fault.number, "title": title or "", "state": "broken" if title is None else "held", "file": fault.path.name,
-        "id": fault.id, "publish_at": None, "accepted": None if got is None else 0,
+        "number": fault.number, "title": title or "", "state": "broken" if title is None else "held",
+        "file": fault.path.name, "id": fault.id, "publish_at": None, "accepted": None if got is None else 0,
     }  # fmt: skip
 
 
 def _show(rows: list[dict[str, Any]], project: Project) -> None:
     zone = project.config.identity.timezone
-    dated = any(row["publish_at"] for row in rows)
-    counted = any(row["accepted"] for row in rows)
-
-    def cells(row: dict[str, Any], *columns: str) -> list[str]:
-        from datetime import datetime
-
-        date = f"{datetime.fromisoformat(row['publish_at']).astimezone(zone):%Y-%m-%d %H:%M}" if row["publish_at"] else ""
-        title = row["title"] if len(row["title"]) <= 44 else row["title"][:43] + "…"
-        return [f"#{row['number']}", title, row["state"], *[date] * dated, *[f"{row['accepted']:,}"] * counted, row["file"]]
-
-    headings = ["Post", "Title", "State", *["Publish"] * dated, *["Sent to"] * counted, "File"]
-    right = frozenset({0, *([3 + dated] if counted else [])})
-    table(headings, [cells(row) for row in rows], right=right)
+    columns = {
+        "Post": [f"#{row['number']}" for row in rows],
+        "Title": [title if len(title) <= 44 else title[:43] + "…" for title in (row["title"] for row in rows)],
+        "State": [row["state"] for row in rows],
+    }
+    if any(row["publish_at"] for row in rows):
+        dates = (row["publish_at"] for row in rows)
+        columns["Publish"] = [f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "" for at in dates]
+    if any(row["accepted"] for row in rows):
+        columns["Sent to"] = [f"{row['accepted']:,}" for row in rows]
+    columns["File"] = [row["file"] for row in rows]
+    right = frozenset(at for at, heading in enumerate(columns) if heading in ("Post", "Sent to"))
+    table(list(columns), zip(*columns.values(), strict=True), right=right)
 
 
 COMMANDS = {"new": new, "import": import_, "posts": posts}

@@ -18,14 +18,14 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from newsletter.errors import StoreError, StoreTooNew
+from newsletter.errors import StoreBusy, StoreError, StoreTooNew
 from newsletter.store.engine import make_engine, plain_errors, sqlite_path
 from newsletter.store.facts import Facts
 from newsletter.store.schema import metadata
@@ -46,7 +46,7 @@ class Store:
     def __init__(self, engine: Engine, *, state_folder: Path | None = None) -> None:
         self.engine = engine
         path = sqlite_path(engine)
-        self.label = path.name if path else engine.url.render_as_string(hide_password=True)
+        self.label = path.name if path else f"database {engine.url.database or 'in memory'}"
         self._state_folder = state_folder
         self._marker: Path | None = None
         self._outer: Connection | None = None  # of a rehearsal
@@ -64,7 +64,11 @@ class Store:
             raise StoreError(f"there is no database yet ({path.name}); `newsletter send` or `newsletter go-live` makes it.")
         if path and path.is_dir():
             raise StoreError(f"{path} is a folder, not a database; check [store] url in newsletter.toml.")
-        store._ensure_schema()
+        try:
+            store._ensure_schema()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     @classmethod
@@ -116,10 +120,17 @@ class Store:
                 transaction.rollback()
 
     def scrub(self) -> None:
-        """Leave no trace of deleted rows in SQLite's write-ahead log or free pages (secure_delete zeroes them)."""
+        """Leave no trace of deleted rows in SQLite's write-ahead log or free pages (secure_delete zeroes them).
+
+        Raises `StoreBusy` when another program reads the log all the while.
+        """
         if self.engine.dialect.name == "sqlite":
-            with plain_errors(self.label), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            with plain_errors(self.label), closing(self.engine.raw_connection()) as connection:  # not within a transaction
+                (busy, *_), = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if busy:
+                raise StoreBusy(
+                    f"it was deleted, but traces may stay in {self.label}-wal until the other program that reads it is closed."
+                )
 
     # Parts
 
@@ -172,10 +183,9 @@ class Store:
             )
         from newsletter.store.migrations import upgrade  # 300 ms to import, so only when behind
 
-        with plain_errors(self.label):
-            upgrade(self.engine)
-            with self.engine.begin() as connection:
-                connection.execute(_FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}])
+        with plain_errors(self.label), self.engine.begin() as connection:
+            upgrade(connection)
+            connection.execute(_FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}])
 
     # The marker against restored copies
 

@@ -136,7 +136,7 @@ class Accounts:
 
 
 def _records(c: Connection, where: str, values: dict[str, Any]) -> Iterator[Record]:
-    rows = c.execution_options(stream_results=True).execute(text(_RECORDS.format(where=where)), values)
+    rows = c.execute(text(_RECORDS.format(where=where)), values, execution_options={"stream_results": True})
     for r in rows:
         recipient = tuple(json.loads(r.recipient)) if r.recipient else None
         yield Record(

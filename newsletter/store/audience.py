@@ -190,6 +190,8 @@ class Audience:
             row = _find(c, old)
             other = c.execute(_BY_KEY, {"key": new.key}).one_or_none()
             if other is not None and other.id != row.id:
+                if other.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
+                    raise SubscriberError(f"{new} {_WHY_NOT_ADDED[Status(other.status)]}; nothing was changed.")
                 if c.scalar(text("SELECT 1 FROM delivery WHERE subscriber_id = :id AND state = 'accepted' LIMIT 1"), {"id": other.id}):
                     raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
                 _delete(c, other.id, at)
@@ -222,8 +224,8 @@ class Audience:
     def readers(self, status: Status | None = None) -> Iterator[Reader]:
         """Every subscriber, oldest first, streamed."""
         with self._store.read() as c:
-            rows = c.execution_options(stream_results=True).execute(text(_READERS.format(where=_WITH_STATUS[status is not None])),
-                {"status": status.value if status else ""})  # fmt: skip
+            question = text(_READERS.format(where=_WITH_STATUS[status is not None]))
+            rows = c.execute(question, {"status": status.value if status else ""}, execution_options={"stream_results": True})
             for row in rows:
                 yield _reader(row)
 
@@ -376,7 +378,7 @@ _ALIKE = text(
 _WHY_NOT_ADDED = {
     Status.ACTIVE: "is a subscriber already",
     Status.UNSUBSCRIBED: "has unsubscribed; only their own word brings them back",
-    Status.SUPPRESSED: "is suppressed, because mail to it failed or was called spam; `newsletter subscribers correct` gives a reader another address",
+    Status.SUPPRESSED: "is suppressed: mail to it failed for good, or was called spam",
 }
 _SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
 _KEEP_HASH = text("INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING")

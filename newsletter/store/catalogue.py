@@ -40,6 +40,11 @@ class CatalogueTable:
                 return entry
         raise NotFound(f"there is no post {number} in the records yet; `newsletter posts` lists what is in the folder.")
 
+    def in_flight(self) -> dict[str, str]:
+        """For each broadcast that went out, the revision it began with."""
+        with self._store.read() as connection:
+            return {row.ident: row.revision for row in connection.execute(_BEGAN_WITH)}
+
     def apply(self, survey: Survey, *, at: datetime, first: bool) -> None:
         """Keep what a survey found. *first*: there was no look before, so nobody was passed by."""
         with self._store.write() as connection:
@@ -108,7 +113,13 @@ def _record_past(connection: Connection, key: int | None, at: datetime) -> None:
         connection.execute(_PROMISE, {"post": key, "at": micros(at), "kind": "skipped", "count": inserted})
 
 
-_DELIVERED = "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state = 'accepted') AS delivered"
+_DELIVERED = (
+    "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
+)
+_BEGAN_WITH = text(
+    "SELECT p.ident, t.revision FROM template t JOIN post p ON p.id = t.post_id WHERE p.frozen_at IS NOT NULL"
+    " AND t.created_at >= p.frozen_at ORDER BY t.created_at DESC"  # the first one is read last
+)
 # Final: a retraction is the only withdrawal that never comes back. What is being submitted can't be called back.
 _WITHDRAW = text(
     "UPDATE delivery SET state = 'withdrawn', reason = 'retracted', open = NULL, reopen = 0"
@@ -117,7 +128,7 @@ _WITHDRAW = text(
 _PAST = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id = :post"
-    " WHERE p.number < COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    " WHERE p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )
 _PROMISE = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, :count)")

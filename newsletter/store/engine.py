@@ -86,6 +86,8 @@ _SENTENCES = (
     ("malformed", StoreError, "the database is damaged; restore a backup with `newsletter restore FILE`."),
     ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
     ("password authentication", StoreError, "PostgreSQL refuses the login; check [store] url or NEWSLETTER_STORE_URL."),
-    ("connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
+    ("Connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
     ("connection failed", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
+    ("connection is bad", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
+    ("No space left", StoreError, "the disk is full; make room and run it again. Nothing is lost."),
 )

@@ -114,7 +114,8 @@ class _Run:
         }
 
     def plan(self) -> Planned:
-        start = int(self.connection.scalar(text("SELECT COALESCE(MAX(id), 0) FROM delivery")) or 0)
+        start = self._last_id()
+        self.connection.execute(_WITHDRAW_PASSED)
         reopened = self._reopen()
         # A reader whom a post's audience leaves out is due for the next one in the same slot.
         while self._insert():
@@ -285,6 +286,13 @@ _INSERT = (
     f" WHERE {_READY} AND {{maybe}} AND p.standing = 'live' AND ({{due}}) AND {_NOT_BEFORE} >= :earliest"
     " ORDER BY s.id"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
+)
+# What is passed over holds nobody: rows that wait for another attempt, also of a doubt that outlived its post.
+_WITHDRAW_PASSED = text(
+    "UPDATE delivery SET state = 'withdrawn', reason = CASE WHEN p.status = 'retracted' THEN 'retracted' ELSE 'passed over' END,"
+    " open = NULL, reopen = CASE WHEN p.status = 'retracted' THEN 0 ELSE 1 END"
+    " FROM post p WHERE p.id = delivery.post_id AND p.standing = 'absent' AND delivery.open = 1"
+    " AND delivery.state IN ('planned', 'deferred')"
 )
 # The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived.
 _REOPEN = (

@@ -36,9 +36,9 @@ def hashed(key: str) -> str:
     return f"hash-{len(key)}-{sum(ord(c) * n for n, c in enumerate(key, 1))}"
 
 
-def row(name: str, **changes: Any) -> Row:
-    """The row of reader *name* in a file."""
-    return Row(2, Address.parse(f"{name}@example.org"), **changes)
+def row(reader: str, **changes: Any) -> Row:
+    """The row of *reader* in a file."""
+    return Row(2, Address.parse(f"{reader}@example.org"), **changes)
 
 
 class Desk:

@@ -505,7 +505,11 @@ def test_a_copy_for_those_for_whom_it_failed(desk: Desk) -> None:
 def test_a_copy_for_those_who_had_another_revision(desk: Desk) -> None:
     desk.deliver()
     with desk.store.write() as c:
-        c.execute(text("INSERT INTO template SELECT 'new', post_id, created_at, body FROM template WHERE revision = 'revision-1'"))
+        c.execute(
+            text(
+                "INSERT INTO template SELECT 'new', post_id, created_at, body FROM template WHERE revision = 'revision-1'"
+            )
+        )
     assert desk.store.ledger.copies(1, "revised", "revision-1", gap=GAP, at=desk.at) == 0
     assert desk.store.ledger.copies(1, "revised", "new", gap=GAP, at=desk.at) == 2
     assert desk.claim() == []  # min_gap holds for copies too
@@ -699,5 +703,3 @@ def test_verify_is_content_with_a_whole_life(desk: Desk) -> None:
     desk.store.audience.start_over(at=desk.at)
     desk.at += DAY
     desk.deliver()
-
-

@@ -141,7 +141,7 @@ def test_clock_changes(world: World, zone: str, days: str, local: list[str]) -> 
     world.join(ANA)
     world.run(when(f"{first} {clock}", zone), when(f"{last} {end}", zone), every=HOUR / 2)
     assert world.diary(ANA, zone) == local
-    if "10-25" in days or zone and "24" in first:
+    if "10-25" in days or (zone and "24" in first):
         assert world.got(ANA)[1][1] == when("10-25 00:30")  # summer time: the second 02:30 is 01:30 UTC
 
 

@@ -310,6 +310,31 @@ def test_a_section_of_addresses_above_the_residue_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        pytest.param("• a\n• b\n1. c\n2. d", "- a\n- b\n\n1. c\n2. d", id="two lists in a row stay two"),
+        pytest.param("12. May was cold.\n\nSo.", "12\\. May was cold.\n\nSo.", id="a number that begins a sentence"),
+        pytest.param(
+            "We met for the last time on a grey day in November, in the city of\n"
+            "Portland, where it rained as it always does, and neither of us had\nJames's umbrella.",
+            "We met for the last time on a grey day in November, in the city of "
+            "Portland, where it rained as it always does, and neither of us had James's umbrella.",
+            id="lines broken before a capital",
+        ),
+        pytest.param(
+            "We met for the last time on a grey day in November, he and I.\nHe said nothing.\nI said it was fine.",
+            "We met for the last time on a grey day in November, he and I.\n\nHe said nothing.\n\nI said it was fine.",
+            id="short lines that end are paragraphs",
+        ),
+        pytest.param("(1) Sit.\n(2) Stay.", "1. Sit.\n2. Stay.", id="numbers in brackets"),
+        pytest.param("“Are you here?”\n\nI was.", "“Are you here?”\n\nI was.", id="what is said is no heading"),
+    ],
+)
+def test_paragraphs_and_lists(text: str, markdown: str) -> None:
+    assert read_pasted(f"Endings\n{text}", "page.txt").body == f"{markdown}\n"
+
+
+@pytest.mark.parametrize(
     ("page", "said"),
     [
         pytest.param("", "the file is empty", id="nothing"),

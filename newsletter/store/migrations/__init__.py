@@ -10,13 +10,14 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from sqlalchemy import Connection, text
 
 
-def upgrade(engine: Engine, *, to: str = "head") -> None:
-    """Migrate to *to* in one transaction."""
+def upgrade(connection: Connection, *, to: str = "head") -> None:
+    """Migrate to *to* within the transaction of *connection*: as a whole, or not at all."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7300)"))  # one at a time; SQLite has one writer
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)

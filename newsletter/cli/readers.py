@@ -1,0 +1,95 @@
+"""What the commands about readers share: finding one, and looking ahead without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from newsletter.cli.output import data, moment, plural, warn
+from newsletter.cli.project import Project
+from newsletter.errors import NotFound
+from newsletter.scheduler import Tick, file_changed, reason_to_wait, take_posts
+from newsletter.store import Store
+from newsletter.subscribers import Status
+
+if TYPE_CHECKING:
+    from newsletter.store.audience import Reader
+    from newsletter.store.forecast import Expected
+
+_HORIZON = 60  # days in which a first post is looked for
+
+
+@contextmanager
+def rehearsed(project: Project, at: datetime) -> Iterator[tuple[Store, Tick]]:
+    """The project with its posts as they are now; whatever is done with it is undone."""
+    result = Tick(at)
+    store = project.existing_store() or Store.in_memory()
+    try:
+        with store.rehearsal():
+            result.stopped = reason_to_wait(store, project.config.provider, at=at)
+            take_posts(project.config, store, result)
+            yield store, result
+    finally:
+        if store not in project.opened:
+            store.close()
+
+
+def existing(project: Project) -> Store:
+    """The database; raises `NotFound` while there is none."""
+    store = project.existing_store()
+    if store is None:
+        raise NotFound(f"there are no readers on record yet.{unread(project, None)}")
+    return store
+
+
+def find(project: Project, store: Store, address: str) -> Reader:
+    """The reader with *address*; raises `NotFound` with what may help, or `SubscriberError`."""
+    try:
+        return store.audience.find(address)
+    except NotFound as error:
+        raise NotFound(f"{error}{unread(project, store)}") from None
+
+
+def unread(project: Project, store: Store | None) -> str:
+    """A sentence that says so when the owner's file has news, to stand behind another; else nothing."""
+    path = project.config.subscribers_file
+    if path is None or not file_changed(path, store):
+        return ""
+    return f" {path.name} was not read since it changed; `newsletter subscribers sync` reads it."
+
+
+def expected(project: Project, store: Store, at: datetime, reader: int | None = None) -> list[Expected]:
+    """What leaves in the next weeks, for all or for one *reader* (id)."""
+    from newsletter.store.forecast import forecast
+
+    return forecast(store, project.config.identity, project.config.rules, at=at, days=_HORIZON, reader=reader)
+
+
+def show_first(what: str, first: Expected | None, zone: ZoneInfo, stopped: list[str]) -> None:
+    """Say when the *first* post leaves, and why it may not."""
+    if first:
+        data(f"{what}: #{first.post}, {moment(first.at, zone)} ({zone.key}).")
+    else:
+        data(f"{what}: none in the next {_HORIZON} days; `newsletter posts` shows what there is.")
+    warn(stopped)
+
+
+def show_next(project: Project, reader: Reader, what: str, *, at: datetime) -> None:
+    """Say when *reader* gets the next post, by the reader's own clock."""
+    with rehearsed(project, at) as (view, result):
+        coming = expected(project, view, at, reader.id)
+    zone = ZoneInfo(reader.timezone) if reader.timezone else project.config.identity.timezone
+    show_first(what, coming[0] if coming else None, zone, result.stopped)
+
+
+def counted(counts: dict[str, int]) -> str:
+    """`Audience.counts` as a sentence."""
+    parts = [f"{counts[s.value]:,} {s.value}" for s in Status if counts[s.value]]
+    parts = [
+        f"{part} ({counts['paused']:,} paused)" if counts["paused"] and part.endswith(" active") else part
+        for part in parts
+    ]
+    return f"{plural(sum(counts[s.value] for s in Status), 'reader')}: {', '.join(parts)}."

@@ -1,0 +1,318 @@
+"""Commands about readers: subscribers list, add, import, export, pause, resume, unsubscribe, correct, sync, erase."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from newsletter import consent
+from newsletter.cli import Suggesting
+from newsletter.cli.intake import add, import_, sync
+from newsletter.cli.output import Command, ask, data, facts, iso, json_option, plural, say, table, warn, yes_option
+from newsletter.cli.project import Project, now, open_project
+from newsletter.cli.readers import counted, existing, find, show_next, unread
+from newsletter.errors import NewsletterError, NotFound, SubscriberError
+from newsletter.scheduler import fingerprint
+from newsletter.store import Store
+from newsletter.store.audience import Reader
+from newsletter.subscribers import Pause, Status, read_rows, write_rows
+
+_EVERYONE = "all"
+_PAUSED = {
+    Pause.OWNER: "by you",
+    Pause.FILE: "left your file",
+    Pause.ADDRESS: "address refused",
+    Pause.READER: "by the reader",
+}
+
+
+@click.group(cls=Suggesting)
+def subscribers() -> None:
+    """The readers.
+
+    Those in your own file (subscribers.csv) are read from it whenever mail goes out; the commands here are for all
+    others, and for what a file can't say. Who has unsubscribed stays so, whatever a file says.
+
+    \b
+    newsletter subscribers list
+    newsletter subscribers COMMAND -h    help and an example for each command
+    """
+
+
+def _pauses(reader: Reader) -> str:
+    return ", ".join(words for pause, words in _PAUSED.items() if pause in reader.pauses)
+
+
+def _state(reader: Reader) -> str:
+    return f"paused ({_pauses(reader)})" if reader.status is Status.ACTIVE and reader.pauses else reader.status.value
+
+
+def _matching(store: Store, status: str) -> Iterator[Reader]:
+    return store.audience.readers(None if status == _EVERYONE else Status(status))
+
+
+def _status_option(default: str) -> Callable[[Command], Command]:
+    words = [_EVERYONE, *(status.value for status in Status)]
+    return click.option("--status", default=default, show_default=True, type=click.Choice(words), help="Only these.")
+
+
+# Looking
+
+
+@click.command("list")
+@_status_option(_EVERYONE)
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, status: str, as_json: bool) -> None:
+    """Every reader, and the last post they have had.
+
+    \b
+    Example:
+      newsletter subscribers list --status unsubscribed
+    """
+    project = open_project(ctx)
+    store = project.existing_store()
+    if as_json:
+        facts([_facts(reader) for reader in _matching(store, status)] if store else [])
+    elif store is None or not any(store.audience.counts().values()):
+        data("There are no readers on record yet.")
+    else:
+        rows = [
+            (
+                reader.address,
+                reader.name,
+                _state(reader),
+                "" if reader.had_through is None else f"#{reader.position}",
+                reader.timezone,
+            )
+            for reader in _matching(store, status)
+        ]
+        if rows:
+            table(("Address", "Name", "Status", "Had", "Time zone"), rows)
+            data()
+        data(counted(store.audience.counts()))
+    if news := unread(project, store):
+        warn([news.strip()])
+
+
+def _facts(reader: Reader) -> dict[str, Any]:
+    return {
+        "email": str(reader.address), "name": reader.name, "status": reader.status.value,
+        "paused": [pause.name.lower() for pause in reader.pauses if pause.name],
+        "timezone": reader.timezone, "tags": sorted(reader.tags), "had_through": reader.had_through,
+        "confirmed_at": iso(reader.confirmed_at), "in_file": reader.in_file,
+    }  # fmt: skip
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@_status_option(Status.ACTIVE.value)
+@click.pass_context
+def export(ctx: click.Context, file: Path | None, status: str) -> None:
+    """Write the readers as CSV, to FILE or to standard output.
+
+    The columns are those of your own file, which can't say who has left: so only active readers are written,
+    unless you ask for others. No cell is a formula to a spreadsheet.
+
+    \b
+    Example:
+      newsletter subscribers export readers.csv
+    """
+    from newsletter.cli.files import create
+
+    project = open_project(ctx)
+    store = existing(project)
+    if file is None:
+        write_rows(sys.stdout, _matching(store, status))
+        return
+    text = io.StringIO()
+    write_rows(text, _matching(store, status))
+    try:
+        # Excel takes a file without the mark for Windows-1252, and spoils every accent.
+        create(file, text.getvalue().encode("utf-8-sig"))
+    except FileExistsError:
+        raise SubscriberError(f"{file} is there already, and is kept; name another file.") from None
+    except OSError as error:
+        raise SubscriberError(f"{file} can't be written ({error.strerror}).") from None
+    counts = store.audience.counts()
+    everyone = sum(counts[s.value] for s in Status)
+    count = everyone if status == _EVERYONE else counts[status]
+    left = f" {plural(everyone - count, 'other')} left out (--status all)." if everyone > count else ""
+    data(f"{file} holds {plural(count, 'reader')}.{left}")
+
+
+# One reader
+
+
+@click.command()
+@click.argument("address")
+@click.pass_context
+def pause(ctx: click.Context, address: str) -> None:
+    """Send a reader nothing until you say resume.
+
+    \b
+    Example:
+      newsletter subscribers pause ana@example.org
+    """
+    project = open_project(ctx)
+    store = existing(project)
+    find(project, store, address)
+    reader = store.audience.pause(address)
+    if reader.status is Status.ACTIVE:
+        data(
+            f"{reader.address} is paused; `newsletter subscribers resume {reader.address}` goes on with the next post."
+        )
+    else:
+        data(f"{reader.address} is {reader.status} and gets nothing anyway.")
+
+
+@click.command()
+@click.argument("address")
+@click.pass_context
+def resume(ctx: click.Context, address: str) -> int:
+    """Go on with a reader you paused, or whose address was refused.
+
+    \b
+    Example:
+      newsletter subscribers resume ana@example.org
+    """
+    project, at = open_project(ctx), now()
+    store = existing(project)
+    before = find(project, store, address)
+    reader = store.audience.resume(address, at=at)
+    if reader.status is not Status.ACTIVE:
+        data(f"{reader.address} is {reader.status}, so there is nothing to resume.")
+        return 0
+    if Pause.FILE in reader.pauses:
+        name = project.config.subscribers_file.name if project.config.subscribers_file else "your file"
+        data(f"{reader.address} is still paused: the row is gone from {name}. Put it back there.")
+        return 0
+    if reader.pauses:
+        data(f"{reader.address} is still paused: {_pauses(reader)}.")
+        return 0
+    data(f"{reader.address} {'goes on' if before.pauses else 'was not paused'}.")
+    show_next(project, reader, "Next post", at=at)
+    return 0
+
+
+@click.command()
+@click.argument("address")
+@click.pass_context
+def unsubscribe(ctx: click.Context, address: str) -> None:
+    """Enter that somebody asked you to stop, by mail or in person.
+
+    It lasts, whatever a file or an import says; only their own word brings them back.
+
+    \b
+    Example:
+      newsletter subscribers unsubscribe ana@example.org
+    """
+    project = open_project(ctx)
+    store = existing(project)
+    if find(project, store, address).status is Status.UNSUBSCRIBED:
+        data(f"{address} has unsubscribed before.")
+        return
+    reader = consent.unsubscribe(store, address, at=now(), detail="entered by the owner")
+    data(f"{reader.address} is unsubscribed, and gets nothing more.")
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.pass_context
+def correct(ctx: click.Context, old: str, new: str) -> None:
+    """Give a reader another address: NEW instead of OLD.
+
+    A post that was refused for the old address is sent to the new one.
+
+    \b
+    Example:
+      newsletter subscribers correct ana@exmaple.org ana@example.org
+    """
+    project = open_project(ctx)
+    store = existing(project)
+    before = find(project, store, old)
+    other = _known(store, new)
+    reader = consent.correct(store, old, new, fingerprint=fingerprint(project.secret), at=now())
+    data(f"{before.address} is {reader.address} now.")
+    if other is not None and other.id != reader.id:
+        data("There was a reader of that address, who had got nothing yet: the two are one now.")
+    if where := _place_in_file(project, before):
+        warn([f"{where} still has {before.address}: correct it there too, before the file is read again."])
+
+
+@click.command()
+@click.argument("address")
+@click.option(
+    "--keep-suppressed",
+    is_flag=True,
+    help="Keep a coded trace that reveals nothing, so that no import brings them back.",
+)
+@yes_option
+@click.pass_context
+def erase(ctx: click.Context, address: str, keep_suppressed: bool, yes: bool) -> int:
+    """Delete a person, with everything kept of them.
+
+    Who had unsubscribed, or still stands in your own file, leaves a coded trace of the address, so that the next
+    reading of the file does not bring them back; the address can't be read from it.
+
+    \b
+    Example:
+      newsletter subscribers erase ana@example.org
+    """
+    project = open_project(ctx)
+    store = existing(project)
+    reader = find(project, store, address)
+    where = _place_in_file(project, reader)
+    keep = keep_suppressed or bool(where)
+    deliveries = plural(len(store.accounts.history(reader)), "delivery", "deliveries")
+    records = plural(len(store.accounts.consent(reader)), "record")
+    data(f"{reader.name or reader.address} <{reader.address}>, {_state(reader)}, will be deleted,")
+    data(f"with {deliveries} and {records} of consent. How many got each post stays known.")
+    if where:
+        data(f"{where} still has this address: delete the row there.")
+        data("A coded trace of the address stays, so that the file does not bring them back.")
+    elif keep or reader.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
+        data("A coded trace of the address stays, so that no file brings them back.")
+    if not ask("Delete?", yes=yes):
+        say("Nothing was changed.")
+        return 1
+    store.audience.erase(address, keep_hash=keep, fingerprint=fingerprint(project.secret), at=now())
+    data("Deleted. Copies elsewhere are yours to delete: backups of the database, messages in outbox folders.")
+    return 0
+
+
+def _known(store: Store, address: str) -> Reader | None:
+    try:
+        return store.audience.find(address)
+    except NotFound:
+        return None
+
+
+def _place_in_file(project: Project, reader: Reader) -> str:
+    """Where the reader's row stands in the owner's file: "subscribers.csv, row 3"; empty when it doesn't."""
+    path = project.config.subscribers_file
+    if path is None:
+        return ""
+    try:
+        for row in read_rows(path):
+            if row.address is not None and row.address.key == reader.address.key:
+                return f"{path.name}, row {row.row},"
+    except NewsletterError:
+        return f"{path.name}, which can't be read now," if reader.in_file else ""
+    return ""
+
+
+_NAMED = {
+    "list": list_, "add": add, "import": import_, "export": export, "pause": pause, "resume": resume,
+    "unsubscribe": unsubscribe, "correct": correct, "sync": sync, "erase": erase,
+}  # fmt: skip
+for _name, _command in _NAMED.items():
+    subscribers.add_command(_command, _name)
+
+COMMANDS = {"subscribers": subscribers}

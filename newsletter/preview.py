@@ -1,0 +1,288 @@
+"""The preview: a post as one reader will get it, before anybody does.
+
+    compose   the message, byte for byte as it would leave, but with personal links that do nothing
+    outlook   when a reader gets the post, or got it, or why not
+    write     a page to look at, with the letter on two screens, its text, its header fields and its size
+
+Guarantees
+    Changes no state: nothing is written but the files that `write` is asked for. The page loads nothing from
+    anywhere and runs no script; what it shows is taken from the message's bytes, not from the post again.
+
+Diagnostics
+    `PostError`, `TemplateError` as for sending; `NewsletterError` when a file would take the place of another's.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from newsletter.compose import Personal, compile_template, merge
+from newsletter.config import Identity, Rules
+from newsletter.errors import NewsletterError
+from newsletter.links import Purpose
+from newsletter.mail import Address, Mailbox
+from newsletter.posts import Post, PostStatus
+from newsletter.render import direction, render
+from newsletter.render.templates import Filler
+from newsletter.starter import builtin_templates
+from newsletter.store import Store
+from newsletter.store.accounts import Record
+from newsletter.store.audience import Reader
+from newsletter.store.forecast import forecast
+from newsletter.store.schema import State
+from newsletter.subscribers import Status
+
+SAMPLE = Mailbox("Ana", Address("ana", "example.org"))  #: whom a letter is for when nobody is named
+CLIP = 102 * 1024  #: octets of HTML after which Gmail cuts a message and hides what follows, the way out included
+_NEAR_CLIP = 90 * 1024
+_HORIZONS = (60, 730)  # days searched for a reader's turn: nearly always the first few weeks have it
+# As long as a real token, so that lines break where they will; and no token.
+_NO_TOKEN = "only-a-preview-this-link-unsubscribes-nobody"
+_MARK = '<meta name="generator" content="newsletter">'
+_CID = re.compile(r'(?<=")cid:([^"]+)(?=")')
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One post as one reader's message."""
+
+    post: Post
+    identity: Identity
+    recipient: Mailbox
+    preheader: str
+    message: bytes  #: exactly what would be submitted, but for the personal links
+    html: str  #: its HTML part, with the images it brings along in place of their cid: addresses
+    text: str  #: its plain-text part, line ends LF
+    html_size: int  #: octets of the HTML part
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """When a reader gets a post."""
+
+    sentence: str
+    at: datetime | None = None  #: when they got it, or will get it if nothing changes
+    revision: str | None = None  #: of what they got
+
+
+def compose(post: Post, identity: Identity, templates: Path | None, recipient: Mailbox, *, date: datetime) -> Preview:
+    """*post* as *recipient* would get it at *date*. Raises `PostError`, `TemplateError`."""
+    rendered = render(post, identity, templates)
+    template = compile_template(rendered, identity, post_id=post.id)
+    domain = identity.sender.address.domain
+    message = merge(
+        template,
+        Personal(
+            recipient=recipient,
+            date=date,
+            message_id=f"{sha256(f'preview {post.id}'.encode()).hexdigest()[:40]}@{domain}",
+            unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NO_TOKEN}" if identity.url else "",
+            unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
+        ),
+    )
+    html, text = html_part(message), _body(_parsed(message), "plain")
+    size = len(_body(_parsed(message), "html").encode())
+    return Preview(post, identity, recipient, rendered.preheader, message, html, text, size, template.revision)
+
+
+def html_part(message: bytes) -> str:
+    """The HTML part of *message* as a page that needs nothing else: images it brings along are put into it."""
+    parsed = _parsed(message)
+    images = {
+        str(part["Content-ID"]).strip("<>"): f"data:{part.get_content_type()};base64,"
+        + b64encode(cast(bytes, part.get_payload(decode=True))).decode()
+        for part in parsed.walk()
+        if part["Content-ID"]
+    }
+    return _CID.sub(lambda found: images.get(found[1], found[0]), _body(parsed, "html"))
+
+
+def _parsed(message: bytes) -> EmailMessage:
+    return cast(EmailMessage, message_from_bytes(message, policy=policy.default))
+
+
+def _body(parsed: EmailMessage, kind: str) -> str:
+    part = next(p for p in parsed.walk() if p.get_content_type() == f"text/{kind}")
+    return cast(bytes, part.get_payload(decode=True)).decode().replace("\r\n", "\n")
+
+
+# --- when
+
+
+def outlook(store: Store, identity: Identity, rules: Rules, post: Post, reader: Reader, *, at: datetime) -> Outlook:
+    """When *reader* gets *post*, if nothing changes; *store* has to know the posts as they are now."""
+    who, zone = reader.name or str(reader.address), ZoneInfo(reader.timezone) if reader.timezone else identity.timezone
+    records = [r for r in store.accounts.history(reader) if r.ident == post.id]
+    settled = next((o for r in reversed(records) if (o := _from_record(r, who, zone))), None)
+    if settled:
+        return settled
+    if why := _never(post, reader, who):
+        return Outlook(why)
+    for days in _HORIZONS:
+        coming = forecast(store, identity, rules, at=at, days=days, reader=reader.id)
+        for expected in coming:
+            if expected.post == post.number:
+                return Outlook(f"{who} gets this {_moment(expected.at, zone)}.", expected.at)
+    if reader.position >= post.number:
+        return Outlook(f"{who} has come to #{reader.position} already, so this is not sent to them.")
+    return Outlook(f"{who} does not come to this within two years; `newsletter plan --as {reader.address}` shows what they get.")
+
+
+def _from_record(record: Record, who: str, zone: ZoneInfo) -> Outlook | None:
+    when = _moment(record.at, zone)
+    match record.state:
+        case State.ACCEPTED:
+            return Outlook(f"{who} got this on {when}.", record.at, record.revision)
+        case State.UNCERTAIN:
+            return Outlook(f"This was handed over for {who} on {when} and never answered; `newsletter status` says what follows.")
+        case State.REJECTED:
+            return Outlook(f"This was refused on {when} when it was sent to {who}; `newsletter history {record.address}` says why.")
+        case State.QUARANTINED:
+            return Outlook(f"This could not be composed for {who}; `newsletter status` says what to do.")
+        case State.SKIPPED:
+            return Outlook(_SKIPPED.get(record.reason, "{who} was passed over for this ({reason}).").format(who=who, reason=record.reason))
+        case _:
+            return None
+
+
+_SKIPPED = {
+    "past": "{who} was past this number when it appeared, so it is not sent to them.",
+    "audience": "{who} is not among the readers this post is for (its tags say so).",
+    "stale": "{who} was away when this was news, so it is not sent to them any more.",
+}
+
+
+def _never(post: Post, reader: Reader, who: str) -> str:
+    if post.status is PostStatus.DRAFT:
+        return "This is a draft: nobody gets it before its front matter says status: live."
+    if post.status is PostStatus.RETRACTED:
+        return "This post is retracted: nobody gets it any more."
+    if reader.status is not Status.ACTIVE:
+        return f"{who} is {reader.status}, so nothing is sent to them."
+    if reader.pauses:
+        return f"{who} is paused, so nothing is sent to them; `newsletter subscribers resume {reader.address}`."
+    return ""
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%A %-d %B %Y, %H:%M} {zone.key}"
+
+
+# --- the page
+
+
+def warnings_of(post: Post, warnings: tuple[str, ...]) -> list[str]:
+    """Those of a folder's *warnings* that are about *post*."""
+    name = f"{post.path.parent.name}/{post.path.name}"
+    return [w for w in warnings if w.startswith((f"{name}:", f"{name},", f"{name} "))]
+
+
+def write(preview: Preview, folder: Path, *, sentence: str = "", warnings: Sequence[str] = ()) -> Path:
+    """Write index.html, post.html, post.txt and post.eml into *folder*; the page's path.
+
+    Raises `NewsletterError` when *folder* can't be written, or holds an index.html or post.* that is not ours.
+    """
+    contents = {
+        "index.html": page(preview, sentence=sentence, warnings=warnings).encode(),
+        "post.html": preview.html.encode(),
+        "post.txt": preview.text.encode(),
+        "post.eml": preview.message,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_strangers(folder, list(contents))
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise NewsletterError(f"{folder} can't be written ({error.strerror}); choose another folder with --output.") from None
+    return folder / "index.html"
+
+
+def _refuse_strangers(folder: Path, names: list[str]) -> None:
+    there = [name for name in names if (folder / name).exists()]
+    index = folder / "index.html"
+    if there and not (index.is_file() and _MARK.encode() in index.read_bytes()[:2_000]):
+        raise NewsletterError(f"{folder} holds {there[0]}, which no preview wrote; choose another folder with --output.")
+
+
+def page(preview: Preview, *, sentence: str, warnings: Sequence[str]) -> str:
+    """The page that shows *preview*."""
+    post, identity = preview.post, preview.identity
+    parsed = _parsed(preview.message)
+    header = preview.message.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n", "\n")
+    language = post.language or identity.language
+    return page_of(
+        "preview.html",
+        {
+            "newsletter": identity.name,
+            "number": post.number,
+            "title": post.title,
+            "about": _ABOUT[post.status],
+            "path": f"{post.path.parent.name}/{post.path.name}",
+            "reader": str(preview.recipient) if preview.recipient != SAMPLE else f"a sample reader, {SAMPLE.name}",
+            "sentence": sentence,
+            "warnings": [*warnings, *_too_long(preview.html_size)],
+            "sender": identity.sender.name or identity.name,
+            "subject": str(parsed["Subject"]),
+            "preheader": preview.preheader,
+            "day": f"{parsed['Date'].datetime.astimezone(identity.timezone):%-d %b}",
+            "language": language,
+            "direction": direction(language),
+            "frame": framed(preview.html),
+            "text": preview.text,
+            "fields": [(name, str(value)) for name, value in parsed.items()],
+            "raw_header": header,
+            "html_size": preview.html_size,
+            "clip": CLIP,
+            "clip_near": _NEAR_CLIP,
+            "size_words": f"The letter has {_kilobytes(preview.html_size)}; after 102 KB Gmail would cut it.",
+            "total_words": ", ".join(_totals(parsed, preview)) + ".",
+        },
+    )
+
+
+def page_of(name: str, values: Mapping[str, Any]) -> str:
+    """Template *name* of templates/web with *values*."""
+    return Filler(builtin_templates().parent / "web").fill(name, values)
+
+
+def framed(html: str) -> str:
+    """*html* for a sandboxed frame: a link in it opens beside the page, never in its place."""
+    return _HEAD.sub(lambda head: f'{head[0]}<base target="_blank">', html, count=1)
+
+
+_ABOUT = {
+    PostStatus.DRAFT: "A draft: nobody gets it before its front matter says status: live.",
+    PostStatus.LIVE: "Live: it leaves when its turn comes.",
+    PostStatus.RETRACTED: "Retracted: nobody gets it any more.",
+}
+
+
+def _too_long(size: int) -> list[str]:
+    if size > CLIP:
+        return [f"The letter has {_kilobytes(size)} of HTML: Gmail cuts it at 102 KB and hides the rest, the unsubscribe link included. Make two posts of it."]
+    return [f"The letter has {_kilobytes(size)} of HTML; Gmail cuts at 102 KB."] if size > _NEAR_CLIP else []
+
+
+def _totals(parsed: EmailMessage, preview: Preview) -> Iterator[str]:
+    pictures = [part for part in parsed.walk() if part.get_content_maintype() == "image"]
+    yield f"The whole message has {_kilobytes(len(preview.message))}"
+    if pictures:
+        yield f"{len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'} included"
+    yield f"{len(preview.text.split()):,} words"
+
+
+def _kilobytes(octets: int) -> str:
+    return f"{max(1, round(octets / 1024)):,} KB"
