@@ -152,18 +152,19 @@ class _Surveyor:
         release = entry.release_at if known else declared
         if self.rules.mode is Mode.SEQUENCE:
             return replace(entry, publish_at=declared, release_at=declared)
-        if self.rules.mode is Mode.BROADCAST and entry.frozen_at is not None and entry.delivered:
+        news = self.rules.mode is Mode.BROADCAST
+        if news and entry.frozen_at is not None and entry.delivered:
             return replace(entry, publish_at=declared)  # it went out: a corrected date makes no new audience
         frozen = entry.frozen_at if known else None
         if declared is None:
             release = None
-        elif not known and frozen is None and self.previous is None and declared < self.at:
+        elif not known and self.previous is None and news and declared < self.at:
             frozen = self.at  # the first look at a folder with a past: news that went before there was a list
-        elif not known and frozen is None and self.previous is not None and declared < self.previous:
+        elif not known and self.previous is not None and declared < self.previous:
             if self.at - declared <= self.rules.max_lateness:
                 release = next_slot(self.at, self.identity.timezone, self.rules)
         entry = replace(entry, publish_at=declared, release_at=release, frozen_at=frozen)
-        return self._broadcast(entry) if self.rules.mode is Mode.BROADCAST else entry
+        return self._broadcast(entry) if news else entry
 
     def _broadcast(self, entry: Entry) -> Entry:
         if entry.frozen_at is not None:

@@ -109,12 +109,14 @@ class _Run:
     report: Report = field(default_factory=Report)
     open: dict[int, Claim] = field(default_factory=dict)  # claimed, without an outcome
     refused: list[Claim] = field(default_factory=list)  # in a row
+    claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
 
     def submit(self, batch: list[Claim]) -> bool:
         """One batch; False ends the run."""
         self.open = {claim.id: claim for claim in batch}
+        self.claimed += len(batch)
         go_on = True
         try:
             # Never left early: when the run must end, `_begin` hands out nothing more and what is under way is heard out.
@@ -214,7 +216,8 @@ class _Run:
                 if about is About.MESSAGE:
                     self.refused.append(result.claim)
                     return
-        self.refused.clear()
+        if len(self.refused) < _REFUSALS_MAX:  # else `_check_health` has still to see them
+            self.refused.clear()
 
     def _check_health(self) -> None:
         """Put a hold in force when the trouble is evidently not the readers'."""
@@ -224,7 +227,7 @@ class _Run:
             self.refused.clear()
             self._hold(HoldKind.REFUSED, "the mail server refused three messages in a row for what they contain; nobody was marked. "
                        "Look at its words with `newsletter status`, mend the post, then `newsletter resume`.")  # fmt: skip
-        if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * (self.report.submitted + self.report.faults)):
+        if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * self.claimed):
             self._hold(HoldKind.COMPOSE, f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
                        "the run stopped. `newsletter status` names them; then `newsletter resume`.")  # fmt: skip
 

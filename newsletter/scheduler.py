@@ -5,6 +5,8 @@ in pairs: it looks at levels (who is due now?), not at edges (what happened sinc
 
     tick = look into posts/ and the subscriber file → plan → deliver
 
+    run_daemon = that again and again, woken by APScheduler
+
 What goes wrong
     A hold, a clock that went back or a provider that is not live: nothing is planned, and the report says
     what to do. Another run at work: `RunLocked`.
@@ -19,8 +21,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from newsletter import consent, delivery
@@ -221,3 +224,39 @@ _RESTORED = (
     "this database is older than what was last written here: an earlier copy was put in its place, so what went out since is unknown. "
     "Look at `newsletter status` and `newsletter plan`; `newsletter resume` accepts this copy as the true one."
 )
+
+
+# --- the daemon
+
+QUARTER = timedelta(minutes=15)  #: every local time on earth is a whole number of quarters from UTC
+_POLL = 0.5  # seconds until a stop is noticed
+
+
+def run_daemon(wake: Callable[[], int], *, stop: Callable[[], bool], every: timedelta = QUARTER) -> None:
+    """Call *wake* now, and then *every* so often until *stop* says so. It answers with the minute of the hour to keep to.
+
+    APScheduler rings and no more. The run stays in this thread, because a signal is handled in the main thread alone,
+    and what a signal may do there to a scheduler that is waiting on a lock is nothing.
+    """
+    from apscheduler.schedulers.background import BackgroundScheduler  # 87 ms to import: only the daemon pays
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    bell, kept = Event(), None
+    # The default drops a ring that is one second late.
+    defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    scheduler = BackgroundScheduler(timezone=UTC, job_defaults=defaults)
+    scheduler.start()
+    bell.set()
+    try:
+        while not stop():
+            if not bell.wait(_POLL):
+                continue
+            bell.clear()
+            minute = wake()
+            if minute != kept:
+                grid = datetime(2000, 1, 1, 0, minute, tzinfo=UTC)
+                trigger = IntervalTrigger(seconds=every.total_seconds(), start_date=grid, timezone=UTC)
+                scheduler.add_job(bell.set, trigger, id="tick", replace_existing=True)
+                kept = minute
+    finally:
+        scheduler.shutdown(wait=False)

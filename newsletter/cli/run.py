@@ -75,7 +75,7 @@ def _show(project: Project, store: Store, result: Tick, *, quiet: bool, as_json:
         if not quiet:
             for line in sentences(project, store, result, dry=dry):
                 data(line)
-        warn(_news(store, result.notes + result.stopped) if quiet else result.notes + result.stopped)
+        warn(news(store, result.notes + result.stopped) if quiet else result.notes + result.stopped)
     if result.report.interrupted:
         return 130
     return 0 if result.clean else 1
@@ -119,7 +119,7 @@ def _changes(t: Any) -> str:
     return ", ".join(f"{n:,} {word}" for n, word in parts if n)
 
 
-def _news(store: Store, notes: list[str]) -> list[str]:
+def news(store: Store, notes: list[str]) -> list[str]:
     """What was not said in the last day: cron mails every line it gets."""
     said: dict[str, str] = store.facts.get("said") or {}
     at = now()

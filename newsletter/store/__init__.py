@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, inspect, text
 
 from newsletter.errors import StoreBusy, StoreError, StoreTooNew
-from newsletter.store.engine import make_engine, plain_errors, sqlite_path
+from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path
 from newsletter.store.facts import Facts
 from newsletter.store.schema import metadata
 
@@ -103,7 +104,10 @@ class Store:
                 yield self._outer
             return
         with plain_errors(self.label), self.engine.begin() as connection:
+            before = changes(connection)
             yield connection
+            if changes(connection) == before:
+                return  # a tick with nothing due must not cost a sync for each thing it found in order
             generation = connection.scalar(_RAISE)
         self._note(int(generation or 0))
 
@@ -120,17 +124,21 @@ class Store:
                 transaction.rollback()
 
     def scrub(self) -> None:
-        """Leave no trace of deleted rows in SQLite's write-ahead log or free pages (secure_delete zeroes them).
+        """Leave no trace of deleted rows in SQLite's files; rewrites them, which takes a second per 100 MB.
 
-        Raises `StoreBusy` when another program reads the log all the while.
+        `secure_delete` zeroes a deleted row, but not the copies that stayed behind when pages were split.
+        Raises `StoreBusy` when another program uses the files.
         """
-        if self.engine.dialect.name == "sqlite":
-            with plain_errors(self.label), closing(self.engine.raw_connection()) as connection:  # not within a transaction
+        if self.engine.dialect.name != "sqlite":
+            return
+        with closing(self.engine.raw_connection()) as connection:  # neither may stand in a transaction
+            try:
+                connection.cursor().execute("VACUUM")
                 (busy, *_), = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError as error:
+                raise StoreBusy(_TRACES.format(file=self.label, why=error)) from error
             if busy:
-                raise StoreBusy(
-                    f"it was deleted, but traces may stay in {self.label}-wal until the other program that reads it is closed."
-                )
+                raise StoreBusy(_TRACES.format(file=self.label, why="another program reads it"))
 
     # Parts
 
@@ -230,6 +238,10 @@ class Store:
             spare.replace(marker)
 
 
+_TRACES = (
+    "the deletion is done, but traces of it may stay in {file} ({why}); close other programs that use this newsletter, "
+    "then run the same command once more."
+)
 _RAISE = text("UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value")
 _GENERATION = text("SELECT value FROM meta WHERE key = 'generation'")
 _FIRST_FACTS = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

@@ -210,13 +210,15 @@ class Audience:
 
         The hash of somebody who unsubscribed or was suppressed always stays: forgetting it would bring them back.
         """
-        with self._store.write() as c:
-            row = _find(c, address)
-            keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
-            _delete(c, row.id, at)
-            if keep:
-                c.execute(_KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
-        self._store.scrub()
+        try:
+            with self._store.write() as c:
+                row = _find(c, address)
+                keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
+                _delete(c, row.id, at)
+                if keep:
+                    c.execute(_KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
+        finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
+            self._store.scrub()
         return keep
 
     # Questions

@@ -123,7 +123,8 @@ class _Run:
         held = self._hold_backlog(start)
         planned, skipped = self._count(start)
         self._journal(planned, skipped)
-        self.connection.execute(_FREEZE, {"at": self.values["at"]})
+        if self.rules.mode is Mode.BROADCAST:
+            self.connection.execute(_FREEZE, {"at": self.values["at"]})
         facts.write(self.connection, "backlog_confirmed", None)
         numbers = {row.id: row.number for row in self.connection.execute(select(post.c.id, post.c.number))}
         by_number: dict[int, int] = {}
@@ -167,7 +168,7 @@ class _Run:
         """Take back rows that should have been planned before the previous tick, when they are suspiciously many."""
         if self.guard is None:
             return 0
-        values = {"start": start, "previous": self.guard}
+        values = {"start": start, "previous": self.guard, "gap": self.values["gap"]}
         late = int(self.connection.scalar(_LATE, values) or 0)
         if late <= _BACKLOG_MIN:
             return 0
@@ -268,10 +269,10 @@ _READY = (
     " AND (s.handed_over_at IS NULL OR s.handed_over_at <= :at - :gap)"
     " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1)"
 )
-# When it could leave at the earliest: the gap, and for a late one the next daytime.
+# When it fell due; and when it could leave at the earliest: a late one with the next daytime.
+_FELL_DUE = "{greatest}({slot}, COALESCE(s.handed_over_at + :gap, 0))"
 _NOT_BEFORE = (
-    "{greatest}({slot}, COALESCE(s.handed_over_at + :gap, 0),"
-    " CASE WHEN :at - ({slot}) > :prompt THEN z.opens ELSE 0 END)"
+    "{greatest}(" + _FELL_DUE + ", CASE WHEN :at - ({slot}) > :prompt THEN z.opens ELSE 0 END)"
 )
 _MATCHES = (
     "(NOT EXISTS (SELECT 1 FROM audience a WHERE a.post_id = p.id) OR EXISTS"
@@ -283,7 +284,7 @@ _INSERT = (
     " CASE WHEN {matches} THEN 'planned' ELSE 'skipped' END, CASE WHEN {matches} THEN 1 END,"
     f" CASE WHEN {{matches}} THEN '' ELSE 'audience' END, {{slot}}, {_NOT_BEFORE}, :at"
     " FROM subscriber s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = {candidate}"
-    f" WHERE {_READY} AND {{maybe}} AND p.standing = 'live' AND ({{due}}) AND {_NOT_BEFORE} >= :earliest"
+    f" WHERE {_READY} AND {{maybe}} AND p.standing = 'live' AND ({{due}}) AND {_FELL_DUE} >= :earliest"
     " ORDER BY s.id"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )
@@ -313,8 +314,12 @@ _STALE = text(
     "UPDATE delivery SET state = 'skipped', reason = 'stale', reopen = 0 WHERE reopen = 1"
     " AND post_id IN (SELECT id FROM post WHERE release_at < :at - :max_lateness)"
 )
-_LATE = text("SELECT COUNT(*) FROM delivery WHERE id > :start AND state = 'planned' AND not_before < :previous")
-_TAKE_BACK = text("DELETE FROM delivery WHERE id > :start AND state = 'planned' AND not_before < :previous")
+_IS_LATE = (
+    "id > :start AND state = 'planned' AND slot < :previous AND NOT EXISTS (SELECT 1 FROM subscriber s"
+    " WHERE s.id = delivery.subscriber_id AND s.handed_over_at + :gap >= :previous)"
+)
+_LATE = text(f"SELECT COUNT(*) FROM delivery WHERE {_IS_LATE}")
+_TAKE_BACK = text(f"DELETE FROM delivery WHERE {_IS_LATE}")
 _COUNT = text("SELECT post_id, state, COUNT(*) FROM delivery WHERE id > :start GROUP BY post_id, state")
 _FREEZE = text(
     "UPDATE post SET frozen_at = :at WHERE frozen_at IS NULL AND standing = 'live' AND release_at IS NOT NULL AND release_at <= :at"

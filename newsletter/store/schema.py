@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Dialect,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -99,7 +100,7 @@ meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("va
 zone = Table(  # `sequence.Window` of every zone in use, refreshed by each tick; row 1 is the newsletter's own
     "zone",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(start=2), primary_key=True),  # PostgreSQL's numbering leaves row 1 to us
     Column("name", Text, nullable=False, unique=True),
     Column("slot", Instant, nullable=False),
     Column("cutoff", Instant, nullable=False),

@@ -135,6 +135,10 @@ class Practice:
         out, err = process.communicate()
         return _looked_at((), process.returncode, out, err)
 
+    def tick_at(self, server: MailServer, *, days: float) -> None:
+        """Make it five past nine, *days* after the first slot's day, here and on the *server*."""
+        self.at = server.now = MONDAY.replace(hour=9, minute=5) + days * DAY
+
     def json(self, *words: str) -> Any:
         """The answer to a question that must be answered."""
         ran = self.run(*words, "--json")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
 import pytest
-from desk import DAY, GONE, SLOT, Desk, hashed, row
+from desk import DAY, Desk, hashed, row
 from sqlalchemy import text
 
 from newsletter.errors import NotFound, StoreBusy, SubscriberError
@@ -68,6 +69,7 @@ def erase(desk: Desk, name: str, *, keep_hash: bool = True) -> bool:
 
 def test_imported_people_are_active_from_their_next_slot_on(desk: Desk) -> None:
     confirmed = datetime(2025, 1, 2, tzinfo=UTC)
+    desk.at += timedelta(minutes=1)
     taken = imported(
         desk, row("ana", name="Ana", tags=frozenset({"Grief"}), timezone="Europe/Lisbon", confirmed_at=confirmed)
     )
@@ -79,9 +81,8 @@ def test_imported_people_are_active_from_their_next_slot_on(desk: Desk) -> None:
         frozenset({"grief"}),
         Status.ACTIVE,
     )
-    assert (ana.confirmed_at, ana.created_at, ana.position, ana.had_through) == (confirmed, SLOT, -1, None)
+    assert (ana.confirmed_at, ana.created_at, ana.position, ana.had_through) == (confirmed, desk.at, -1, None)
     assert causes(desk, "ana") == [("imported", "active")]
-    desk.at += timedelta(minutes=1)
     assert desk.plan().planned == {}
     desk.at += DAY
     assert desk.plan().planned == {1: 1}
@@ -429,14 +430,20 @@ def test_forgetting_altogether(desk: Desk, left: bool) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_nothing_of_an_erased_person_is_left_on_the_disk(desk: Desk, tmp_path: Path) -> None:
-    imported(desk, *(f"reader{n}" for n in range(200)), row("wilhelmina", name="Wilhelmina"))
+    # She is the first of many: when pages fill up and are split, copies of her rows stay behind in them.
+    imported(desk, row("wilhelmina", name="Wilhelmina"), *(f"reader{n}" for n in range(200)))
     desk.at += DAY
-    claims = desk.submitting()
-    desk.record(claims, Deferred(Reply(450, "4.2.0", "<wilhelmina@example.org> is busy")), timedelta(minutes=5))
-    desk.at += timedelta(minutes=5)
-    claims = desk.claim()
-    desk.begin(claims)
-    desk.record(claims, GONE)
+    for outcome in (
+        Deferred(Reply(450, "4.2.0", "<{}> is busy")),
+        Rejected(Reply(550, "5.1.1", "no <{}> here"), About.ADDRESS),
+    ):
+        desk.plan()
+        claims = desk.claim()
+        desk.begin(claims)
+        for claim in claims:
+            words = outcome.reply.text.format(claim.recipient.address)
+            desk.record([claim], replace(outcome, reply=replace(outcome.reply, text=words)), timedelta(minutes=5))
+        desk.at += timedelta(minutes=5)
     desk.store.audience.correct(
         "wilhelmina@example.org", Address.parse("wilma@example.org"), fingerprint=hashed, at=desk.at
     )
@@ -458,10 +465,13 @@ def test_traces_that_another_program_keeps_are_owned_up_to(desk: Desk, tmp_path:
     with closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT COUNT(*) FROM subscriber").fetchone()
-        with pytest.raises(StoreBusy, match=r"it was deleted, but traces may stay in newsletter\.db-wal"):
+        with pytest.raises(
+            StoreBusy, match=r"the deletion is done, but traces of it may stay in newsletter\.db .*once more"
+        ):
             erase(desk, "wilhelmina")
         other.execute("COMMIT")
-    desk.store.scrub()
+    with pytest.raises(NotFound):
+        erase(desk, "wilhelmina")
     assert not _traces(tmp_path, b"wilhelmina")
 
 

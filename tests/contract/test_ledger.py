@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from desk import BUSY, DAY, DOUBT, GONE, LEASE, MINUTE, SLOT, SPAM, Desk, row
+from desk import BUSY, DAY, DOUBT, GONE, LEASE, MINUTE, SLOT, SPAM, Desk
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -296,6 +297,18 @@ def test_relative_links_resolve(page: Path) -> None:
 def test_pages_are_wrapped(page: Path) -> None:
     long = [n for n, line in enumerate(page.read_text().split("\n"), 1) if len(line) > 125 and line[:1] not in "|!-`{ "]
     assert long == []
+
+
+# -- layers
+
+
+def test_flow_md_draws_the_house_as_the_import_contract_has_it() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    law = [re.findall(r"newsletter\.(\w+)", layer) for layer in layers]
+    drawn = next(block.text for block in blocks((DOCS / "flow.md").read_text()) if block.language == "text")
+    # Names stand in the first columns, what they are behind them.
+    assert [re.findall(r"\w+", line[:44]) for line in drawn.split("\n")] == law
 
 
 # -- JSON

@@ -48,7 +48,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "zone",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), sa.Identity(always=False, start=2), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("slot", sa.BigInteger(), nullable=False),
         sa.Column("cutoff", sa.BigInteger(), nullable=False),
