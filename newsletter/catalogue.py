@@ -196,6 +196,9 @@ class _Surveyor:
         if entry.live_since is None:
             return replace(entry, status="missing", standing=Standing.ABSENT, reason="")
         fault = next((f for f in self.folder.faults if self._is_about(f, entry)), None)
+        if fault is None and not any(e.delivered for e in self.known.values()):
+            # Nobody ever got anything: she tidies up, and the samples that came with the project go.
+            return replace(entry, status="missing", standing=Standing.ABSENT, reason="", live_since=None)
         if self.rules.on_missing is Missing.SKIP:
             return replace(entry, status="missing", standing=Standing.ABSENT, reason="", off_since=entry.off_since or self.at)
         state = "can't be used" if fault else "is gone"

@@ -23,7 +23,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter import consent
-from newsletter.config import Config
+from newsletter.config import Config, Rules
 from newsletter.mail import Provider
 from newsletter.posts import Post
 from newsletter.press import Press
@@ -104,7 +104,7 @@ def rehearse(
     provider: Provider,
     secret: bytes,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Calendar:
     """Run the project of *config* from `START` for six weeks. Its subscriber file becomes the example list."""
     assert config.subscribers_file is not None
@@ -178,19 +178,19 @@ def _letter(record: Record, zone: ZoneInfo, config: Config) -> Letter:
 
 def remarks(calendar: Calendar) -> list[str]:
     """What in the calendar may need a word."""
-    rules = calendar.config.rules
-    found = []
-    for line in calendar.lines:
-        name, numbers = line.name, [letter.post for letter in line.letters]
-        if line.joined:
-            found.append(f"{name} joined on {line.joined:%A %-d %B} and began with #{numbers[0]}." if numbers else f"{name} joined.")
-        elif line.left:
-            found.append(f"{name} unsubscribed on {line.left:%A %-d %B}. The row is still in the file, but nothing more came.")
-        elif numbers and numbers[0] > 1:
-            found.append(f"{name} had the posts up to #{numbers[0] - 1} before, went on with #{numbers[0]}, and now waits for #{numbers[-1] + 1}.")
-        if any(letter.at.time().minute != rules.at.minute for letter in line.letters):
-            found.append(f"{name} lives half an hour off the full hours of an hourly run, so {line.letters[0].at:%H:%M} is the first one after {rules.at:%H:%M}.")
-    return found
+    return [remark for line in calendar.lines for remark in _remarks(line, calendar.config.rules)]
+
+
+def _remarks(line: Line, rules: Rules) -> Iterator[str]:
+    name, numbers = line.name, [letter.post for letter in line.letters]
+    if line.joined:
+        yield f"{name} joined on {line.joined:%A %-d %B} and begins with #{numbers[0] if numbers else 1}."
+    elif line.left:
+        yield f"{name} unsubscribed on {line.left:%A %-d %B}. The row is still in the file, but nothing more came."
+    elif numbers and numbers[0] > 1:
+        yield f"{name} had #{numbers[0] - 1} before, went on with #{numbers[0]}, and now waits for #{numbers[-1] + 1}."
+    if odd := next((x for x in line.letters if x.at.minute != rules.at.minute), None):
+        yield f"{name}’s {rules.at:%H:%M} lies between two hourly runs: the letters come at {odd.at:%H:%M}."
 
 
 def verdict(calendar: Calendar) -> str:
@@ -201,13 +201,13 @@ def verdict(calendar: Calendar) -> str:
 
 
 def questions(calendar: Calendar) -> list[tuple[str, str]]:
-    """Commands to go on with, and what they answer."""
+    """Commands to go on with, and what each of them answers."""
     newsletter = f"newsletter --root {quote(str(calendar.config.root))}"
     reader = calendar.lines[0]
     return [
-        (f"{newsletter} who-got 4", "who got #4?"),
-        (f"{newsletter} history {reader.reader.address}", f"what was {reader.name} sent?"),
-        (f"{newsletter} verify", "do the accounts balance?"),
+        (f"{newsletter} who-got 4", "Who got #4?"),
+        (f"{newsletter} history {reader.reader.address}", f"What was {reader.name} sent?"),
+        (f"{newsletter} verify", "Do the accounts balance?"),
     ]
 
 
@@ -248,17 +248,13 @@ def _row(line: Line, days: list[date]) -> dict[str, Any]:
     return {
         "name": line.name,
         "place": line.zone.key.rpartition("/")[2].replace("_", " "),
-        "cells": [
-            {
-                "letters": [
-                    {"post": x.post, "title": x.title, "time": f"{x.at:%H:%M}", "page": _page_of(x).as_posix(), "day": f"{x.at:%-d %B}"}
-                    for x in line.on(day)
-                ],
-                "remark": remark(line, day),
-            }
-            for day in days
-        ],
+        "cells": [{"letters": [_cell(x) for x in line.on(day)], "remark": remark(line, day)} for day in days],
     }
+
+
+def _cell(letter: Letter) -> dict[str, Any]:
+    when = {"time": f"{letter.at:%H:%M}", "day": f"{letter.at:%-d %B}"}
+    return {"post": letter.post, "title": letter.title, "page": _page_of(letter).as_posix()} | when
 
 
 def remark(line: Line, day: date) -> str:

@@ -47,8 +47,9 @@ CLIP = 102 * 1024  #: octets of HTML after which Gmail cuts a message and hides 
 _NEAR_CLIP = 90 * 1024
 _HORIZONS = (60, 730)  # days searched for a reader's turn: nearly always the first few weeks have it
 # As long as a real token, so that lines break where they will; and no token.
-_NO_TOKEN = "only-a-preview-this-link-unsubscribes-nobody"
+_NOBODY = "only-a-preview-this-link-unsubscribes-nobody"
 _MARK = '<meta name="generator" content="newsletter">'
+_ELSEWHERE = "choose another folder with --output"
 _CID = re.compile(r'(?<=")cid:([^"]+)(?=")')
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 
@@ -88,7 +89,7 @@ def compose(post: Post, identity: Identity, templates: Path | None, recipient: M
             recipient=recipient,
             date=date,
             message_id=f"{sha256(f'preview {post.id}'.encode()).hexdigest()[:40]}@{domain}",
-            unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NO_TOKEN}" if identity.url else "",
+            unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
             unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
         ),
     )
@@ -110,7 +111,7 @@ def html_part(message: bytes) -> str:
 
 
 def _parsed(message: bytes) -> EmailMessage:
-    return cast(EmailMessage, message_from_bytes(message, policy=policy.default))
+    return message_from_bytes(message, policy=policy.default)
 
 
 def _body(parsed: EmailMessage, kind: str) -> str:
@@ -137,27 +138,24 @@ def outlook(store: Store, identity: Identity, rules: Rules, post: Post, reader: 
                 return Outlook(f"{who} gets this {_moment(expected.at, zone)}.", expected.at)
     if reader.position >= post.number:
         return Outlook(f"{who} has come to #{reader.position} already, so this is not sent to them.")
-    return Outlook(f"{who} does not come to this within two years; `newsletter plan --as {reader.address}` shows what they get.")
+    plan = f"`newsletter plan --as {reader.address}`"
+    return Outlook(f"{who} does not come to this within two years; {plan} shows what they get.")
 
 
 def _from_record(record: Record, who: str, zone: ZoneInfo) -> Outlook | None:
-    when = _moment(record.at, zone)
-    match record.state:
-        case State.ACCEPTED:
-            return Outlook(f"{who} got this on {when}.", record.at, record.revision)
-        case State.UNCERTAIN:
-            return Outlook(f"This was handed over for {who} on {when} and never answered; `newsletter status` says what follows.")
-        case State.REJECTED:
-            return Outlook(f"This was refused on {when} when it was sent to {who}; `newsletter history {record.address}` says why.")
-        case State.QUARANTINED:
-            return Outlook(f"This could not be composed for {who}; `newsletter status` says what to do.")
-        case State.SKIPPED:
-            return Outlook(_SKIPPED.get(record.reason, "{who} was passed over for this ({reason}).").format(who=who, reason=record.reason))
-        case _:
-            return None
+    """What the ledger says of a delivery that is settled, or can't go on by itself."""
+    if record.state is State.ACCEPTED:
+        return Outlook(f"{who} got this on {_moment(record.at, zone)}.", record.at, record.revision)
+    kind = record.reason if record.state is State.SKIPPED else record.state
+    if kind not in _SETTLED:
+        return None
+    return Outlook(_SETTLED[kind].format(who=who, when=_moment(record.at, zone), address=record.address))
 
 
-_SKIPPED = {
+_SETTLED = {
+    State.UNCERTAIN: "This was handed over for {who} on {when}, without an answer; `newsletter status` says more.",
+    State.REJECTED: "This was refused when it was sent to {who} on {when}; `newsletter history {address}` says why.",
+    State.QUARANTINED: "This could not be composed for {who}; `newsletter status` says what to do.",
     "past": "{who} was past this number when it appeared, so it is not sent to them.",
     "audience": "{who} is not among the readers this post is for (its tags say so).",
     "stale": "{who} was away when this was news, so it is not sent to them any more.",
@@ -206,7 +204,7 @@ def write(preview: Preview, folder: Path, *, sentence: str = "", warnings: Seque
         for name, content in contents.items():
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise NewsletterError(f"{folder} can't be written ({error.strerror}); choose another folder with --output.") from None
+        raise NewsletterError(f"{folder} can't be written ({error.strerror}); {_ELSEWHERE}.") from None
     return folder / "index.html"
 
 
@@ -214,7 +212,7 @@ def _refuse_strangers(folder: Path, names: list[str]) -> None:
     there = [name for name in names if (folder / name).exists()]
     index = folder / "index.html"
     if there and not (index.is_file() and _MARK.encode() in index.read_bytes()[:2_000]):
-        raise NewsletterError(f"{folder} holds {there[0]}, which no preview wrote; choose another folder with --output.")
+        raise NewsletterError(f"{folder} holds {there[0]}, which no preview wrote; {_ELSEWHERE}.")
 
 
 def page(preview: Preview, *, sentence: str, warnings: Sequence[str]) -> str:
@@ -270,10 +268,14 @@ _ABOUT = {
 }
 
 
-def _too_long(size: int) -> list[str]:
+def _too_long(size: int) -> Iterator[str]:
     if size > CLIP:
-        return [f"The letter has {_kilobytes(size)} of HTML: Gmail cuts it at 102 KB and hides the rest, the unsubscribe link included. Make two posts of it."]
-    return [f"The letter has {_kilobytes(size)} of HTML; Gmail cuts at 102 KB."] if size > _NEAR_CLIP else []
+        yield (
+            f"The letter has {_kilobytes(size)} of HTML: Gmail cuts it after 102 KB and hides the rest, "
+            "the unsubscribe link included. Make two posts of it."
+        )
+    elif size > _NEAR_CLIP:
+        yield f"The letter has {_kilobytes(size)} of HTML; Gmail would cut it after 102 KB."
 
 
 def _totals(parsed: EmailMessage, preview: Preview) -> Iterator[str]:

@@ -131,16 +131,23 @@ def cron(ctx: click.Context, only: str | None) -> None:
     project = open_project(ctx)
     config = project.config
     if "\n" in str(config.root):
-        raise ConfigError(f"{str(config.root)!r}: neither cron nor systemd can call a folder with a line break in its name.")
+        raise ConfigError(
+            f"{str(config.root)!r}: neither cron nor systemd can call a folder with a line break in its name."
+        )
     minutes = _minutes(config, _zones(project))
     blocks = {"crontab": _crontab(config, minutes), "systemd": _systemd(config, minutes)}
     data("\n\n".join(block for name, block in blocks.items() if only in (None, name)))
     if len(minutes) > 1:
-        say("Some of your readers live in time zones that are off by half an hour or a quarter: every 15 minutes, so that they too get "
-            "their letters on time. A run that finds nothing due costs next to nothing.")  # fmt: skip
+        say(_QUARTERS)
     if there := [name for name in _SECRETS if os.environ.get(name)]:
-        warn([f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} set in this shell, but neither cron nor systemd sees that: "
-              f"write {'it' if len(there) == 1 else 'them'} down where the comments say."])  # fmt: skip
+        warn([_UNSEEN.format(names=" and ".join(there))])
+
+
+_QUARTERS = (
+    "Every 15 minutes, because some of your readers live in time zones that are off by half an hour or a quarter: "
+    "so they too get their letters on time. A run that finds nothing due costs next to nothing."
+)
+_UNSEEN = "neither cron nor systemd sees {names} of this shell: write that down where the comments say."
 
 
 def _zones(project: Project) -> set[ZoneInfo]:

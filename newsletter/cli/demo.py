@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from newsletter.cli.look import open_page
+from newsletter.cli.look import no_open_option, open_page
 from newsletter.cli.output import Progress, data, facts, iso, json_option, say, table
 from newsletter.cli.project import Project
 from newsletter.cli.start import make_project
@@ -19,10 +19,12 @@ from newsletter.errors import ConfigError
 from newsletter.providers import open_provider
 from newsletter.store import Store
 
+_REMEDY = "name a new folder, or leave it out"
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--no-open", is_flag=True, help="Don't open the page in the browser.")
+@no_open_option
 @json_option
 def demo(folder: Path | None, no_open: bool, as_json: bool) -> int:
     """See six weeks of a newsletter in half a minute, in a scratch folder.
@@ -58,9 +60,9 @@ def _scratch(folder: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise ConfigError(f"{folder} is not empty, and the demo touches nobody's files: name a new folder, or leave it out.")
+            raise ConfigError(f"{folder} is not empty, and the demo touches nobody's files: {_REMEDY}.")
     except OSError as error:
-        raise ConfigError(f"{folder} can't be used ({error.strerror}): name a new folder, or leave it out.") from None
+        raise ConfigError(f"{folder} can't be used ({error.strerror}): {_REMEDY}.") from None
     return folder.resolve()
 
 
@@ -83,7 +85,10 @@ def _show(calendar: Calendar, page: Path) -> None:
     table(
         ("Reader", *(f"{day:%-d %b}" for day in days)),
         [
-            (line.name, *(" ".join(f"#{x.post} {x.at:%H:%M}" for x in line.on(day)) or remark(line, day) for day in days))
+            (
+                line.name,
+                *(" ".join(f"#{x.post} {x.at:%H:%M}" for x in line.on(day)) or remark(line, day) for day in days),
+            )
             for line in calendar.lines
         ],
     )
@@ -93,8 +98,9 @@ def _show(calendar: Calendar, page: Path) -> None:
     data(f"\n{verdict(calendar)}\n")
     data(f"The messages   {calendar.folder}")
     data(f"A page         {page}")
-    for number, (command, answer) in enumerate(questions(calendar)):
-        data(f"{'' if number else 'Ask it         '}{' ' * 15 if number else ''}{command}   {answer}")
+    data("\nAsk it yourself:")
+    for command, _ in questions(calendar):
+        data(f"  {command}")
 
 
 def _facts(calendar: Calendar, page: Path) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 
 def create(path: Path, content: bytes) -> None:
-    """Write the new file *path*, and its folder if need be. Raises `FileExistsError` and other `OSError`s."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the new file *path*. Raises `FileExistsError` and other `OSError`s."""
     part = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # a leading dot: no post, no template
     try:
         with part.open("xb") as file:

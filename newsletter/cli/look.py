@@ -16,16 +16,27 @@ from newsletter.mail import Mailbox
 from newsletter.posts import Post
 from newsletter.preview import CLIP, SAMPLE, Outlook, Preview, compose, outlook, warnings_of, write
 
+_DIR = click.Path(file_okay=False, path_type=Path)
+no_open_option = click.option("--no-open", is_flag=True, help="Don't open the page in the browser.")
+
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--as", "address", metavar="ADDRESS", help="As this subscriber gets it, and when.")
 @click.option("--text", "as_text", is_flag=True, help="Print the plain-text part and write nothing.")
-@click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write the page and the message into this folder.")
-@click.option("--no-open", is_flag=True, help="Don't open the page in the browser.")
+@click.option("--output", metavar="DIR", type=_DIR, help="Write the page and the message into this folder.")
+@no_open_option
 @json_option
 @click.pass_context
-def preview(ctx: click.Context, number: int, address: str | None, as_text: bool, output: Path | None, no_open: bool, as_json: bool) -> None:
+def preview(
+    ctx: click.Context,
+    number: int,
+    address: str | None,
+    as_text: bool,
+    output: Path | None,
+    no_open: bool,
+    as_json: bool,
+) -> None:
     """Look at post NUMBER as its readers will get it.
 
     Makes the message as it would leave, with the unsubscribe links turned off, and opens a page with it: on a desktop
@@ -48,7 +59,8 @@ def preview(ctx: click.Context, number: int, address: str | None, as_text: bool,
     if as_text:
         data(made.text.removesuffix("\n"))
         return
-    page = write(made, output or Path(tempfile.mkdtemp(prefix="newsletter-preview-")), sentence=_sentence(when, made), warnings=warnings)
+    folder = output or Path(tempfile.mkdtemp(prefix="newsletter-preview-"))  # it stays: the browser reads it later
+    page = write(made, folder, sentence=_sentence(when, made), warnings=warnings)
     if as_json:
         facts(_facts(made, page, address, when, warnings))
         return
@@ -79,13 +91,22 @@ def _sentence(when: Outlook, made: Preview) -> str:
 
 
 def _facts(made: Preview, page: Path, address: str | None, when: Outlook, warnings: list[str]) -> dict[str, Any]:
-    folder = page.resolve().parent
+    page = page.resolve()
     return {
-        "post": made.post.number, "title": made.post.title, "subject": made.post.subject, "preheader": made.preheader,
-        "status": made.post.status, "reader": address and str(made.recipient.address), "at": iso(when.at), "sentence": when.sentence or None,
-        "html_size": made.html_size, "clipped_from": CLIP, "message_size": len(made.message), "warnings": warnings,
-        "files": {"page": page.resolve(), "html": folder / "post.html", "text": folder / "post.txt", "message": folder / "post.eml"},
-    }  # fmt: skip
+        "post": made.post.number,
+        "title": made.post.title,
+        "status": made.post.status,
+        "subject": made.post.subject,
+        "preheader": made.preheader,
+        "reader": address and str(made.recipient.address),
+        "at": iso(when.at),
+        "sentence": _sentence(when, made) or None,
+        "html_size": made.html_size,
+        "clipped_from": CLIP,
+        "message_size": len(made.message),
+        "warnings": warnings,
+        "files": {"page": page} | {kind: page.with_name(f"post.{kind}") for kind in ("html", "txt", "eml")},
+    }
 
 
 def open_page(page: Path) -> None:

@@ -70,6 +70,7 @@ def make_project(folder: Path) -> tuple[list[Path], list[Path]]:
             if (folder / path).exists():
                 kept.append(path)
                 continue
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             create(folder / path, contents[path] if path in contents else sources[path].read_bytes())
             written.append(path)
         except OSError as error:

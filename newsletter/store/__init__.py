@@ -65,6 +65,9 @@ class Store:
             raise StoreError(f"there is no database yet ({path.name}); `newsletter send` or `newsletter go-live` makes it.")
         if path and path.is_dir():
             raise StoreError(f"{path} is a folder, not a database; check [store] url in newsletter.toml.")
+        if path and not path.exists():
+            with suppress(OSError):  # SQLite says why; it also gives its other files these rights: the owner's alone
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         try:
             store._ensure_schema()
         except BaseException:

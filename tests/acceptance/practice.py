@@ -6,6 +6,8 @@ with a traceback, so each run is looked at for one.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -19,6 +21,8 @@ from typing import Any
 
 import clock
 from mailserver import MailServer
+
+from newsletter import cli
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)  #: an hour before the first slot
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -120,6 +124,15 @@ class Practice:
             command, cwd=folder or self.root, env=self._environment(), input=stdin.encode(), capture_output=True
         )
         return _looked_at(words, done.returncode, done.stdout, done.stderr)
+
+    def ask(self, *words: str, folder: Path | None = None) -> Ran:
+        """Type a question within this process, at the machine's own time: thirty times as quick, for tables."""
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+        with contextlib.chdir(folder or self.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = cli.run(words)
+        for stream in (out, err):
+            stream.flush()
+        return _looked_at(words, status, out.buffer.getvalue(), err.buffer.getvalue())  # type: ignore[attr-defined]
 
     def start(self, *words: str, at: datetime | None = None) -> subprocess.Popen[bytes]:
         """Type ``newsletter *words*`` and look elsewhere; `finish` waits for it."""

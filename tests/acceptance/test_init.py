@@ -32,7 +32,12 @@ def test_a_new_project_is_complete_and_at_peace(newsletter: Typed, tmp_path: Pat
     made = newsletter("init", "my letters", cwd=tmp_path)
     assert made.status == 0, made.said
     assert files(tmp_path / "my letters").keys() >= WRITTEN
-    for step in ("cd 'my letters'", "newsletter preview 4", "newsletter subscribers add you@example.org", "newsletter plan"):
+    for step in (
+        "cd 'my letters'",
+        "newsletter preview 4",
+        "newsletter subscribers add you@example.org",
+        "newsletter plan",
+    ):
         assert step in made.out
     sent = newsletter("send", cwd=tmp_path / "my letters")
     assert (sent.status, sent.err.count("\n")) == (0, 1)
@@ -134,7 +139,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_an_installed_wheel_makes_a_project_far_from_any_checkout(newsletter: Typed, wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_makes_a_project_far_from_any_checkout(
+    newsletter: Typed, wheel: Path, tmp_path: Path
+) -> None:
     made = newsletter("init", "letters", cwd=tmp_path, path=wheel)
     assert made.status == 0, made.said
     assert files(tmp_path / "letters").keys() >= WRITTEN
@@ -143,7 +150,9 @@ def test_an_installed_wheel_makes_a_project_far_from_any_checkout(newsletter: Ty
     listed = newsletter("posts", "--json", cwd=letters, path=wheel).json()
     assert [p["number"] for p in listed["posts"]] == [1, 2, 3, 4, 5, 6]
     (letters / "templates/email/post.html").unlink()  # then the one in the wheel serves
-    assert newsletter("subscribers", "add", "ana@example.org", "--had-through", "3", cwd=letters, path=wheel).status == 0
+    assert (
+        newsletter("subscribers", "add", "ana@example.org", "--had-through", "3", cwd=letters, path=wheel).status == 0
+    )
     nowhere = newsletter("posts", cwd=tmp_path, path=wheel)
     assert (nowhere.status, "newsletter init" in nowhere.err) == (2, True)
     where = subprocess.run(

@@ -24,7 +24,7 @@ def test_a_question_is_answered_before_there_is_a_database_and_makes_none(
     practice: Practice, question: str, json: tuple[str, ...]
 ) -> None:
     before = practice.tree()
-    ran = practice.run(*words(question), *json)
+    ran = practice.ask(*words(question), *json)
     assert (ran.status, ran.err) == (0, ""), ran
     assert ran.json() is not None if json else ran.out.strip()
     assert practice.tree() == before
@@ -48,7 +48,7 @@ def test_a_question_is_answered_when_there_is_no_post(practice: Practice, questi
     shutil.rmtree(practice.root / "posts")
     (practice.root / "posts").mkdir()
     before = practice.tree()
-    assert practice.run(*words(question)).status == 0
+    assert practice.ask(*words(question)).status == 0
     assert practice.tree() == before
 
 
@@ -86,7 +86,7 @@ def test_a_question_is_answered_from_a_database_that_can_only_be_read(live: Prac
 @pytest.mark.parametrize("json", [(), ("--json",)], ids=["in words", "as JSON"])
 def test_what_cannot_be_answered_says_why(practice: Practice, command: str, remedy: str, json: tuple[str, ...]) -> None:
     before = practice.tree()
-    ran = practice.run(*words(command), *json)
+    ran = practice.ask(*words(command), *json)
     assert (ran.status, ran.out) == (2, ""), ran
     assert remedy in ran.err
     assert practice.tree() == before
@@ -107,7 +107,7 @@ def test_wrong_settings_are_a_usage_error_everywhere(
     path = practice.root / file
     path.unlink() if text is None else path.write_text(text)
     before = practice.tree()
-    ran = practice.run(*words(command))
+    ran = practice.ask(*words(command))
     assert (ran.status, ran.out) == (2, ""), ran
     assert said in ran.err
     assert practice.tree() == before
@@ -123,13 +123,13 @@ def test_wrong_settings_are_a_usage_error_everywhere(
     ],
 )
 def test_root_may_stand_anywhere(practice: Practice, tmp_path: Path, place) -> None:  # type: ignore[no-untyped-def]
-    ran = practice.run(*place(str(practice.root)), folder=tmp_path)
+    ran = practice.ask(*place(str(practice.root)), folder=tmp_path)
     assert ran.status == 0, ran
     assert ran.json()["subscribers"]["active"] == 3
 
 
 def test_a_project_is_found_from_a_folder_within_it(practice: Practice) -> None:
-    assert practice.run("status", folder=practice.root / "posts").status == 0
+    assert practice.ask("status", folder=practice.root / "posts").status == 0
 
 
 # Shapes (issue 2)
@@ -189,10 +189,16 @@ def test_plan_for_one_reader(live: Practice) -> None:
 def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
     live.run("send")
     live.post(4, "Good company")
-    (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/010-the-first-hour.md")
-    changes = live.json("plan")["changes"]
-    assert any("posts/004-good-company.md is new: 3 readers come to it in order" in c for c in changes), changes
-    assert any("was #1 and is #10" in c for c in changes), changes
+    (live.root / "posts/003-the-space-between.md").rename(live.root / "posts/010-the-space-between.md")
+    live.post(1, "The first hour", "Edited.")
+    assert live.json("plan")["changes"] == [
+        "posts/004-good-company.md is new: 3 readers come to it in order.",
+        "posts/010-the-space-between.md was #3 and is #10: it is the same post, nobody gets it twice.",
+    ]
+    late = live.post(0, "A word before")
+    assert live.json("plan")["changes"][0] == (
+        "posts/000-a-word-before.md is new: 0 readers come to it in order; 3 readers are past it and will not get it."
+    ), late
 
 
 def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: MailServer) -> None:

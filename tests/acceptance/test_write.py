@@ -50,7 +50,7 @@ def post(project: Path, name: str, text: str = "---\ntitle: A title\n---\n\nWord
 
 def test_new_takes_the_next_number_and_is_a_draft(newsletter: Typed, project: Path) -> None:
     begun = newsletter("new", 'Q&A #2: "what’s new?"')
-    assert (begun.status, begun.out) == (0, "posts/007-qa-2-whats-new.md\n") or begun.out.startswith("posts/007-")
+    assert (begun.status, begun.out) == (0, "posts/007-q-a-2-whats-new.md\n")
     found = newsletter("posts", "--json").json()
     assert not found["problems"] and not found["warnings"]
     assert found["posts"][-1] | {"file": "", "id": ""} == {
@@ -251,7 +251,9 @@ def test_an_empty_folder(typed: Typed, project: Path) -> None:
 
 def test_how_many_got_each_post(typed: Typed, project: Path) -> None:
     settings = project / "newsletter.toml"
-    settings.write_text(settings.read_text().replace('days = ["tuesday"]', "").replace('# first = "slot"', 'first = "at once"  #'))
+    settings.write_text(
+        settings.read_text().replace('days = ["tuesday"]', "").replace('# first = "slot"', 'first = "at once"  #')
+    )
     typed("subscribers", "add", "ana@example.org")
     typed("subscribers", "add", "bo@example.org")
     assert typed("send").status == 0
