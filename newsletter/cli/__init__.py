@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -115,10 +116,13 @@ def cli(ctx: click.Context, root: Path | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program. Exit status: 0 done, 1 needs attention, 2 usage or settings, 75 locked, 130 interrupted."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without the letters for a name still shows the rest
+            stream.reconfigure(errors="replace")
+    sys.exit(answer(sys.argv[1:] if arguments is None else arguments))
 
 
-def run(arguments: Sequence[str]) -> int:
+def answer(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; no traceback reaches the owner for her own mistake."""
     try:
         status = cli.main(_root_first(list(arguments)), prog_name="newsletter", standalone_mode=False)

@@ -199,10 +199,11 @@ def _crontab(config: Config, minutes: list[int]) -> str:
 def _systemd(config: Config, minutes: list[int]) -> str:
     words = [*command(), "--root", str(config.root), "send", "--quiet"]
     moments = ",".join(f"{minute:02d}" for minute in minutes)
+    often, name = "hour" if len(minutes) == 1 else "quarter of an hour", _specifiers(config.identity.name)
     return f"""\
 # /etc/systemd/system/newsletter.service
 [Unit]
-Description=Send what is due of {_specifiers(config.identity.name)}
+Description=Send what is due of {name}
 Wants=network-online.target
 After=network-online.target
 
@@ -217,7 +218,7 @@ SuccessExitStatus=75
 
 # /etc/systemd/system/newsletter.timer
 [Unit]
-Description=Look every {"hour" if len(minutes) == 1 else "quarter of an hour"} what is due of {_specifiers(config.identity.name)}
+Description=Look every {often} what is due of {name}
 
 [Timer]
 OnCalendar=*-*-* *:{moments}:00

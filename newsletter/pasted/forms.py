@@ -40,31 +40,29 @@ _DAY = (
     r"|\d{1,2}[./]\d{1,2}[./]\d{2,4})(?:,? (?:at )?\d{1,2}[:.]\d\d ?(?:[ap]\.?m\.?)?)?"
 )
 _NAME = r"(?-i:[A-ZÀ-Þ][\w.’'-]*(?: (?:(?:and|&|von|van|de|da) )*[A-ZÀ-Þ][\w.’'-]*){0,4}(?:, [A-Z][\w.]{1,6}){0,3})"
-_RESIDUE: dict[_Kind, str] = {
-    _Kind.WORD: _STEP,
-    _Kind.NAVIGATION: (
+_RESIDUE: dict[Kind, str] = {
+    Kind.WORD: _STEP,
+    Kind.NAVIGATION: (
         rf"{_STEP}(?:\s*[:→»›]\s*\S.*|\s+[–—-]\s+\S.*|\s+{_REFERENCE}.*)"
         r"|back(?: to (?:the )?(?:blog|top|posts|all posts|home|index|archive))?|return to (?:the )?blog"
         r"|(?:view |see )?all posts|view all|skip to (?:main )?content|(?:open|close) menu|menu"
     ),
-    _Kind.MENU: (
+    Kind.MENU: (
         r"home|about(?: me| us)?|contact(?: me| us)?|blog|services|search|log ?in|sign in|resources|faqs?|fees|rates"
         r"|book (?:now|a session|an appointment|a consultation|a call)|shop|cart(?: \(?\d+\)?)?|podcast|events"
         r"|archives?|newsletter|testimonials|x"
     ),
-    _Kind.DATE: (
+    Kind.DATE: (
         rf"(?:(?:posted|published|updated|last updated|written)(?: on)?:? )?{_DAY}(?: by:? {_NAME})?"
         rf"|(?:written |posted |published |words )?by:? {_NAME}|author: {_NAME}"
         r"|\d{1,3} ?min(?:ute)?s?(?: read)?|reading time:? \d+ min.{0,8}|\d+ views"
     ),
-    _Kind.WIDGET: (
+    Kind.WIDGET: (
         r"share(?: this)?(?: post| article| story)?:?|share(?: this)? (?:on|via) \w+|tweet|like(?: this)?:?"
         r"|loading[.…]*|facebook|twitter|linkedin|pinterest|whatsapp|instagram|bluesky|threads|e-?mail|print|copy link"
         r"|rss|pin it|(?:posted in|filed under|tagged(?: with| as)?)\b[^.!?]*|(?:categor(?:y|ies)|tags|topics):?"
         r"|(?:categor(?:y|ies)|tags):[^.!?]*|comments(?: are (?:closed|off)\.?)?|reply|be the first to comment[.!]?"
-    ),
-    _Kind.FOOTER: (
-        r"(?:©|\(c\) |copyright\b).*|all rights reserved\.?|privacy(?: policy)?|terms(?: of (?:service|use))?"
+        r"|(?:©|\(c\) |copyright\b).*|all rights reserved\.?|privacy(?: policy)?|terms(?: of (?:service|use))?"
         r"|terms (?:and|&) conditions|cookies?(?: policy| settings| preferences)?|accept(?: all)?(?: cookies)?|decline"
         r"|reject(?: all)?|manage preferences|got it!?|subscribe(?: now)?!?|sign up|submit"
         r"|(?:enter )?your e-?mail(?: address)?|e-?mail address|(?:first|last) name|read (?:more|next)(?: ?[.…]+)?"
@@ -72,15 +70,19 @@ _RESIDUE: dict[_Kind, str] = {
         r"|accessibility|sitemap|imprint|(?:we|(?:this|our) (?:web)?site) uses? cookies\b.*|we respect your privacy\.?"
         r"|(?:subscribe|sign up|join)\b.*\b(?:newsletter|mailing list|inbox|new posts|by e-?mail)\b.*"
     ),
-    _Kind.LINKS: r"(?:related|recent|more)(?: posts?| articles?):?|related:?|you (?:might|may) also (?:like|enjoy):?",
+    Kind.LINKS: r"(?:related|recent|more)(?: posts?| articles?):?|related:?|you (?:might|may) also (?:like|enjoy):?",
 }
 _FORMS = {kind: re.compile(form, re.IGNORECASE) for kind, form in _RESIDUE.items()}
+
 #: Below these, everything is the words of others: their comments don't belong into an email.
-_COMMENTS = re.compile(
+COMMENTS = re.compile(
     r"(?:\d+|no) (?:comments?|responses?)(?: yet)?|comments? ?\(\d+\)|leave a (?:comment|reply)", re.I
 )
-_MARKED = re.compile(r"(#{1,6}) +(\S.*?)(?: +#+)?")  # a heading of Markdown
-_BETWEEN = re.compile(r"\s*[/|·•»«→←›‹]+\s*|\s+[-–—>]\s+")
+BETWEEN = re.compile(r"\s*[/|·•»«→←›‹]+\s*|\s+[-–—>]\s+")
+#: how sentences and clauses end
+SENTENCE_END = re.compile(r"[.,;:!?…][\"”’')\]]*$")
+#: the mark of a list's item
+ITEM = re.compile(r"([•◦▪▫●○‣⁃∙·■□➤►✓✔+*–-]|\(?\d{1,2}[.)])(?: +|$)")
 
 
 def kind_of(text: str) -> Kind:

@@ -63,12 +63,73 @@ def _own_number(zone: Sequence[Line]) -> int | None:
     """The index of the line with this page's number; None when the only numbers are those of its neighbours."""
     for run in _runs(zone):
         shape = "".join("w" if zone[at].kind is Kind.WORD else "n" for at in run)
-        rest = run[len(re.sub(r"^(?:w+n)*", lambda taken: "", shape)) * -1 :] if shape else []
-        words = {zone[at].text.lower()[:4] for at in run if zone[at].kind is Kind.WORD}
-        alone = {numbered(zone[at].unmarked)[0] for at in rest if zone[at].kind is Kind.NUMBER}
-        both = re.fullmatch(r"nw+", shape) and len(words) > 1  # the number, then both links without theirs
-        if len(alone) == 1 and zone[rest[0]].kind is Kind.NUMBER and (both or "w" not in shape[-len(rest) :]):
-            return rest[0]
+        left = re.sub(r"^(?:w+n)+", "", shape)  # each group of words takes the number below it
+        words = {zone[at].text.lower()[:4] for at in run[1:]}
+        if re.fullmatch(r"n+", left) or (
+            re.fullmatch(r"nw+", shape) and len(words) > 1
+        ):  # or both links without theirs
+            rest = [at for at in run[len(shape) - len(left) :] if zone[at].kind is Kind.NUMBER]
+            if len({numbered(zone[at].unmarked)[0] for at in rest}) == 1:
+                return rest[0]
     return None
 
 
+def _runs(zone: Sequence[Line]) -> list[list[int]]:
+    """The indexes of words of navigation and of numbers, those that belong together in one list."""
+    steps = [at for at, line in enumerate(zone) if line.kind in {Kind.WORD, Kind.NUMBER}]
+    # Where navigation stands in blocks, a blank line ends it; where blank lines are everywhere they say nothing.
+    blocks = any(here + 1 == after and not zone[after].apart for here, after in pairwise(steps))
+    runs: list[list[int]] = []
+    for at in steps:
+        if runs and runs[-1][-1] + 1 == at and not (blocks and zone[at].apart):
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    return runs
+
+
+def _title(lines: Sequence[Line], zone: Sequence[Line], own: int | None) -> int | None:
+    """The index of the title's line; *own* is that of the line with nothing but the number."""
+    fitting = [at for at in range(len(zone)) if _fits_a_title(zone, at)]
+    text = [at for at, line in enumerate(lines[: _LONGEST + 10]) if line.kind is Kind.TEXT]
+    if own is not None:
+        text = [at for at in text if at > own]
+        beside = _title_beside(lines, fitting, text, own)
+        if beside is not None:
+            return beside
+    elif fitting:
+        # What stands above a menu is the site's name.
+        menus = [at for at in range(1, len(zone)) if zone[at].kind is zone[at - 1].kind is Kind.MENU]
+        return next((at for at in fitting if menus and at > menus[-1]), fitting[0])
+    # A title may be a sentence, when it is short and something follows it.
+    return text[0] if len(text) > 1 and len(lines[text[0]].text) <= 80 else None
+
+
+def _fits_a_title(zone: Sequence[Line], at: int) -> bool:
+    """Whether the line is text, no clause, and not the name of the neighbour that navigation leads to."""
+    after_word = at > 0 and zone[at - 1].kind is Kind.WORD and not zone[at].apart
+    return zone[at].kind is Kind.TEXT and not after_word and not zone[at].text.endswith((".", ",", ";", ":"))
+
+
+def _title_beside(lines: Sequence[Line], fitting: Sequence[int], below: Sequence[int], own: int) -> int | None:
+    """The index of the title above or below the line with the number; *below* has the lines of text below it."""
+    above = max((at for at in fitting if at < own), default=None)
+    under = below[0] if below and below[0] in fitting else None
+    glued = above == own - 1 and not lines[own].apart
+    if above is not None and (under is None or (glued and lines[under].apart)):
+        return above
+    if under is None and own + 1 < len(lines) and lines[own + 1].kind is Kind.MENU:  # a post may be called "Home"
+        return own + 1
+    return under
+
+
+def _belongs_to_top(lines: Sequence[Line], top: Top) -> bool:
+    """Whether the line at *top*'s end still is a date, a byline, a widget or the title once more."""
+    line, above = lines[top.end], lines[top.end - 1]
+    below = lines[top.end + 1] if top.end + 1 < len(lines) else None
+    if line.kind is Kind.NUMBER:
+        return above.kind is Kind.WORD or numbered(line.unmarked) == (top.number, "")
+    if line.kind is Kind.MENU:
+        return below is not None and below.kind in {Kind.MENU, Kind.NAVIGATION}
+    dated = below is not None and below.kind is Kind.DATE and not below.apart
+    return line.residue or (dated and is_name(line.text)) or line.text.casefold() == top.title.casefold()

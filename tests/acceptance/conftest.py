@@ -19,7 +19,7 @@ from mailserver import MailServer
 from practice import Practice
 
 import newsletter as package
-from newsletter.cli import run
+from newsletter.cli import answer
 from newsletter.cli.start import make_project
 
 CHECKOUT = Path(package.__file__).parent.parent
@@ -79,7 +79,7 @@ def typed(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def type_(*words: str, stdin: bytes = b"") -> Answer:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         capsys.readouterr()
-        status = run([str(word) for word in words])
+        status = answer([str(word) for word in words])
         printed = capsys.readouterr()
         return _looked_at(Answer(status, printed.out, printed.err))
 

@@ -71,7 +71,7 @@ def test_own_posts_get_no_samples_beside_them(typed: Typed, tmp_path: Path) -> N
     posts.mkdir(parents=True)
     (posts / "001-mine.md").write_text("---\ntitle: Mine\n---\n\nWords.\n")
     assert typed("init", str(tmp_path / "blog")).status == 0
-    assert os.listdir(posts) == ["001-mine.md"]
+    assert [path.name for path in posts.iterdir()] == ["001-mine.md"]
     assert (tmp_path / "blog" / "newsletter.toml").exists()
 
 
@@ -87,7 +87,7 @@ def test_own_posts_get_no_samples_beside_them(typed: Typed, tmp_path: Path) -> N
         pytest.param(("posts", "--jsn"), 2, "--json", id="a misspelt option"),
         pytest.param(("new",), 2, "Missing argument 'TITLE'", id="a missing argument"),
         pytest.param(("posts", "extra"), 2, "extra", id="an argument too many"),
-        pytest.param(("subscribers", "lst"), 2, "did you mean `newsletter subscribers list`?", id="a misspelt subcommand"),
+        pytest.param(("subscribers", "lst"), 2, "did you mean `newsletter subscribers list`?", id="a wrong subcommand"),
         pytest.param(("subscribers",), 2, "newsletter subscribers COMMAND -h", id="a group alone shows its help"),
     ],
 )  # fmt: skip

@@ -47,9 +47,15 @@ def test_a_reader_is_added_on_the_owners_word(newsletter: Typed) -> None:
     (reader,) = newsletter("subscribers", "list", "--json").json()
     assert reader.pop("confirmed_at")
     assert reader == {
-        "email": "Ana@example.org", "name": "Ana L", "status": "active", "paused": [], "timezone": "Europe/Berlin",
-        "tags": ["a", "b"], "had_through": None, "in_file": False,
-    }  # fmt: skip
+        "email": "Ana@example.org",
+        "name": "Ana L",
+        "status": "active",
+        "paused": [],
+        "timezone": "Europe/Berlin",
+        "tags": ["a", "b"],
+        "had_through": None,
+        "in_file": False,
+    }
     assert newsletter("history", ANA, "--json").json()["consent"][0]["cause"] == "added"
 
 
@@ -65,6 +71,7 @@ def test_the_setting_start_counts_before_the_first_run(typed: Typed, project: Pa
     assert (
         "Their first post: #6," in typed("subscribers", "import", "subscribers.example.csv", "--confirmed", "--yes").out
     )
+    assert {r["had_through"] for r in listed(typed).values()} == {5, 2}, "2 is what the file says of one"
 
 
 def test_at_once_is_for_the_added_alone(typed: Typed, project: Path) -> None:
@@ -156,8 +163,16 @@ def test_import_as_facts(typed: Typed, project: Path) -> None:
     assert (first["post"], first["count"], first["at"][-1]) == (1, 1, "Z")
     assert facts["bad"][0]["row"] == 3
     assert facts | {"bad": []} == {
-        "rows": 1, "added": 1, "known": 0, "updated": 0, "confirmed": 0, "kept_out": 0, "bad_count": 1, "bad": [], "written": False,
-    }  # fmt: skip
+        "rows": 1,
+        "added": 1,
+        "known": 0,
+        "updated": 0,
+        "confirmed": 0,
+        "kept_out": 0,
+        "bad_count": 1,
+        "bad": [],
+        "written": False,
+    }
     assert looked.status == 1
     assert typed("subscribers", "import", "list.csv", "--confirmed", "--json", "--yes").json()["written"] is True
 
@@ -190,16 +205,28 @@ def test_had_through_is_a_default_for_the_column(typed: Typed, project: Path) ->
     [
         pytest.param(b"", "list.csv is empty; its first row has to name the columns", id="an empty file"),
         pytest.param(b"email,name\n", "has a header and no rows below it", id="a header alone"),
-        pytest.param(b"name,phone\nAna,1\n", 'has no column "email"; its columns are "name", "phone"', id="no address column"),
-        pytest.param(b"e-mial,name\na@example.org,1\n", 'is it "e-mial"? Then rename that column to "email"', id="a misspelt column"),
+        pytest.param(
+            b"name,phone\nAna,1\n", 'has no column "email"; its columns are "name", "phone"', id="no address column"
+        ),
+        pytest.param(
+            b"e-mial,name\na@example.org,1\n",
+            'is it "e-mial"? Then rename that column to "email"',
+            id="a misspelt column",
+        ),
         pytest.param(b"ana@example.org\n", "the first row has to name the columns", id="no header"),
-        pytest.param(b"email,Email\na@example.org,b@example.org\n", 'two columns that both mean "email"', id="a column twice"),
-        pytest.param(b"PK\x03\x04 a workbook", 'is a spreadsheet or an archive, not text', id="a workbook"),
+        pytest.param(
+            b"email,Email\na@example.org,b@example.org\n", 'two columns that both mean "email"', id="a column twice"
+        ),
+        pytest.param(b"PK\x03\x04 a workbook", "is a spreadsheet or an archive, not text", id="a workbook"),
         pytest.param(b"email\n\x00\x01\x02\x81\x8d", "list.csv", id="a binary file"),
-        pytest.param("email,name\na@example.org,Zoë\nb@example.org,".encode() + b"\xff\n", "list.csv, line 3: a letter is damaged", id="damage"),
+        pytest.param(
+            "email,name\na@example.org,Zoë\nb@example.org,".encode() + b"\xff\n",
+            "list.csv, line 3: a letter is damaged",
+            id="damage",
+        ),
         pytest.param(None, "there is no file list.csv", id="no file"),
     ],
-)  # fmt: skip
+)
 def test_a_list_that_cannot_be_used(typed: Typed, project: Path, content: bytes | None, sentence: str) -> None:
     if content is not None:
         (project / "list.csv").write_bytes(content)
@@ -312,9 +339,13 @@ def test_export_has_no_formulas_and_reads_back(typed: Typed, project: Path, mine
     typed("subscribers", "unsubscribe", BO)
     (row,) = columns(typed("subscribers", "export").out)
     assert row == {
-        "email": ANA, "name": "'=1+1, the cell", "timezone": "Europe/Berlin", "tags": "a|b", "confirmed_at": "2026-03-01T00:00:00Z",
+        "email": ANA,
+        "name": "'=1+1, the cell",
+        "timezone": "Europe/Berlin",
+        "tags": "a|b",
+        "confirmed_at": "2026-03-01T00:00:00Z",
         "had_through": "4",
-    }  # fmt: skip
+    }
     assert [r["email"] for r in columns(typed("subscribers", "export", "--status", "all").out)] == [ANA, BO]
     done = typed("subscribers", "export", "out.csv")
     assert "out.csv holds 1 reader. 1 other left out (--status all)." in done.out

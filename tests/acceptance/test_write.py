@@ -54,8 +54,14 @@ def test_new_takes_the_next_number_and_is_a_draft(newsletter: Typed, project: Pa
     found = newsletter("posts", "--json").json()
     assert not found["problems"] and not found["warnings"]
     assert found["posts"][-1] | {"file": "", "id": ""} == {
-        "number": 7, "title": 'Q&A #2: "what’s new?"', "state": "draft", "file": "", "id": "", "publish_at": None, "accepted": None,
-    }  # fmt: skip
+        "number": 7,
+        "title": 'Q&A #2: "what’s new?"',
+        "state": "draft",
+        "file": "",
+        "id": "",
+        "publish_at": None,
+        "accepted": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_an_empty_title_is_refused(typed: Typed, project: Path, title: str) -> N
 
 
 def test_new_in_a_project_whose_posts_folder_is_gone(typed: Typed, project: Path) -> None:
-    os.rename(project / "posts", project / "elsewhere")
+    (project / "posts").rename(project / "elsewhere")
     assert "there is no such folder" in typed("posts").err
     assert typed("new", "First").out == "posts/001-first.md\n"
 
@@ -134,27 +140,74 @@ def test_a_page_without_a_number_gets_the_next_free_one(typed: Typed, project: P
     assert done.out.count("this is the next free one") == 2
 
 
+def test_two_pages_of_one_title_are_two_posts(typed: Typed, project: Path) -> None:
+    (project / "a.txt").write_bytes(page("Blog #7", "Endings"))
+    (project / "b.txt").write_bytes(page("Blog #8", "Endings"))
+    assert typed("import", "a.txt", "b.txt").status == 0
+    found = typed("posts", "--json").json()
+    assert ([p["id"] for p in found["posts"][6:]], found["problems"]) == (["endings", "endings-8"], [])
+
+
 @pytest.mark.parametrize(
     ("files", "words", "sentences"),
     [
-        pytest.param({"a.txt": page("Blog #4")}, (), ["a.txt: number 4 is taken by posts/004-the-relationship-is-the-work.md", "--number 7"],
-                     id="a number that a post has"),
-        pytest.param({"a.txt": page("", "T")}, ("--number", "4"), ["a.txt: number 4 is taken by posts/004"], id="a given number that is taken"),
-        pytest.param({"a.txt": page(), "b.txt": page()}, (), ["b.txt: number 7 is taken by a.txt"], id="two pages of one number"),
-        pytest.param({"a.txt": page(), "b.txt": page()}, ("--number", "9"), ["--number is for one page"], id="one number for two pages"),
+        pytest.param(
+            {"a.txt": page("Blog #4")},
+            (),
+            ["a.txt: number 4 is taken by posts/004-the-relationship-is-the-work.md", "--number 7"],
+            id="a number that a post has",
+        ),
+        pytest.param(
+            {"a.txt": page("")},
+            ("--number", "4"),
+            ["a.txt: number 4 is taken by posts/004"],
+            id="a number given and taken",
+        ),
+        pytest.param(
+            {"a.txt": page(), "b.txt": page()}, (), ["b.txt: number 7 is taken by a.txt"], id="two pages of one number"
+        ),
+        pytest.param(
+            {"a.txt": page(), "b.txt": page()}, ("--number", "9"), ["--number is for one page"], id="one number for two"
+        ),
         pytest.param({"a.txt": page()}, ("--number", "0"), ["--number"], id="no number at all"),
-        pytest.param({"a.txt": page(), "none.txt": None}, (), ["none.txt: there is no such file"], id="a file that is not there"),
-        pytest.param({"a.txt": page(), "b.txt": b"\x7fELF\x00" + b"\x01\x02" * 50}, (), ["b.txt, line 1: this is not a text file"], id="a binary file"),
+        pytest.param(
+            {"a.txt": page(), "none.txt": None}, (), ["none.txt: there is no such file"], id="a file that is not there"
+        ),
+        pytest.param(
+            {"a.txt": page(), "b.txt": b"\x7fELF\x00" + b"\x01\x02" * 50},
+            (),
+            ["b.txt, line 1: this is not a text file"],
+            id="a binary file",
+        ),
         pytest.param({"a.txt": page(), "b.txt": b""}, (), ["b.txt: the file is empty"], id="an empty file"),
-        pytest.param({"a.txt": page(), "b.txt": b"PK\x03\x04 and so on"}, (), ["b.txt: this is a Word or Pages document"], id="a Word document"),
-        pytest.param({"a.txt": "Caf\xe9\n\nWords and words, no end.\n".encode("cp1252")}, (), ["a.txt, line 1", "Windows-1252"],
-                     id="another encoding"),
-        pytest.param({"a.txt": b"<!DOCTYPE html><title>x</title>"}, (), ["a.txt: this is a web page's source"], id="the source of a page"),
-        pytest.param({"a.md": b"---\ntitle: Mine\n---\n\nWords.\n"}, (), ["a.md: this is a post already", "posts/"], id="a post already"),
+        pytest.param(
+            {"a.txt": page(), "b.txt": b"PK\x03\x04 and so on"},
+            (),
+            ["b.txt: this is a Word or Pages document"],
+            id="a Word document",
+        ),
+        pytest.param(
+            {"a.txt": "Café\n\nWords and words, no end.\n".encode("cp1252")},
+            (),
+            ["a.txt, line 1", "Windows-1252"],
+            id="another encoding",
+        ),
+        pytest.param(
+            {"a.txt": b"<!DOCTYPE html><title>x</title>"},
+            (),
+            ["a.txt: this is a web page's source"],
+            id="the source of a page",
+        ),
+        pytest.param(
+            {"a.md": b"---\ntitle: Mine\n---\n\nWords.\n"},
+            (),
+            ["a.md: this is a post already", "posts/"],
+            id="a post already",
+        ),
         pytest.param({"a.txt": b"Only a title\n"}, (), ["a.txt: "], id="a title and nothing else"),
         pytest.param({"posts": None}, (), ["posts: this is a folder"], id="a folder"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_imported_changes_nothing(
     typed: Typed, project: Path, files: dict[str, bytes | None], words: tuple[str, ...], sentences: list[str]
 ) -> None:
@@ -212,9 +265,13 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
     found = newsletter("posts", "--json")
     assert found.status == 0
     assert list(states(found).items())[6:] == [
-        ("007-draft.md", "draft"), ("008-gone.md", "retracted"), ("009-one.md", "held"), ("009-two.md", "held"),
-        ("010-broken.md", "broken"), ("011-odd.md", "live"),
-    ]  # fmt: skip
+        ("007-draft.md", "draft"),
+        ("008-gone.md", "retracted"),
+        ("009-one.md", "held"),
+        ("009-two.md", "held"),
+        ("010-broken.md", "broken"),
+        ("011-odd.md", "live"),
+    ]
     seen = newsletter("posts")
     assert seen.status == 0
     assert "#10" in seen.out and "broken" in seen.out

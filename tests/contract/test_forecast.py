@@ -45,7 +45,7 @@ def readers_in_three_zones(world: World) -> None:
 
 def the_week_in_which_the_clocks_change(world: World) -> None:
     world.zone("Europe/Berlin")
-    world.rules(at=time(2, 30))
+    world.rules(at=time(2))
     world.posts(*range(1, 9))
     world.now = when("27 00:00")
     world.join(ANA)
@@ -277,8 +277,8 @@ def test_one_readers_forecast_is_theirs_alone(world: World) -> None:
     world.posts(1, 2, 3)
     world.join(ANA, BO)
     world.tick("2 09:00")
-    world.join(CY, had=2)
     world.now = when("2 10:00")
+    world.join(CY, had=2)
     everybody = told(world, 5)
     alone = [told(world, 5, reader=address) for address in (ANA, BO, CY)]
     assert alone[0] == {(when("3 09:00"), 2): 1, (when("4 09:00"), 3): 1}

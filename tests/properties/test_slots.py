@@ -145,10 +145,7 @@ def year_of_letters(zone: ZoneInfo, chosen: Rules, first: datetime) -> list[date
         at = first + n * DAY
         w = window(at, zone, chosen, every=chosen.every)
         assert at - w.slot <= 12 * HOUR or w.daytime
-        due = anchor is None or (
-            anchor < w.cutoff and anchor < w.day_end - chosen.min_gap and anchor <= at - chosen.min_gap
-        )
-        if due:
+        if anchor is None or anchor < w.cutoff:
             anchor = at
             found = latest_slot(at, zone, chosen)
             assert found is not None

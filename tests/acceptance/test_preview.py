@@ -1,0 +1,296 @@
+"""`newsletter preview`: the exact message, a page to look at, and nothing else changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CHECKOUT, Typed
+
+from newsletter.links import Links, Purpose
+
+READER = "ana.lucero@example.org"
+
+
+def everything(*folders: Path) -> dict[Path, bytes | None]:
+    """Every file with its bytes, and every folder."""
+    return {p: p.read_bytes() if p.is_file() else None for folder in folders for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def running(project: Path, typed: Typed) -> Path:
+    """The sample project with its readers and a database: one run has been, nothing was due."""
+    shutil.copyfile(project / "subscribers.example.csv", project / "subscribers.csv")
+    assert typed("send").status == 0
+    return project
+
+
+@pytest.fixture
+def look(typed: Typed, tmp_path: Path) -> Any:
+    """Preview into a folder and read what is there."""
+
+    def look_(*words: str) -> dict[str, str]:
+        done = typed("preview", *words, "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 0, done.said
+        return {p.name: p.read_bytes().decode() for p in (tmp_path / "out").iterdir()} | {"said": done.said}
+
+    return look_
+
+
+class TestChangesNothing:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            pytest.param(["4"], id="for the sample reader"),
+            pytest.param(["4", "--as", READER], id="for a reader"),
+            pytest.param(["4", "--text"], id="as text"),
+            pytest.param(["4", "--as", "nobody@example.org"], id="for a stranger"),
+            pytest.param(["99"], id="of a post that is not there"),
+        ],
+    )
+    @pytest.mark.parametrize("with_database", [True, False], ids=["with a database", "before there is one"])
+    def test_not_one_byte(
+        self, words: list[str], with_database: bool, project: Path, newsletter: Typed, home: Path, tmp_path: Path
+    ) -> None:
+        shutil.copyfile(project / "subscribers.example.csv", project / "subscribers.csv")
+        if with_database:
+            assert newsletter("send").status == 0
+        assert (project / "secret.key").exists() == with_database
+        before = everything(project, home)
+        newsletter("preview", *words, "--no-open", *([] if "--text" in words else ["--output", str(tmp_path / "out")]))
+        assert everything(project, home) == before
+
+    def test_text_leaves_no_file_anywhere(self, newsletter: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "temporary").mkdir()
+        monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+        assert newsletter("preview", "4", "--text").status == 0
+        assert everything(tmp_path / "temporary") == {}
+        assert newsletter("preview", "4", "--no-open").status == 0
+        assert len(everything(tmp_path / "temporary")) == 5
+
+
+class TestTheMessage:
+    def test_is_what_the_reader_got_but_for_the_way_out(self, project: Path, look: Any, typed: Typed) -> None:
+        (project / "newsletter.toml").write_text(
+            (project / "newsletter.toml").read_text().replace('days = ["tuesday"]', 'first = "at once"')
+        )
+        assert typed("subscribers", "add", READER, "--name", "Ana Lucero").status == 0
+        assert typed("send").status == 0
+        (real,) = (project / "outbox" / "new").iterdir()
+        sent, shown = _without_identity(real.read_bytes().decode()), _without_identity(look("1", "--as", READER)["post.eml"])
+        assert "Ana Lucero" in sent
+        assert shown == sent
+
+    def test_has_links_that_do_nothing(self, look: Any, running: Path) -> None:
+        shown = look("4", "--as", READER)
+        parsed = message_from_bytes(shown["post.eml"].encode(), policy=policy.default)
+        url, mailto = re.findall("<([^>]+)>", parsed["List-Unsubscribe"])
+        token = url.rpartition("/")[2]
+        assert "preview" in token and "preview" in mailto
+        assert token in shown["post.html"] and token in shown["post.txt"]
+        key = (running / "secret.key").read_text().strip().encode()
+        links = Links(key, "https://letters.example.org", "list.letters.example.org")
+        assert links.read(Purpose.UNSUBSCRIBE, token) is None
+        assert len(token) == len(links.token(Purpose.UNSUBSCRIBE, bytes(16)))
+
+    def test_is_for_a_sample_reader_when_nobody_is_named(self, look: Any) -> None:
+        shown = look("4")
+        assert "\r\nTo: Ana <ana@example.org>\r\n" in shown["post.eml"]
+        assert "Hello Ana," in shown["post.txt"]
+
+    def test_brings_its_images_into_the_page(self, look: Any) -> None:
+        shown = look("3")
+        assert "Content-ID: <" in shown["post.eml"]
+        for page in ("post.html", "index.html"):
+            assert "cid:" not in shown[page]
+            assert "data:image/jpeg;base64,/9j/" in shown[page]
+
+    def test_as_text_is_the_plain_text_part(self, look: Any, typed: Typed) -> None:
+        printed = typed("preview", "4", "--text").out
+        assert printed == look("4")["post.txt"]
+        assert printed.startswith("Letters from the Practice, no. 4\n")
+
+
+def _without_identity(message: str) -> str:
+    """*message* without the few values that a preview must not share with the real one."""
+    message = re.sub(r"(?m)^(Message-ID|Date): .*$", "", message)
+    message = re.sub(r"subject=(=\r\n|=3D)?[^>\"]*", "", message)
+    return re.sub(r"/u/[\w-]{44}", "/u/", message)
+
+
+class TestThePage:
+    def test_says_what_it_shows(self, look: Any) -> None:
+        page = look("4")["index.html"]
+        assert "<h1>The Relationship Is the Work</h1>" in page
+        assert page.count("<iframe") == 2 and page.count("sandbox=") == 2 and page.count('title="The letter on') == 2
+        for words in ("102 KB", "List-Unsubscribe", "posts/004-the-relationship-is-the-work.md", "Gmail", "post.eml"):
+            assert words in page
+
+    def test_runs_nothing_and_loads_nothing(self, look: Any) -> None:
+        page = look("3")["index.html"]
+        assert "default-src 'none'" in page
+        assert not re.search(r"<script|<link|@import|url\(|\son\w+=", page)
+
+    def test_shows_the_warnings_of_this_post_alone(self, project: Path, look: Any) -> None:
+        for number in (7, 8):
+            (project / f"posts/00{number}-x.md").write_text(f"---\ntitle: X\nid: x{number}\nsubjct: {number}\n---\n\nWords.\n")
+        shown = look("7")
+        assert "Worth a look" in shown["index.html"]
+        for where in (shown["index.html"], shown["said"]):
+            assert "posts/007-x.md" in where and "subjct" in where
+            assert "posts/008-x.md" not in where
+
+    def test_warns_of_a_letter_that_gmail_would_cut(self, project: Path, look: Any) -> None:
+        (project / "posts/007-long.md").write_text("---\ntitle: Long\n---\n\n" + "All is well. " * 9_000)
+        assert "Gmail cuts it after 102 KB" in look("7")["index.html"]
+
+    def test_keeps_what_a_post_says_from_becoming_part_of_it(self, project: Path, look: Any) -> None:
+        (project / "posts/007-x.md").write_text(
+            "---\ntitle: '</title><script>alert(1)</script>'\npreheader: '\"><b>x'\n---\n\n{{ 7 * 7 }} <iframe src=//x>\n"
+        )
+        page = look("7")["index.html"]
+        assert "<script>" not in page and '"><b>x' not in page and page.count("<iframe") == 2
+        assert "{{ 7 * 7 }}" in page
+
+    def test_shows_a_draft(self, project: Path, look: Any) -> None:
+        path = project / "posts/004-the-relationship-is-the-work.md"
+        path.write_text(path.read_text().replace("status: live", "status: draft"))
+        assert "A draft: nobody gets it" in look("4")["index.html"]
+
+
+class TestWhen:
+    """The sentence for one reader."""
+
+    def test_agrees_with_the_plan(self, running: Path, look: Any, typed: Typed) -> None:
+        coming = typed("plan", "--as", READER, "--days", "90", "--json").json()["days"]
+        for number in (1, 4):
+            made = typed("preview", str(number), "--as", READER, "--json").json()
+            assert made["at"] == next(day["at"] for day in coming if day["post"] == number)
+            assert re.match(
+                r"Ana Lucero gets this Tuesday \d+ \w+ 20\d\d, 09:00 America/Los_Angeles\.$", made["sentence"]
+            )
+
+    def test_is_for_readers_who_stand_in_the_file_alone_as_well(self, project: Path, look: Any) -> None:
+        shutil.copyfile(project / "subscribers.example.csv", project / "subscribers.csv")
+        assert "Ana Lucero gets this Tuesday" in look("4", "--as", READER)["index.html"]
+
+    def test_looks_back_when_it_was_sent(self, project: Path, look: Any, typed: Typed) -> None:
+        (project / "newsletter.toml").write_text(
+            (project / "newsletter.toml").read_text().replace('days = ["tuesday"]', 'first = "at once"')
+        )
+        typed("subscribers", "add", READER, "--name", "Ana", "--timezone", "Europe/Berlin")
+        typed("send")
+        said = look("1", "--as", READER)["said"]
+        assert re.search(r"Ana got this on \w+ \d+ \w+ 20\d\d, \d\d:\d\d Europe/Berlin\.\n", said)
+        path = project / "posts/001-the-first-hour.md"
+        path.write_text(path.read_text() + "\nOne more word.\n")
+        assert "Europe/Berlin. What they got was an earlier text.\n" in look("1", "--as", READER)["said"]
+
+    @pytest.mark.parametrize(
+        ("before", "number", "sentence"),
+        [
+            pytest.param(["subscribers", "pause", READER], 4, "Ana Lucero is paused, so nothing", id="a paused reader"),
+            pytest.param(
+                ["subscribers", "unsubscribe", READER], 4, "Ana Lucero is unsubscribed, so nothing", id="one who left"
+            ),
+            pytest.param([], 2, "Chidi Okafor, LCSW has come to #2 already", id="one who is past it"),
+        ],
+    )
+    def test_says_why_not(
+        self, before: list[str], number: int, sentence: str, running: Path, look: Any, typed: Typed
+    ) -> None:
+        if before:
+            assert typed(*before).status == 0
+        address = READER if before else "okafor@example.org"
+        assert sentence in look(str(number), "--as", address)["said"]
+
+    def test_knows_for_whom_a_post_is(self, running: Path, look: Any) -> None:
+        (running / "posts/007-x.md").write_text("---\ntitle: X\ntags: [colleague]\n---\n\nWords.\n")
+        assert "does not come to this" in look("7", "--as", READER)["said"]
+        assert "LCSW gets this Tuesday" in look("7", "--as", "okafor@example.org")["said"]
+
+
+class TestWhatGoesWrong:
+    @pytest.mark.parametrize(
+        ("name", "text", "sentence"),
+        [
+            pytest.param("007-x.md", "---\ntitle: Blog #4\n---\n\nx\n", "posts/007-x.md, line 2: ", id="a trap"),
+            pytest.param("007-x.md", "---\ntitle: X\n\nx\n", "posts/007-x.md, line 3: ", id="front matter left open"),
+            pytest.param("004-x.md", "---\ntitle: X\n---\n\nx\n", "004-the-relationship-is-the-work.md", id="a number twice"),
+            pytest.param("007-x.md", "---\ntitle: X\n---\n\n![a](images/no.png)\n", "posts/007-x.md, line 5: ", id="no image"),
+        ],
+    )
+    def test_a_fault_is_named_with_its_place(
+        self, name: str, text: str, sentence: str, project: Path, typed: Typed, tmp_path: Path
+    ) -> None:
+        (project / "posts" / name).write_text(text)
+        done = typed("preview", str(int(name[:3])), "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 2
+        assert sentence in done.err
+        assert not (tmp_path / "out").exists()
+
+    def test_a_number_that_is_not_there_is_answered_with_those_that_are(self, typed: Typed) -> None:
+        done = typed("preview", "9", "--no-open")
+        assert (done.status, "1, 2, 3, 4, 5, 6" in done.err) == (2, True)
+
+    def test_a_template_error_names_its_line(self, project: Path, typed: Typed) -> None:
+        path = project / "templates/email/post.html"
+        path.write_text(path.read_text().replace("{{ title }}", "{{ titel }}"))
+        done = typed("preview", "4", "--no-open")
+        assert done.status == 1
+        assert re.search(r'template post\.html, line \d+: there is no variable "titel"; did you mean "title"\?', done.err)
+
+    def test_files_of_another_are_left_alone(self, typed: Typed, tmp_path: Path) -> None:
+        (tmp_path / "index.html").write_text("<h1>My practice</h1>")
+        done = typed("preview", "4", "--no-open", "--output", str(tmp_path))
+        assert done.status == 1 and "index.html, which no preview wrote" in done.err
+        assert (tmp_path / "index.html").read_text() == "<h1>My practice</h1>"
+        assert not (tmp_path / "post.html").exists()
+
+    def test_its_own_files_are_written_anew(self, look: Any) -> None:
+        look("3")
+        assert "The Relationship" in look("4")["index.html"]
+
+    def test_a_folder_that_can_not_be_made_is_named(self, typed: Typed, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        done = typed("preview", "4", "--no-open", "--output", str(tmp_path / "file" / "out"))
+        assert done.status == 1 and "choose another folder with --output" in done.err
+
+    def test_text_goes_with_nothing_else(self, typed: Typed) -> None:
+        assert typed("preview", "4", "--text", "--json").status == 2
+
+
+class TestTheBrowser:
+    @pytest.mark.parametrize(
+        ("display", "words", "opened"),
+        [
+            pytest.param(":9", [], True, id="where there is a screen"),
+            pytest.param("", [], False, id="not without a screen"),
+            pytest.param(":9", ["--no-open"], False, id="not when told not to"),
+            pytest.param(":9", ["--json"], False, id="not for a program"),
+        ],
+    )
+    def test_is_opened(self, display: str, words: list[str], opened: bool, project: Path, tmp_path: Path) -> None:
+        browser = tmp_path / "browser"
+        browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/shown\n')
+        browser.chmod(0o755)
+        environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "BROWSER": f"{browser} %s", "DISPLAY": display}
+        environment.pop("WAYLAND_DISPLAY", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "newsletter", "preview", "4", "--output", str(tmp_path / "o ut"), *words],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+        )
+        assert done.returncode == 0
+        shown = tmp_path / "shown"
+        assert shown.exists() == opened
+        if opened:
+            assert shown.read_text().strip() == (tmp_path / "o ut" / "index.html").as_uri()
