@@ -173,13 +173,13 @@ def follow_file(
 ) -> tuple[Taken, list[str]]:
     """Make the readers follow the owner's file if it changed; what that did, and the rows that can't be taken.
 
-    *meant*: take it in any case, also when many rows are gone. Raises `SubscriberError` when it can't be read.
+    *meant*: also when many rows are gone. Raises `SubscriberError` when it can't be read.
     """
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             seen: dict[str, Any] = store.facts.get("subscribers_file") or {}
-            if seen.get("digest") == digest and not meant:
+            if seen.get("digest") == digest:
                 return Taken(), seen["bad"]
             bad: list[str] = []
             rows = _noting(rows_in(file, path.name), bad)

@@ -121,8 +121,14 @@ def _changes(known: dict[str, Entry], entries: list[Entry], view: Store) -> list
         elif old is not None and old.number != e.number:
             lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: it is the same post, nobody gets it twice.")
         elif old is not None and old.digest != e.digest and old.delivered:
-            lines.append(f"posts/{e.file} was edited: {plural(ahead, 'reader', 'readers')} still to come get the new text.")
+            lines.append(f"posts/{e.file} was edited: {_reach(e, ahead)}.")
     return lines
+
+
+def _reach(e: Entry, ahead: int) -> str:
+    if ahead:
+        return f"{plural(ahead, 'reader', 'readers')} still to come get the new text"
+    return f"nobody is still to come to it; `newsletter resend {e.number} --revised` sends the new text to those who have the old one"
 
 
 @click.command()

@@ -206,8 +206,8 @@ _MAY_LEAVE = (
     " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late) AND p.standing = 'live'"
 )
 _LEAVING = text(
-    "SELECT d.number, SUM(w.n) AS n FROM delivery d JOIN weight w ON w.subscriber_id = d.subscriber_id"
-    f" WHERE d.id IN ({_MAY_LEAVE}) GROUP BY d.number"
+    "SELECT p.number, SUM(w.n) AS n FROM delivery d JOIN weight w ON w.subscriber_id = d.subscriber_id"
+    f" JOIN post p ON p.id = d.post_id WHERE d.id IN ({_MAY_LEAVE}) GROUP BY p.number"
 )
 _ADVANCE = text(
     "UPDATE subscriber SET handed_over_at = :at, anchor_at = CASE WHEN d.copy = 0 THEN :at ELSE anchor_at END,"

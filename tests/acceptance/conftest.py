@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import clock
 import pytest
 from mailserver import MailServer
 from practice import Practice
+from typist import CHECKOUT, Answer, Typed, looked_at
 
-import newsletter as package
 from newsletter.cli import answer
 from newsletter.cli.start import make_project
-
-CHECKOUT = Path(package.__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a command."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> str:
-        """Everything that the owner saw."""
-        return self.out + self.err
-
-    def json(self) -> Any:
-        """Standard output, read as JSON."""
-        return json.loads(self.out)
-
-
-Typed = Callable[..., Answer]
 
 
 @pytest.fixture
@@ -66,7 +40,7 @@ def newsletter(project: Path) -> Typed:
             input=stdin,
             capture_output=True,
         )
-        return _looked_at(Answer(done.returncode, done.stdout.decode(), done.stderr.decode()))
+        return looked_at(Answer(done.returncode, done.stdout.decode(), done.stderr.decode()))
 
     return type_
 
@@ -81,15 +55,9 @@ def typed(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         capsys.readouterr()
         status = answer([str(word) for word in words])
         printed = capsys.readouterr()
-        return _looked_at(Answer(status, printed.out, printed.err))
+        return looked_at(Answer(status, printed.out, printed.err))
 
     return type_
-
-
-def _looked_at(answer: Answer) -> Answer:
-    assert "Traceback" not in answer.said
-    assert "should not have happened" not in answer.said
-    return answer
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,9 @@ class MailServer:
 
     # What aiosmtpd calls
 
-    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object) -> AuthResult:
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object
+    ) -> AuthResult:
         """RFC 4954."""
         assert isinstance(given, LoginPassword)
         return AuthResult(success=(given.login.decode(), given.password.decode()) == self.login, handled=False)

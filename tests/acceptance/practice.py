@@ -114,7 +114,12 @@ class Practice:
     # Its commands
 
     def run(
-        self, *words: str, at: datetime | None = None, within: Iterable[str] = (), folder: Path | None = None, stdin: str = ""
+        self,
+        *words: str,
+        at: datetime | None = None,
+        within: Iterable[str] = (),
+        folder: Path | None = None,
+        stdin: str = "",
     ) -> Ran:
         """Type ``newsletter *words*`` and wait; *within* is a command to run it in, *folder* where to stand."""
         if at is not None:

@@ -15,10 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import CHECKOUT, Typed
+from typist import CHECKOUT, Typed
 
 from newsletter import demo
-from newsletter.cli import run
+from newsletter.cli.start import make_project
 
 ZONES = {
     "ana.lucero": "America/Los_Angeles",
@@ -50,7 +50,7 @@ class Shown:
             parsed: Any = message_from_bytes(path.read_bytes(), policy=policy.default)
             name = parsed["To"].addresses[0].username
             text = parsed.get_body(("plain",)).get_content()
-            number = int(re.match(r"Letters from the Practice, no\. (\d+)\n", text)[1])
+            number = int(re.match(r"Letters from the Practice, no\. (\d+)\s", text)[1])
             found[name].append((number, parsed["Date"].datetime.astimezone(ZoneInfo(ZONES[name]))))
         return {name: sorted(letters, key=lambda x: x[1]) for name, letters in found.items()}
 
@@ -62,7 +62,7 @@ def files(folder: Path) -> dict[Path, bytes]:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     around = tmp_path_factory.mktemp("around")
-    assert run(["init", str(around)]) == 0
+    make_project(around)
     before = files(around)
     environment = os.environ | {
         "PYTHONPATH": str(CHECKOUT),
@@ -141,7 +141,7 @@ def test_takes_nobodys_folder(name: str, sentence: str, tmp_path: Path, typed: T
 
 
 def test_facts_as_json(tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "RUNS", 36)  # a day and a half have one letter for everybody
+    monkeypatch.setattr(demo, "RUNS", 48)  # two days have one letter for everybody
     found = typed("demo", str(tmp_path / "d"), "--json").json()
     assert (found["balanced"], found["messages"], len(found["readers"])) == (True, 8, 8)
     assert found["readers"][3]["email"] == "yoko.tanaka@example.org"
@@ -159,6 +159,6 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
-    assert (process.returncode, out, err) == (130, b"", b"newsletter: interrupted.\n")
+    assert (process.returncode, out, err.strip()) == (130, b"", b"newsletter: interrupted.")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, Typed
+from typist import CHECKOUT, Typed
 
 WRITTEN = {
     ".gitignore",

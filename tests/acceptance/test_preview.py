@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHECKOUT, Typed
+from typist import CHECKOUT, Typed
 
 from newsletter.links import Links, Purpose
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Typed
+from typist import Typed
 
 HEADER = "email,name,timezone,tags,confirmed_at,had_through\n"
 ANA, BO = "ana@example.org", "bo@example.org"
@@ -375,6 +375,9 @@ def test_an_address_that_is_not_known(typed: Typed, mine: Path, command: str) ->
     )
     assert "`newsletter subscribers list` shows who is" in typed("subscribers", command, "zq@elsewhere.test", *more).err
     assert '"ana" is not an email address' in typed("subscribers", command, "ana", *more).err
+    write(mine, ANA, BO)
+    news = typed("subscribers", command, BO, *more)
+    assert "subscribers.csv was not read since it changed" in news.err
 
 
 def test_pause_and_resume(typed: Typed) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Answer, Typed
+from typist import Answer, Typed
 
 PAGE = """\
 Home

@@ -14,7 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, time
 from email import message_from_bytes, policy
 from email.headerregistry import AddressHeader
 from pathlib import Path
@@ -26,7 +26,7 @@ import pytest
 from crashes import CrashError, Fate, crashing
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from life import DAY, HOUR, MINUTE, READING, STARTS, WRITING, ZONES, Life, rules, scripts
+from life import DAY, HOUR, MINUTE, READING, STARTS, WRITING, ZONES, Life, last_slot, rules, scripts
 from world import GREYLISTED, LOST, NO_SUCH_USER, SECRET, SPAM, SearchableProvider, World
 
 from newsletter.config import Mode, OnUncertain, Rules
@@ -82,7 +82,7 @@ def test_ticking_again_within_a_minute_changes_nothing(
                 assert life.world.store.accounts.counts() == counts
 
 
-@given(rules(), zones, starts, readers, scripts(WRITING, READING, most=24))
+@given(rules(), zones, starts, readers, scripts(WRITING, READING, most=14))
 def test_plan_says_what_the_next_tick_does(
     chosen: Rules, zone: str, start: datetime, joined: list[str], script: list[Any]
 ) -> None:
@@ -121,6 +121,29 @@ def test_news_goes_out_once_and_not_before_its_time(chosen: Rules, zone: str, st
             life.act(data.draw(READING | st.tuples(st.just("tick"), st.sampled_from([HOUR, 7 * HOUR, DAY, 3 * DAY]))))
             for letter in life.world.provider.box[seen:]:
                 assert letter.at >= dates[letter.subject.rpartition(" ")[2]] - MINUTE or chosen.mode is Mode.HYBRID
+
+
+@given(zones, starts, st.sampled_from([1, 2, 7]), st.times().map(lambda t: t.replace(microsecond=0)), st.integers(0, 1439))
+def test_a_daily_cron_at_any_hour_keeps_the_cadence(zone: str, start: datetime, every: int, at: time, minute: int) -> None:
+    """9, through the planner: at most the days of a clock change are lost."""
+    start += minute * MINUTE
+    ticks = [start + n * DAY for n in range(1, 15)]
+    for tick in ticks:  # by night and long after the slot nothing may leave at all
+        local = tick.astimezone(ZoneInfo(zone))
+        after = (tick - slot_before(tick, zone, at)) / HOUR
+        assume(after <= 11 or 9 <= local.hour < 19)
+    with living(Rules(every=every, at=at), zone, start, posts=14, joined=[zone]) as life:
+        for tick in ticks:
+            life.world.now = tick
+            life.tick()
+        arrived = [m.at for m in life.world.provider.box]
+        assert len(arrived) >= (len(ticks) - 3) // every, [f"{a:%d %H:%M}" for a in arrived]
+
+
+def slot_before(tick: datetime, zone: str, at: time) -> datetime:
+    found = last_slot(tick, ZoneInfo(zone), Rules(at=at))
+    assert found is not None
+    return found[1]
 
 
 # --- 6: crashes
