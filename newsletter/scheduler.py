@@ -239,7 +239,6 @@ def run_daemon(wake: Callable[[], int], *, stop: Callable[[], bool], every: time
     and what a signal may do there to a scheduler that is waiting on a lock is nothing.
     """
     from apscheduler.schedulers.background import BackgroundScheduler  # 87 ms to import: only the daemon pays
-    from apscheduler.triggers.interval import IntervalTrigger
 
     bell, kept = Event(), None
     # The default drops a ring that is one second late.
@@ -254,9 +253,15 @@ def run_daemon(wake: Callable[[], int], *, stop: Callable[[], bool], every: time
             bell.clear()
             minute = wake()
             if minute != kept:
-                grid = datetime(2000, 1, 1, 0, minute, tzinfo=UTC)
-                trigger = IntervalTrigger(seconds=every.total_seconds(), start_date=grid, timezone=UTC)
-                scheduler.add_job(bell.set, trigger, id="tick", replace_existing=True)
+                scheduler.add_job(bell.set, rings(minute, every), id="tick", replace_existing=True)
                 kept = minute
     finally:
         scheduler.shutdown(wait=False)
+
+
+def rings(minute: int, every: timedelta = QUARTER) -> Any:
+    """APScheduler's trigger for *every* so often, counted from *minute* past a full hour of UTC."""
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    start = datetime(2000, 1, 1, 0, minute, tzinfo=UTC)
+    return IntervalTrigger(seconds=every.total_seconds(), start_date=start, timezone=UTC)

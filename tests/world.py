@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter import consent
 from newsletter.compose import MessageTemplate, compile_template
-from newsletter.config import Config, Identity, OnUncertain, Rules
+from newsletter.config import Config, Identity, Mode, OnUncertain, Rules
 from newsletter.errors import NewsletterError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.posts import Post
@@ -245,7 +245,7 @@ class World:
 
     def settle(self, address: str, number: int, verdict: str) -> None:
         (record,) = [r for r in self.history(address) if r.post == number and r.state in ("uncertain", "quarantined")]
-        self.store.ledger.settle(record.id, accepted=verdict == "accepted", at=self.now)
+        self.store.ledger.settle(record.id, accepted=verdict == "accepted", at=self.now, gap=self.config.rules.min_gap)
 
     def resend(self, number: int, which: str) -> int:
         """Plan copies, as `newsletter resend` does; returns how many."""
@@ -253,7 +253,10 @@ class World:
         press = self.press(folder.posts, self.config.identity, self.root, SECRET, self.store.ledger)
         entry = self.store.catalogue.entry(number)
         revision = press.revision(entry.ident) if entry.ident in press.posts else ""
-        return self.store.ledger.copies(number, which, revision, gap=self.config.rules.min_gap, at=self.now)
+        news = self.config.rules.mode is Mode.BROADCAST
+        return self.store.ledger.copies(
+            number, which, revision, gap=self.config.rules.min_gap, at=self.now, news=news
+        )
 
     def press(self, *args: Any) -> PlainPress:
         made = PlainPress.of(*args)

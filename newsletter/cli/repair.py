@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from newsletter.cli.output import Progress, ask, data, facts, json_option, plural, say, warn, yes_option
 from newsletter.cli.project import now, open_project
+from newsletter.config import Mode
 from newsletter.errors import ConfigError, NotFound
 from newsletter.scheduler import Tick, run_lock, take_in
 from newsletter.store.facts import HoldKind
@@ -42,9 +44,12 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
         folder = take_in(config, store, project.secret, result)
         post = project.post(number)
         revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).revision(post.id)
-        count = store.ledger.copies(number, which, revision, gap=config.rules.min_gap, at=at, dry_run=True)
+        copies = partial(
+            store.ledger.copies, number, which, revision, gap=config.rules.min_gap, at=at, news=config.rules.mode is Mode.BROADCAST
+        )
+        count = copies(dry_run=True)
         if count and ask(f"Send #{number} {post.title} again to {plural(count, 'reader')}?", yes=yes):
-            count = store.ledger.copies(number, which, revision, gap=config.rules.min_gap, at=at)
+            count = copies()
         elif count:
             say("Nothing was changed.")
             return 1
@@ -79,7 +84,7 @@ def settle(ctx: click.Context, address: str, number: int, verdict: str) -> None:
     open_ = [r for r in store.accounts.history(reader) if r.post == number and r.state in ("uncertain", "quarantined")]
     if not open_:
         raise NotFound(f"there is no doubt about #{number} to {reader.address}; `newsletter history {reader.address}` shows what is on record.")
-    store.ledger.settle(open_[-1].id, accepted=verdict == "accepted", at=now())
+    store.ledger.settle(open_[-1].id, accepted=verdict == "accepted", at=now(), gap=project.config.rules.min_gap)
     data(f"#{number} to {reader.address} is settled: {'accepted' if verdict == 'accepted' else 'it leaves again with the next run'}.")
 
 

@@ -69,11 +69,12 @@ class _Shelf:
             shelf.ids.add(ident)
             if number < _HIGHEST:
                 shelf.numbers.setdefault(number, []).append(name)
-        for entry in _known(project):
-            # A number that readers are past is not free, though its file is gone: they would never get the new post.
-            if entry.live_since is not None:
+        gone = [entry for entry in _known(project) if entry.ident not in shelf.ids and entry.live_since is not None]
+        if any(entry.delivered for entry in gone):
+            # Readers are past these numbers, though the files are gone: they would never get a new post there.
+            for entry in gone:
                 shelf.numbers.setdefault(entry.number, [f"{entry.file}, which is gone"])
-            shelf.ids.add(entry.ident)
+        shelf.ids.update(entry.ident for entry in gone)
         return shelf
 
     def next_number(self) -> int:

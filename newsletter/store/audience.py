@@ -122,7 +122,7 @@ class Audience:
     def struck_out(self, *, fingerprint: Fingerprint, at: datetime) -> int:
         """Suppress every reader whose address is dead or has failed too often; levels, so it may run any time."""
         with self._store.write() as c:
-            values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN)}
+            values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
             found = c.execute(_DEAD, values).all()
             for row in found:
                 _suppress(c, row.id, fingerprint(row.key), "bounced", at)
@@ -396,10 +396,11 @@ _CORRECT = text(
     " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
 )
 _LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
+# Driven by the few deliveries that wait to come back: what they wait for may be over.
 _DEAD = text(
-    "SELECT s.id, s.key FROM subscriber s WHERE s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
-    " OR (s.pauses <> 0 AND EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = s.id AND d.reopen = 1"
-    "  AND d.state = 'rejected' AND d.reason = 'dead')))"
+    "SELECT DISTINCT s.id, s.key FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
+    " WHERE d.reopen = 1 AND s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
+    "  OR (d.state = 'rejected' AND d.reason = 'dead' AND (s.pauses & :pause) <> 0))"
 )
 _INCOMING = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT PRIMARY KEY, hash TEXT, name TEXT,"
@@ -429,6 +430,8 @@ _NEW_ZONE = "(s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id AND (:in_file = 1
 _NEW_TAGS = "(s.own_fields & 4) = 0 AND s.tags <> n.tags AND (:in_file = 1 OR n.tags <> '')"
 _UPDATE = text(
     f"UPDATE subscriber AS s SET name = CASE WHEN {_NEW_NAME} THEN n.name ELSE s.name END,"
+    # Of another zone only the slots to come count.
+    f" not_before = CASE WHEN {_NEW_ZONE} AND COALESCE(s.not_before, 0) < :at THEN :at ELSE s.not_before END,"
     f" zone_id = CASE WHEN {_NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {_NEW_TAGS} THEN n.tags ELSE s.tags END"
     " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> '') AS n"
     f" WHERE s.key = n.key AND (({_NEW_NAME}) OR ({_NEW_ZONE}) OR ({_NEW_TAGS}))"
@@ -464,5 +467,5 @@ _LOG_ADDED = text(
 )
 _JOURNAL_ERASED = text(
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
-    " WHERE subscriber_id = :id GROUP BY post_id"
+    " WHERE post_id IN (SELECT id FROM post) AND subscriber_id = :id GROUP BY post_id"
 )

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from newsletter.config import Identity, Rules
 from newsletter.sequence import DAY, DAYTIME, PROMPT, next_slot, slot_on
-from newsletter.store import Store
+from newsletter.store import Store, facts
 from newsletter.store.planning import plan_within
 from newsletter.store.schema import HOME_ZONE, instant, metadata, micros
 
@@ -53,8 +53,9 @@ def forecast(
     memory = Store.in_memory()
     with store.read() as source, memory.write() as target:
         _copy(source, target, reader)
+        previous: int | None = facts.read(source, "last_tick")
     with memory.write() as c:
-        expected = _Ahead(c, identity, rules, at, at + timedelta(days=days)).run(progress)
+        expected = _Ahead(c, identity, rules, at, at + timedelta(days=days), previous).run(progress)
     memory.close()
     return [Expected(when, post, count) for (when, post), count in sorted(expected.items())]
 
@@ -88,8 +89,11 @@ def _copy(source: Connection, target: Connection, reader: int | None) -> None:
 class _Ahead:
     """Plans from moment to moment; what happens in one makes later ones."""
 
-    def __init__(self, c: Connection, identity: Identity, rules: Rules, start: datetime, end: datetime) -> None:
+    def __init__(
+        self, c: Connection, identity: Identity, rules: Rules, start: datetime, end: datetime, previous: int | None
+    ) -> None:
         self.c, self.identity, self.rules, self.start, self.end = c, identity, rules, start, end
+        self.previous = previous  # the last tick there was
         self.heap: list[datetime] = []
         self.zones: dict[int, tzinfo] = {
             key: identity.timezone if key == HOME_ZONE else ZoneInfo(name) for key, name in c.execute(_ZONES)
@@ -106,7 +110,8 @@ class _Ahead:
                 continue
             last, done = moment, done + 1
             progress(done, done + len(self.heap))
-            plan_within(self.c, self.identity, self.rules, at=moment)
+            previous = self.previous if moment == self.start else None
+            plan_within(self.c, self.identity, self.rules, at=moment, previous=previous)
             for post, count in self._accept(moment):
                 expected[moment, post] = expected.get((moment, post), 0) + count
             for later in self._waits(moment):

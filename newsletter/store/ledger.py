@@ -208,8 +208,8 @@ class Ledger:
                 c.execute(_HOLD_DOUBT, values)
                 c.execute(_PASS_ON, values)
 
-    def settle(self, delivery: int, *, accepted: bool, at: datetime) -> None:
-        """The owner closes a doubt or a quarantine by hand: it arrived, or it is to be sent again.
+    def settle(self, delivery: int, *, accepted: bool, at: datetime, gap: timedelta = timedelta(0)) -> None:
+        """The owner closes a doubt or a quarantine by hand: it arrived, or it is to be sent again after *gap*.
 
         Raises `NotFound` when the delivery is in neither, `StoreError` when another post is under way.
         """
@@ -225,14 +225,19 @@ class Ledger:
                     raise NotFound("it was never handed over, so it can't have been accepted; `settle … resend` tries it again.")
                 _accept_uncertain(c, delivery, at=None, why="settled by the owner")
             else:
-                c.execute(_SEND_AGAIN, {"id": delivery, "at": micros(at)})
+                c.execute(_SEND_AGAIN, {"id": delivery, "at": micros(at), "gap": gap // timedelta(microseconds=1)})
 
-    def copies(self, number: int, which: str, revision: str, *, gap: timedelta, at: datetime, dry_run: bool = False) -> int:
+    def copies(
+        self, number: int, which: str, revision: str, *, gap: timedelta, at: datetime, news: bool = False, dry_run: bool = False
+    ) -> int:
         """Plan copies of post *number* for those who are "missing" it, for whom it "failed", or who had another revision.
 
-        Readers with a post under way, or not yet at this post, are left to the planner. Returns how many.
+        Readers with a post under way, or not yet at this post (unless posts are *news*, for everybody at once),
+        are left to the planner. Returns how many.
         """
-        values = {"number": number, "at": micros(at), "gap": gap // timedelta(microseconds=1), "revision": revision}
+        values = {
+            "number": number, "at": micros(at), "gap": gap // timedelta(microseconds=1), "revision": revision, "news": int(news),
+        }  # fmt: skip
         statement = text(_COPIES.format(which=_WHICH[which], greatest=self._greatest))
         try:
             with self._store.write() as c:
@@ -408,10 +413,14 @@ _ATTEMPT = text(
     " ON CONFLICT (delivery_id, n) DO UPDATE SET outcome = excluded.outcome, code = excluded.code,"
     " status = excluded.status, diagnostic = excluded.diagnostic"
 )
+# SQLite uses a partial index only when the query repeats its condition word for word.
+_LEASED = "state IN ('claimed', 'submitting')"
+_DOUBTFUL = "state IN ('uncertain', 'quarantined', 'rejected')"
 _RELEASE_EXPIRED = text(
-    "UPDATE delivery SET state = 'planned', lease_until = NULL WHERE state = 'claimed' AND lease_until <= :at"
+    "UPDATE delivery SET state = 'planned', lease_until = NULL"
+    f" WHERE {_LEASED} AND state = 'claimed' AND lease_until <= :at"
 )
-_EXPIRED = "state = 'submitting' AND lease_until <= :at"
+_EXPIRED = f"{_LEASED} AND state = 'submitting' AND lease_until <= :at"
 _ATTEMPT_UNKNOWN = text(
     "INSERT INTO attempt (delivery_id, n, at, provider, outcome, diagnostic)"
     f" SELECT id, attempts, begun_at, '', 'uncertain', 'the run ended before the answer' FROM delivery WHERE {_EXPIRED}"
@@ -422,7 +431,7 @@ _DOUBT_EXPIRED = text(
     f" diagnostic = 'the run ended before the answer' WHERE {_EXPIRED}"
 )
 _IN_DOUBT = text(
-    "SELECT id, message_id, provider, resent FROM delivery WHERE state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
+    f"SELECT id, message_id, provider, resent FROM delivery WHERE {_DOUBTFUL} AND state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
 )
 _RESEND = text(
     "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"
@@ -444,7 +453,9 @@ _FAULT = text(
 )
 _QUARANTINE = text(f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {_MINE} AND state = 'planned' AND faults >= :most")
 _TAKE_BACK = text(
-    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at"
+    # Mended or not, what leaves next is the post of that day: the refused bytes never arrived.
+    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
+    " revision = NULL, date = NULL, recipient = NULL, content = NULL"
     f" WHERE {_MINE} AND state = 'rejected' AND about = 'message'"
 )
 _SETTLING = text(
@@ -453,14 +464,15 @@ _SETTLING = text(
 )
 _SEND_AGAIN = text(
     "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1 ELSE 0 END,"
-    " slot = :at, not_before = :at,"
+    " slot = :at, not_before = (SELECT CASE WHEN COALESCE(s.handed_over_at, 0) + :gap > :at THEN s.handed_over_at + :gap ELSE :at END"
+    "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {_IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
 _GOT = "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch AND g.state = 'accepted')"
 _PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 _WHICH = {
     # Those whose sequence went by without it; news: everybody who does not have it.
-    "missing": f"NOT {_GOT} AND ({_PASSED} OR p.frozen_at IS NOT NULL OR p.release_at < :at)",
+    "missing": f"NOT {_GOT} AND ({_PASSED} OR (:news = 1 AND p.release_at < :at))",
     "failed": f"NOT {_GOT} AND EXISTS (SELECT 1 FROM delivery f WHERE f.post_id = p.id AND f.subscriber_id = s.id"
     " AND f.epoch = s.epoch AND f.state IN ('rejected', 'quarantined'))",
     "revised": f"{_GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
@@ -471,7 +483,7 @@ _COPIES = (
     " SELECT p.id, s.id, s.epoch, 1 + COALESCE((SELECT MAX(m.copy) FROM delivery m WHERE m.post_id = p.id AND m.subscriber_id = s.id"
     "  AND m.epoch = s.epoch), 0), p.number, 1, 'planned', 1, :at, {greatest}(:at, COALESCE(s.handed_over_at + :gap, 0)), :at"
     " FROM subscriber s JOIN post p ON p.number = :number AND p.status IN ('live', 'draft') AND p.standing <> 'blocks'"
-    " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision"
+    " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision AND :news = :news"
     " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1) AND {which}"
     " ORDER BY s.id"
 )

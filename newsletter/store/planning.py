@@ -61,15 +61,21 @@ class Planner:
         with self._store.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
-            planned = plan_within(connection, identity, rules, at=at)
+            previous: int | None = facts.read(connection, "last_tick")
+            planned = plan_within(connection, identity, rules, at=at, previous=previous)
             facts.write(connection, "last_tick", micros(at))  # posts and slots are measured against it
             return planned
 
 
-def plan_within(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
-    """As `Planner.plan`, within a transaction, and without noting that a tick was here."""
+def plan_within(
+    connection: Connection, identity: Identity, rules: Rules, *, at: datetime, previous: int | None = None
+) -> Planned:
+    """As `Planner.plan`, within a transaction, and without noting that a tick was here.
+
+    *previous* is the tick before, in microseconds; None when ticks follow each other without a gap.
+    """
     refresh_zones(connection, identity, rules, at=at)
-    return _Run(connection, rules, at).plan()
+    return _Run(connection, rules, at, previous).plan()
 
 
 def refresh_zones(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> None:
@@ -96,7 +102,7 @@ def ensure_home_zone(connection: Connection) -> None:
 class _Run:
     """One planning, inside its transaction."""
 
-    def __init__(self, connection: Connection, rules: Rules, at: datetime) -> None:
+    def __init__(self, connection: Connection, rules: Rules, at: datetime, tick_before: int | None) -> None:
         self.connection, self.rules, self.at = connection, rules, at
         previous = facts.read(connection, "last_tick")
         holds = facts.read(connection, "holds") or {}
@@ -105,6 +111,7 @@ class _Run:
         self.guard = previous if previous is not None and not facts.read(connection, "backlog_confirmed") else None
         self.values: dict[str, Any] = {
             "at": micros(at),
+            "tick_before": micros(at) if tick_before is None else tick_before,
             "gap": _micros(rules.min_gap),
             "prompt": _micros(PROMPT),
             "max_lateness": _micros(rules.max_lateness),
@@ -236,7 +243,9 @@ _AT_ONCE = "(s.handed_over_at IS NULL AND s.high_water IS NULL AND s.not_before 
 _IN_SLOT = (
     "z.slot >= s.active_since AND z.slot >= COALESCE(s.not_before, 0) AND z.slot >= :since"
     " AND (s.anchor_at IS NULL OR s.anchor_at < z.cutoff)"
-    " AND (s.handed_over_at IS NULL OR s.handed_over_at < z.day_end - :gap)"
+    # At the first tick after the slot nobody has waited: a cron that comes once a day, before the slot's hour, sees
+    # each slot a day late, and would else find the gap in the way of every second one.
+    " AND (s.handed_over_at IS NULL OR s.handed_over_at < z.day_end - :gap OR z.slot > :tick_before)"
 )
 _AT_SLOT = (
     "({at_once} AND s.active_since <= :at AND COALESCE(p.release_at, 0) <= :at) OR"

@@ -7,9 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -91,7 +93,7 @@ def test_every_letter_comes_on_a_tuesday_at_the_readers_own_hour(shown: Shown) -
         hour = "09:30" if name == "priya.nair" else "09:00"
         assert {f"{at:%a %H:%M}" for _, at in letters} == {f"Tue {hour}"}
         days = [at.date() for _, at in letters]
-        assert {(b - a).days for a, b in zip(days, days[1:], strict=False)} == {7}
+        assert {(b - a).days for a, b in pairwise(days)} == {7}
 
 
 def test_says_so_in_a_calendar_that_fits_a_terminal(shown: Shown) -> None:
@@ -107,7 +109,12 @@ def test_says_so_in_a_calendar_that_fits_a_terminal(shown: Shown) -> None:
 
 def test_leaves_a_project_that_answers_questions(shown: Shown, typed: Typed) -> None:
     root = f"--root={shown.folder}"
-    assert typed(root, "verify", "--json").json() == {"balanced": True, "problems": [], "deliveries": 48, "accepted": 48}
+    assert typed(root, "verify", "--json").json() == {
+        "balanced": True,
+        "problems": [],
+        "deliveries": 48,
+        "accepted": 48,
+    }
     assert len(typed(root, "who-got", "4", "--json").json()) == 9
     assert typed(root, "history", f"{LEFT}@example.org", "--json").json()["status"] == "unsubscribed"
     assert f"{LEFT}@example.org" in (shown.folder / "subscribers.csv").read_text()
@@ -157,8 +164,8 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
     process.stderr.readline()  # it has begun
     while not list(tmp_path.glob("*/newsletter.db")):
         assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert (process.returncode, out, err.strip()) == (130, b"", b"newsletter: interrupted.")
     assert list(tmp_path.iterdir()) == []
-

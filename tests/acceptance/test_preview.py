@@ -67,7 +67,9 @@ class TestChangesNothing:
         newsletter("preview", *words, "--no-open", *([] if "--text" in words else ["--output", str(tmp_path / "out")]))
         assert everything(project, home) == before
 
-    def test_text_leaves_no_file_anywhere(self, newsletter: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_text_leaves_no_file_anywhere(
+        self, newsletter: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "temporary").mkdir()
         monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
         assert newsletter("preview", "4", "--text").status == 0
@@ -84,7 +86,10 @@ class TestTheMessage:
         assert typed("subscribers", "add", READER, "--name", "Ana Lucero").status == 0
         assert typed("send").status == 0
         (real,) = (project / "outbox" / "new").iterdir()
-        sent, shown = _without_identity(real.read_bytes().decode()), _without_identity(look("1", "--as", READER)["post.eml"])
+        sent, shown = (
+            _without_identity(real.read_bytes().decode()),
+            _without_identity(look("1", "--as", READER)["post.eml"]),
+        )
         assert "Ana Lucero" in sent
         assert shown == sent
 
@@ -140,7 +145,8 @@ class TestThePage:
 
     def test_shows_the_warnings_of_this_post_alone(self, project: Path, look: Any) -> None:
         for number in (7, 8):
-            (project / f"posts/00{number}-x.md").write_text(f"---\ntitle: X\nid: x{number}\nsubjct: {number}\n---\n\nWords.\n")
+            path = project / f"posts/00{number}-x.md"
+            path.write_text(f"---\ntitle: X\nid: x{number}\nsubjct: S\n---\n\nx\n")
         shown = look("7")
         assert "Worth a look" in shown["index.html"]
         for where in (shown["index.html"], shown["said"]):
@@ -152,9 +158,8 @@ class TestThePage:
         assert "Gmail cuts it after 102 KB" in look("7")["index.html"]
 
     def test_keeps_what_a_post_says_from_becoming_part_of_it(self, project: Path, look: Any) -> None:
-        (project / "posts/007-x.md").write_text(
-            "---\ntitle: '</title><script>alert(1)</script>'\npreheader: '\"><b>x'\n---\n\n{{ 7 * 7 }} <iframe src=//x>\n"
-        )
+        front = "title: '</title><script>alert(1)</script>'\npreheader: '\"><b>x'"
+        (project / "posts/007-x.md").write_text(f"---\n{front}\n---\n\n{{{{ 7 * 7 }}}} <iframe src=//x>\n")
         page = look("7")["index.html"]
         assert "<script>" not in page and '"><b>x' not in page and page.count("<iframe") == 2
         assert "{{ 7 * 7 }}" in page
@@ -223,8 +228,12 @@ class TestWhatGoesWrong:
         [
             pytest.param("007-x.md", "---\ntitle: Blog #4\n---\n\nx\n", "posts/007-x.md, line 2: ", id="a trap"),
             pytest.param("007-x.md", "---\ntitle: X\n\nx\n", "posts/007-x.md, line 3: ", id="front matter left open"),
-            pytest.param("004-x.md", "---\ntitle: X\n---\n\nx\n", "004-the-relationship-is-the-work.md", id="a number twice"),
-            pytest.param("007-x.md", "---\ntitle: X\n---\n\n![a](images/no.png)\n", "posts/007-x.md, line 5: ", id="no image"),
+            pytest.param(
+                "004-x.md", "---\ntitle: X\n---\n\nx\n", "004-the-relationship-is-the-work.md", id="a number twice"
+            ),
+            pytest.param(
+                "007-x.md", "---\ntitle: X\n---\n\n![a](images/no.png)\n", "posts/007-x.md, line 5: ", id="no image"
+            ),
         ],
     )
     def test_a_fault_is_named_with_its_place(
@@ -245,7 +254,9 @@ class TestWhatGoesWrong:
         path.write_text(path.read_text().replace("{{ title }}", "{{ titel }}"))
         done = typed("preview", "4", "--no-open")
         assert done.status == 1
-        assert re.search(r'template post\.html, line \d+: there is no variable "titel"; did you mean "title"\?', done.err)
+        assert re.search(
+            r'template post\.html, line \d+: there is no variable "titel"; did you mean "title"\?', done.err
+        )
 
     def test_files_of_another_are_left_alone(self, typed: Typed, tmp_path: Path) -> None:
         (tmp_path / "index.html").write_text("<h1>My practice</h1>")

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from typist import CHECKOUT, Typed
 
 from newsletter.config import load
 from newsletter.mail import Address
-from newsletter.scheduler import fingerprint, run_daemon
+from newsletter.scheduler import fingerprint, rings, run_daemon
 from newsletter.store import Store
 from newsletter.subscribers import Row
 
@@ -55,6 +56,7 @@ class Running:
         """Wait for *condition*; the daemon must live meanwhile."""
         while not condition():
             assert self.process.poll() is None, self.said
+            time.sleep(0.02)
 
     def until_said(self, words: str) -> None:
         self.until(lambda: any(words in line for line in self.said))
@@ -169,20 +171,28 @@ class TestTheDaemon:
         done = typed("schedule")
         assert (done.status, "newsletter.toml" in done.err) == (2, True)
 
-    def test_keeps_to_the_minute_of_the_settings(self) -> None:
-        """Quarters of an hour count from it; a new minute is taken over at once."""
-        woken: list[datetime] = []
-        minutes = iter([5, 5, 11, 11])
-        every = timedelta(seconds=0.3)
+    @pytest.mark.parametrize(
+        ("minute", "now", "next_"),
+        [
+            pytest.param(0, "09:00:01", "09:15", id="quarters of the hour"),
+            pytest.param(40, "09:00:00", "09:10", id="the minute of the settings, and quarters from it"),
+            pytest.param(40, "09:39:59", "09:40", id="never before its minute"),
+        ],
+    )
+    def test_keeps_to_the_minute_of_the_settings(self, minute: int, now: str, next_: str) -> None:
+        at = datetime.fromisoformat(f"2026-03-29T{now}+00:00")
+        assert rings(minute).get_next_fire_time(None, at) == datetime.fromisoformat(f"2026-03-29T{next_}:00+00:00")
+
+    def test_goes_on_when_the_minute_changes(self) -> None:
+        minutes = [0, 0, 20, 20, 0]
+        woken: list[int] = []
 
         def wake() -> int:
-            woken.append(datetime.now(UTC))
-            return next(minutes)
+            woken.append(minutes[len(woken)])
+            return woken[-1]
 
-        run_daemon(wake, stop=lambda: len(woken) == 4, every=every)
-        begun = datetime(2000, 1, 1, tzinfo=UTC)
-        for at in woken[1:]:  # the first is at once
-            assert (at - begun) % every < timedelta(seconds=0.25)
+        run_daemon(wake, stop=lambda: len(woken) == len(minutes), every=timedelta(seconds=0.05))
+        assert woken == minutes
 
 
 class TestCron:
@@ -193,7 +203,7 @@ class TestCron:
         assert all(comment.startswith("#") for comment in comments)
         return line
 
-    @pytest.mark.parametrize("name", ["letters", "my letters", "50% off", "it's \"mine\"", "$HOME `x` \\n", "ümläut"])
+    @pytest.mark.parametrize("name", ["letters", "my letters", "50% off", 'it\'s "mine"', "$HOME `x` \\n", "ümläut"])
     def test_the_line_does_what_it_says_whatever_the_folder_is_called(
         self, name: str, project: Path, tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -204,11 +214,13 @@ class TestCron:
         # crontab(5): a bare % would end the command; cron takes the backslash away.
         assert not re.search(r"(?<!\\)%", command)
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(CHECKOUT), "LC_ALL": "C"}
-        done = subprocess.run(["/bin/sh", "-c", command.replace("\\%", "%")], env=environment, cwd="/", capture_output=True)
+        done = subprocess.run(
+            ["/bin/sh", "-c", command.replace("\\%", "%")], env=environment, cwd="/", capture_output=True
+        )
         assert (done.returncode, done.stdout) == (0, b""), done.stderr
         assert (root / "newsletter.db").exists()
 
-    @pytest.mark.parametrize("name", ["letters", "50% \"off\" $HOME it's", "back\\slash"])
+    @pytest.mark.parametrize("name", ["letters", '50% "off" $HOME it\'s', "back\\slash"])
     def test_the_units_are_taken_by_systemd(
         self, name: str, project: Path, tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -237,7 +249,9 @@ class TestCron:
             pytest.param("07:40", "UTC", ["Asia/Kathmandu"], "UTC", "10,25,40,55", id="a reader a quarter off"),
             pytest.param("09:00", "Asia/Kolkata", [], "UTC", "30", id="a newsletter half an hour off the machine"),
             pytest.param("09:00", "Asia/Kolkata", [], "Asia/Kolkata", "0", id="a newsletter and its machine in India"),
-            pytest.param("09:00", "UTC", ["Australia/Lord_Howe"], "UTC", "0,15,30,45", id="summer time of half an hour"),
+            pytest.param(
+                "09:00", "UTC", ["Australia/Lord_Howe"], "UTC", "0,15,30,45", id="summer time of half an hour"
+            ),
         ],
     )
     def test_the_minutes_are_those_at_which_somebody_is_due(

@@ -79,10 +79,36 @@ def test_the_next_number(typed: Typed, project: Path, present: dict[str, str | N
     assert Path(typed("new", "A title").out.strip()).name.startswith(expected)
 
 
+def got_the_first(typed: Typed, project: Path) -> None:
+    """Ana has got #1, and is not gone on."""
+    settings = project / "newsletter.toml"
+    text = settings.read_text().replace('days = ["tuesday"]', "").replace('# first = "slot"', 'first = "at once"  #')
+    settings.write_text(text)
+    typed("subscribers", "add", "ana@example.org")
+    assert typed("send").status == 0
+
+
 def test_a_number_that_readers_are_past_is_not_given_again(typed: Typed, project: Path) -> None:
-    typed("send")  # the six posts are on record as live
-    (project / "posts/006-good-company-on-a-hard-day.md").unlink()
-    assert typed("new", "Another").out == "posts/007-another.md\n"
+    for path in (project / "posts").glob("00[2-6]*"):
+        path.unlink()
+    got_the_first(typed, project)
+    (project / "posts/001-the-first-hour.md").unlink()
+    assert typed("new", "Another").out == "posts/002-another.md\n"
+    taken = typed("import", "-", stdin=page("Blog #1"))
+    assert "number 1 is taken by posts/001-the-first-hour.md, which is gone" in taken.err
+
+
+def test_samples_that_nobody_got_leave_their_numbers_free(typed: Typed, project: Path) -> None:
+    typed("send")  # they are on record as live
+    for path in (project / "posts").glob("*.md"):
+        path.unlink()
+    assert typed("new", "First").out == "posts/001-first.md\n"
+
+
+def test_a_renumbered_post_leaves_its_old_number_free(typed: Typed, project: Path) -> None:
+    got_the_first(typed, project)
+    (project / "posts/006-good-company-on-a-hard-day.md").rename(project / "posts/008-good-company-on-a-hard-day.md")
+    assert typed("import", "-", stdin=page("Blog #6")).status == 0
 
 
 def test_two_posts_of_one_title_are_two_posts(typed: Typed) -> None:
@@ -282,7 +308,7 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
 
 
 def test_a_live_post_that_breaks_or_goes_is_still_listed(typed: Typed, project: Path) -> None:
-    typed("send")
+    got_the_first(typed, project)
     (project / "posts/002-the-two-oclock-worries.md").write_text("")
     (project / "posts/005-a-kinder-no.md").unlink()
     found = typed("posts", "--json")
@@ -307,12 +333,7 @@ def test_an_empty_folder(typed: Typed, project: Path) -> None:
 
 
 def test_how_many_got_each_post(typed: Typed, project: Path) -> None:
-    settings = project / "newsletter.toml"
-    settings.write_text(
-        settings.read_text().replace('days = ["tuesday"]', "").replace('# first = "slot"', 'first = "at once"  #')
-    )
-    typed("subscribers", "add", "ana@example.org")
-    typed("subscribers", "add", "bo@example.org")
-    assert typed("send").status == 0
-    assert [p["accepted"] for p in typed("posts", "--json").json()["posts"]] == [2, 0, 0, 0, 0, 0]
+    typed("subscribers", "add", "bo@example.org", "--had-through", "5")
+    got_the_first(typed, project)
+    assert [p["accepted"] for p in typed("posts", "--json").json()["posts"]] == [1, 0, 0, 0, 0, 0]
     assert "Sent to" in typed("posts").out

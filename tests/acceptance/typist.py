@@ -36,6 +36,6 @@ Typed = Callable[..., Answer]
 
 def looked_at(answer: Answer) -> Answer:
     """*answer*, which must not be a traceback: no mistake of an owner may end in one."""
-    assert "Traceback" not in answer.said
-    assert "should not have happened" not in answer.said
+    assert "Traceback" not in answer.said, answer.said
+    assert "should not have happened" not in answer.said, answer.said
     return answer
