@@ -81,7 +81,9 @@ def one_by_one(store, readers: int) -> None:  # type: ignore[no-untyped-def]
             "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before, planned_at)"
             " VALUES (1, :id, 0, 0, 1, 'planned', 1, '', :at, :at, :at)"
         )
-        for row in c.execute(text("SELECT id, status, pauses, high_water, active_since, anchor_at FROM subscriber")).all():
+        for row in c.execute(
+            text("SELECT id, status, pauses, high_water, active_since, anchor_at FROM subscriber")
+        ).all():
             if row.status == "active" and not row.pauses and row.high_water is None and row.anchor_at is None:
                 c.execute(insert, {"id": row.id, "at": 0})
 
@@ -96,7 +98,9 @@ def main(arguments: list[str]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             url = server or f"sqlite:///{folder}/bench.db"
-            done = subprocess.run([sys.executable, __file__, "--one", url, str(size)], check=True, capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, __file__, "--one", url, str(size)], check=True, capture_output=True, text=True
+            )
         r = json.loads(done.stdout)
         print(f"{size:>9,} {r['join']:>8.1f} {r['nothing due']:>15.3f} {r['plan']:>8.2f} {r['plan'] / size * 1e6:>13.1f}"
               f" {r['memory']:>9.0f} {r['one by one']:>14.1f} {r['one by one'] / r['plan']:>7.1f}")  # fmt: skip

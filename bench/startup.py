@@ -41,7 +41,9 @@ def main() -> None:
         subprocess.run([*COMMAND, "init", folder], check=True, capture_output=True)
         lines = (f"reader{n}@example.org,Reader {n}" for n in range(READERS))
         Path(folder, "subscribers.csv").write_text("\n".join(["email,name", *lines]) + "\n")
-        subprocess.run([*COMMAND, "send"], cwd=folder, env=os.environ | {"XDG_STATE_HOME": folder}, check=True, capture_output=True)
+        subprocess.run(
+            [*COMMAND, "send"], cwd=folder, env=os.environ | {"XDG_STATE_HOME": folder}, check=True, capture_output=True
+        )
         print("                                wall ms   CPU ms")
         for name, arguments in (
             ("python -c pass", (sys.executable, "-c", "pass")),

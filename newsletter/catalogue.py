@@ -62,7 +62,9 @@ class Survey:
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]  #: for the owner
-    past: frozenset[str] = field(default_factory=frozenset)  #: ids newly placed: readers beyond them are recorded as past
+    past: frozenset[str] = field(
+        default_factory=frozenset
+    )  #: ids newly placed: readers beyond them are recorded as past
     retracted: frozenset[str] = field(default_factory=frozenset)  #: ids whose unsent rows are withdrawn
 
 
@@ -87,10 +89,14 @@ class _Surveyor:
         posts = {p.id: p for p in self.folder.posts}
         self.notes.extend(str(f) for f in self.folder.faults)
         if not posts and not self.folder.held and any(e.live_since for e in self.known.values()):
-            self.notes.append("posts/ holds no usable post any more; put the files back. Until then nothing is planned.")
+            self.notes.append(
+                "posts/ holds no usable post any more; put the files back. Until then nothing is planned."
+            )
         found = [self._present(p) for p in posts.values()]
         held = sorted(self.folder.held, key=lambda p: p.number, reverse=True)
-        found += [self._conflicting(p) for p in {p.id: p for p in held}.values()]  # of two with one id, the lower number
+        found += [
+            self._conflicting(p) for p in {p.id: p for p in held}.values()
+        ]  # of two with one id, the lower number
         here = {e.ident for e in found}
         gone = [self._gone(e) for e in self.known.values() if e.ident not in here]
         entries = self._renames([*found, *gone])
@@ -121,7 +127,10 @@ class _Surveyor:
         entry, old = self._base(post), self.known.get(post.id)
         if old and old.status == "retracted":
             if post.status is not PostStatus.RETRACTED:
-                entry = replace(entry, reason=f"posts/{entry.file} was retracted, and that is final; to publish it again give it a new id.")
+                entry = replace(
+                    entry,
+                    reason=f"posts/{entry.file} was retracted, and that is final; to publish it again give it a new id.",
+                )
             return replace(entry, standing=Standing.ABSENT)
         if post.status is PostStatus.RETRACTED:
             return replace(entry, status="retracted", standing=Standing.ABSENT)
@@ -132,7 +141,12 @@ class _Surveyor:
     def _live(self, entry: Entry, post: Post) -> Entry:
         old = self.known.get(post.id)
         # Whoever becomes due only by what the owner just wrote waits for a slot that is still to come.
-        fresh = old is None or old.standing is not Standing.LIVE or old.publish_at != post.publish_at or post.late > old.late
+        fresh = (
+            old is None
+            or old.standing is not Standing.LIVE
+            or old.publish_at != post.publish_at
+            or post.late > old.late
+        )
         entry = replace(
             entry, status="live", standing=Standing.LIVE, off_since=None,
             live_since=entry.live_since or self.at,
@@ -174,7 +188,8 @@ class _Surveyor:
             return replace(entry, standing=Standing.ABSENT, reason=why)
         if entry.release_at < self.at - self.rules.max_lateness:
             why = (
-                f"posts/{entry.file} was to go out on {entry.release_at:%-d %B %Y}, which is too long ago, so it is held: "
+                f"posts/{entry.file} was to go out on {entry.release_at:%-d %B %Y}, which is too long ago, so it is"
+                " held: "
                 f"set a new publish_at, or run `newsletter resend {entry.number} --missing`."
             )
             return replace(entry, standing=Standing.ABSENT, reason=why)
@@ -200,13 +215,17 @@ class _Surveyor:
             # Nobody ever got anything: she tidies up, and the samples that came with the project go.
             return replace(entry, status="missing", standing=Standing.ABSENT, reason="", live_since=None)
         if self.rules.on_missing is Missing.SKIP:
-            return replace(entry, status="missing", standing=Standing.ABSENT, reason="", off_since=entry.off_since or self.at)
+            return replace(
+                entry, status="missing", standing=Standing.ABSENT, reason="", off_since=entry.off_since or self.at
+            )
         state = "can't be used" if fault else "is gone"
         why = (
             f"posts/{entry.file} was live and {state}: readers who come to #{entry.number} wait. "
             "Put it right, or keep the file with `status: retracted` to pass it over."
         )
-        return replace(entry, status="missing", standing=Standing.BLOCKS, reason=why, off_since=entry.off_since or self.at)
+        return replace(
+            entry, status="missing", standing=Standing.BLOCKS, reason=why, off_since=entry.off_since or self.at
+        )
 
     @staticmethod
     def _is_about(fault: Fault, entry: Entry) -> bool:
@@ -241,10 +260,13 @@ class _Surveyor:
                     continue
                 if new.number == old.number or new.digest == old.digest:
                     if not old.delivered:
-                        result[old.ident] = replace(old, standing=Standing.ABSENT, live_since=None, off_since=None, reason="")
+                        result[old.ident] = replace(
+                            old, standing=Standing.ABSENT, live_since=None, off_since=None, reason=""
+                        )
                         continue
                     why = (
-                        f"posts/{new.file} looks like a rename of posts/{old.file}; both are held. If it is the same post, "
+                        f"posts/{new.file} looks like a rename of posts/{old.file}; both are held. If it is the same"
+                        " post, "
                         f"write `id: {old.ident}` into its front matter; if it is another one, write `id: {new.ident}`."
                     )
                     held = replace(new, status="suspect", standing=Standing.BLOCKS, live_since=None, reason=why)
@@ -261,6 +283,10 @@ def position_before(start: str | int | date, entries: Iterable[Entry], zone: tzi
     if start == "latest":
         return max((e.number for e in live), default=0) - 1
     if isinstance(start, date):
-        earlier = [e.number for e in live if (w := e.publish_at or e.live_since) is not None and w.astimezone(zone).date() < start]
+        earlier = [
+            e.number
+            for e in live
+            if (w := e.publish_at or e.live_since) is not None and w.astimezone(zone).date() < start
+        ]
         return max(earlier, default=-1)
     return -1

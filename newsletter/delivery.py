@@ -139,7 +139,9 @@ class _Run:
         size = self.provider.window
         for start in range(0, len(batch), size):
             printed = [p for claim in batch[start : start + size] if (p := self._print(claim)) is not None]
-            begun = self.store.ledger.begin([b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE)
+            begun = self.store.ledger.begin(
+                [b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE
+            )
             for attempt, message in printed:
                 if self.stop() or self.held:
                     return
@@ -226,7 +228,8 @@ class _Run:
             self.report.rejected -= len(self.refused)
             self.refused.clear()
             self._hold(HoldKind.REFUSED, "the mail server refused three messages in a row for what they contain; nobody was marked. "
-                       "Look at its words with `newsletter status`, mend the post, then `newsletter resume`.")  # fmt: skip
+                       "Look at its words with `newsletter status`, mend the post, then `newsletter"
+                       " resume`.")  # fmt: skip
         if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * self.claimed):
             self._hold(HoldKind.COMPOSE, f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
                        "the run stopped. `newsletter status` names them; then `newsletter resume`.")  # fmt: skip

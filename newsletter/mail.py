@@ -55,7 +55,9 @@ class Address:
         text = text.strip()
         local, at, domain = text.rpartition("@")
         if not at or not local or not domain:
-            raise SubscriberError(f"{shown(text)} is not an email address: it needs one @ with something on either side")
+            raise SubscriberError(
+                f"{shown(text)} is not an email address: it needs one @ with something on either side"
+            )
         if not local.isascii():
             raise SubscriberError(
                 f"{shown(text)} has letters before the @ that most mail servers refuse; ask for another address"

@@ -47,12 +47,16 @@ class Press:
     def revision(self, ident: str) -> str:
         """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
         if ident not in self._revisions:
-            from newsletter.compose import compile_template  # rendering costs 0.4 s to import: only when something leaves
+            from newsletter.compose import (
+                compile_template,
+            )  # rendering costs 0.4 s to import: only when something leaves
             from newsletter.render import render
 
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
-            template = compile_template(render(self.posts[ident], self.identity, self.templates), self.identity, post_id=ident)
+            template = compile_template(
+                render(self.posts[ident], self.identity, self.templates), self.identity, post_id=ident
+            )
             revision = template.revision  # hashes the whole: once
             self._revisions[ident], self._templates[revision] = revision, template
         return self._revisions[ident]
@@ -68,7 +72,10 @@ class Press:
         data, message_id = self._merge(self._template(revision), claim, date)
         content = hashlib.sha256(data).hexdigest()
         if claim.content and content != claim.content:
-            raise NewsletterError("the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent again.")
+            raise NewsletterError(
+                "the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent"
+                " again."
+            )
         envelope = Envelope(self.identity.sender.address, claim.recipient.address)
         begun = Begun(claim, revision, date, message_id, content)
         return begun, Message(claim.id, message_id, envelope, data)

@@ -161,11 +161,15 @@ def _take_file(path: Path, config: Config, store: Store, secret: bytes, result: 
         if not isinstance(error, EmptyFileError) or store.audience.in_file():
             result.notes.append(f"{error}. The readers stay as they were.")
         elif not any(store.audience.counts().values()):
-            result.notes.append(f"{path.name} has nobody in it yet: write your readers below its first row, one to a row.")
+            result.notes.append(
+                f"{path.name} has nobody in it yet: write your readers below its first row, one to a row."
+            )
         return
     result.notes += bad
     if result.taken.refused:
-        result.notes.append(f"{path.name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`.")
+        result.notes.append(
+            f"{path.name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`."
+        )
 
 
 def follow_file(
@@ -187,7 +191,9 @@ def follow_file(
                 rows, floor=floor(config, store), fingerprint=fingerprint(secret), at=at, meant=meant
             )
     except OSError as error:
-        raise SubscriberError(f"{path.name} can't be read ({error.strerror}); see [subscribers] file in newsletter.toml") from None
+        raise SubscriberError(
+            f"{path.name} can't be read ({error.strerror}); see [subscribers] file in newsletter.toml"
+        ) from None
     notes = [f"{path.name}, {problem}" for problem in bad[:_BAD_ROWS_SHOWN]]
     if len(bad) > _BAD_ROWS_SHOWN:
         notes.append(f"{path.name}: {len(bad) - _BAD_ROWS_SHOWN} more rows can't be taken.")
@@ -201,7 +207,9 @@ def file_changed(path: Path, store: Store | None) -> bool:
     seen = (store.facts.get("subscribers_file") if store else None) or {}
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() != seen.get("digest") and bool(next(rows_in(file, path.name)))
+            return hashlib.file_digest(file, "sha256").hexdigest() != seen.get("digest") and bool(
+                next(rows_in(file, path.name))
+            )
     except (OSError, EmptyFileError):
         return False
     except SubscriberError:
@@ -221,7 +229,8 @@ def floor(config: Config, store: Store) -> int:
 
 
 _RESTORED = (
-    "this database is older than what was last written here: an earlier copy was put in its place, so what went out since is unknown. "
+    "this database is older than what was last written here: an earlier copy was put in its place, so what went out"
+    " since is unknown. "
     "Look at `newsletter status` and `newsletter plan`; `newsletter resume` accepts this copy as the true one."
 )
 

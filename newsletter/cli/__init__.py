@@ -99,7 +99,11 @@ class _Lazy(Suggesting):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--root", type=click.Path(file_okay=False, path_type=Path), help="The project's folder, when it is not this one or above it.")
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The project's folder, when it is not this one or above it.",
+)
 @click.version_option(__version__, prog_name="newsletter")
 @click.pass_context
 def cli(ctx: click.Context, root: Path | None) -> None:
@@ -144,7 +148,8 @@ def answer(arguments: Sequence[str]) -> int:
         if os.environ.get("NEWSLETTER_DEBUG"):
             raise
         _complain(f"this should not have happened, and it is not your mistake: {type(error).__name__}: {error}\n"
-                  "Nothing that was promised is lost. With NEWSLETTER_DEBUG=1 the same command shows the place.")  # fmt: skip
+                  "Nothing that was promised is lost. With NEWSLETTER_DEBUG=1 the same command shows the"
+                  " place.")  # fmt: skip
         return 1
 
 

@@ -20,7 +20,18 @@ from newsletter.store import Store
 from newsletter.store.accounts import Record
 from newsletter.store.forecast import Expected, forecast
 
-_STATES = ("accepted", "planned", "claimed", "submitting", "deferred", "uncertain", "rejected", "quarantined", "withdrawn", "skipped")
+_STATES = (
+    "accepted",
+    "planned",
+    "claimed",
+    "submitting",
+    "deferred",
+    "uncertain",
+    "rejected",
+    "quarantined",
+    "withdrawn",
+    "skipped",
+)
 
 
 @contextmanager
@@ -59,7 +70,13 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
     with looked_at(project, at) as (view, result), Progress("looking ahead") as bar:
         reader = view.audience.find(address) if address else None
         coming = forecast(
-            view, project.config.identity, project.config.rules, at=at, days=days, reader=reader.id if reader else None, progress=bar
+            view,
+            project.config.identity,
+            project.config.rules,
+            at=at,
+            days=days,
+            reader=reader.id if reader else None,
+            progress=bar,
         )
         entries = view.catalogue.entries()
         changes = _changes(known, entries, view) if known else []
@@ -116,10 +133,19 @@ def _changes(known: dict[str, Entry], entries: list[Entry], view: Store) -> list
         ahead = sum(count for position, count in positions.items() if position < e.number)
         if e.standing is Standing.LIVE and (old is None or old.live_since is None):
             past = skipped.get(e.ident, 0)
-            passed = f"; {plural(past, 'reader is', 'readers are')} past it and {'get it late' if e.late else 'will not get it'}" if past else ""
-            lines.append(f"posts/{e.file} is new: {plural(ahead, 'reader comes', 'readers come')} to it in order{passed}.")
+            passed = (
+                f"; {plural(past, 'reader is', 'readers are')} past it and"
+                f" {'get it late' if e.late else 'will not get it'}"
+                if past
+                else ""
+            )
+            lines.append(
+                f"posts/{e.file} is new: {plural(ahead, 'reader comes', 'readers come')} to it in order{passed}."
+            )
         elif old is not None and old.number != e.number:
-            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: it is the same post, nobody gets it twice.")
+            lines.append(
+                f"posts/{e.file} was #{old.number} and is #{e.number}: it is the same post, nobody gets it twice."
+            )
         elif old is not None and old.digest != e.digest and old.delivered:
             lines.append(f"posts/{e.file} was edited: {_reach(e, ahead)}.")
     return lines
@@ -210,7 +236,11 @@ def doubt(r: Record) -> str:
     match r.state:
         case "uncertain":
             again = " twice" if r.resent else ""
-            fate = "it is not sent again by itself" if r.resent or r.reason == "held" else "it is sent once more if nothing tells otherwise"
+            fate = (
+                "it is not sent again by itself"
+                if r.resent or r.reason == "held"
+                else "it is sent once more if nothing tells otherwise"
+            )
             return (f"#{r.post} to {r.address} was handed over{again} and never answered; {fate}. If you know better: "
                     f"`newsletter settle {r.address} {r.post} accepted` or `resend`.")  # fmt: skip
         case "quarantined":
@@ -245,7 +275,14 @@ def report(ctx: click.Context, as_json: bool) -> None:
     used = [s for s in _STATES if any(p["deliveries"].get(s) for p in posts)]
     table(
         ("Post", "on record", *used),
-        [(f"#{p['number']} {p['title']}"[:50], sum(p["deliveries"].values()), *(p["deliveries"].get(s, 0) for s in used)) for p in posts],
+        [
+            (
+                f"#{p['number']} {p['title']}"[:50],
+                sum(p["deliveries"].values()),
+                *(p["deliveries"].get(s, 0) for s in used),
+            )
+            for p in posts
+        ],
         right=frozenset(range(1, len(used) + 2)),
     )
     for r in doubts:
@@ -351,7 +388,9 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
     for r in records:
         tries = [a for a in store.accounts.attempts(r.id) if r.attempts > 1 or a.outcome != "accepted"]
         lines = [f"#{r.post} {r.title}: {r.state}{f' ({_remark(r)})' if _remark(r) else ''}"]
-        lines += [f"    attempt {a.n}, {a.at.astimezone(zone):%Y-%m-%d %H:%M}: {a.outcome} {a.reply}".rstrip() for a in tries]
+        lines += [
+            f"    attempt {a.n}, {a.at.astimezone(zone):%Y-%m-%d %H:%M}: {a.outcome} {a.reply}".rstrip() for a in tries
+        ]
         events.append((r.at, "\n".join(lines)))
     for at, line in sorted(events, key=itemgetter(0)):
         data(f"  {at.astimezone(zone):%Y-%m-%d %H:%M}  {line}")
@@ -366,15 +405,22 @@ def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
 
     sent = [r for r in records if r.revision and r.recipient and r.date]
     if not sent:
-        raise NotFound(f"#{number} has not been handed over to this reader; `newsletter preview {number} --as ADDRESS` shows what it will be.")
+        raise NotFound(
+            f"#{number} has not been handed over to this reader; `newsletter preview {number} --as ADDRESS` shows"
+            " what it will be."
+        )
     r = sent[-1]
     assert r.recipient is not None and r.date is not None and r.revision is not None
     name, address = r.recipient
     press = Press.of([], project.config.identity, project.config.templates, project.secret, project.store.ledger)
     recipient = Mailbox(name, Address(*address.rsplit("@", 1)))
-    content = press.reprint(r.revision, ident=r.ident, epoch=r.epoch, copy=r.copy, token=r.token, recipient=recipient, date=r.date)
+    content = press.reprint(
+        r.revision, ident=r.ident, epoch=r.epoch, copy=r.copy, token=r.token, recipient=recipient, date=r.date
+    )
     if hashlib.sha256(content).hexdigest() != r.content:
-        raise NewsletterError("the rebuilt bytes differ from what was submitted: was secret.key, url or the From address changed since?")
+        raise NewsletterError(
+            "the rebuilt bytes differ from what was submitted: was secret.key, url or the From address changed since?"
+        )
     return content
 
 

@@ -63,7 +63,7 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
-    """"1 reader", "2 readers"."""
+    """ "1 reader", "2 readers"."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 

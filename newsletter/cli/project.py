@@ -79,7 +79,9 @@ class Project:
         except FileNotFoundError:
             return _new_secret(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup.") from None
+            raise ConfigError(
+                f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup."
+            ) from None
 
     @property
     def secret_path(self) -> Path:
@@ -145,7 +147,9 @@ def _new_secret(path: Path) -> bytes:
     except FileExistsError:  # another process was first
         return path.read_text().strip().encode()
     except OSError as error:
-        raise ConfigError(f"{path} can't be written ({error.strerror}): the key that signs unsubscribe links needs a place.") from None
+        raise ConfigError(
+            f"{path} can't be written ({error.strerror}): the key that signs unsubscribe links needs a place."
+        ) from None
     return word.encode()
 
 

@@ -18,8 +18,12 @@ from newsletter.store.facts import HoldKind
 @click.command()
 @click.argument("number", type=int)
 @click.option("--missing", "which", flag_value="missing", help="To those whose sequence went by without it.")
-@click.option("--failed", "which", flag_value="failed", help="To those for whom it was rejected or could not be composed.")
-@click.option("--revised", "which", flag_value="revised", help="To everybody who got it with another text than today's.")
+@click.option(
+    "--failed", "which", flag_value="failed", help="To those for whom it was rejected or could not be composed."
+)
+@click.option(
+    "--revised", "which", flag_value="revised", help="To everybody who got it with another text than today's."
+)
 @yes_option
 @json_option
 @click.pass_context
@@ -43,9 +47,17 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
         result = Tick(at)
         folder = take_in(config, store, project.secret, result)
         post = project.post(number)
-        revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).revision(post.id)
+        revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).revision(
+            post.id
+        )
         copies = partial(
-            store.ledger.copies, number, which, revision, gap=config.rules.min_gap, at=at, news=config.rules.mode is Mode.BROADCAST
+            store.ledger.copies,
+            number,
+            which,
+            revision,
+            gap=config.rules.min_gap,
+            at=at,
+            news=config.rules.mode is Mode.BROADCAST,
         )
         count = copies(dry_run=True)
         if count and ask(f"Send #{number} {post.title} again to {plural(count, 'reader')}?", yes=yes):
@@ -83,9 +95,15 @@ def settle(ctx: click.Context, address: str, number: int, verdict: str) -> None:
     reader = store.audience.find(address)
     open_ = [r for r in store.accounts.history(reader) if r.post == number and r.state in ("uncertain", "quarantined")]
     if not open_:
-        raise NotFound(f"there is no doubt about #{number} to {reader.address}; `newsletter history {reader.address}` shows what is on record.")
+        raise NotFound(
+            f"there is no doubt about #{number} to {reader.address}; `newsletter history {reader.address}` shows what"
+            " is on record."
+        )
     store.ledger.settle(open_[-1].id, accepted=verdict == "accepted", at=now(), gap=project.config.rules.min_gap)
-    data(f"#{number} to {reader.address} is settled: {'accepted' if verdict == 'accepted' else 'it leaves again with the next run'}.")
+    data(
+        f"#{number} to {reader.address} is settled:"
+        f" {'accepted' if verdict == 'accepted' else 'it leaves again with the next run'}."
+    )
 
 
 @click.command()
@@ -108,7 +126,10 @@ def backup(ctx: click.Context, file: Path) -> None:
         raise NotFound("there is no database yet, so there is nothing to back up.")
     with Progress("copying") as bar:
         copy(store, file, progress=bar)
-    data(f"{file} holds {plural(sum(store.accounts.counts().values()), 'delivery', 'deliveries')}. Keep {project.secret_path.name} with it.")
+    data(
+        f"{file} holds {plural(sum(store.accounts.counts().values()), 'delivery', 'deliveries')}. Keep"
+        f" {project.secret_path.name} with it."
+    )
 
 
 @click.command()
@@ -133,7 +154,12 @@ def restore(ctx: click.Context, file: Path, yes: bool) -> int:
         raise ConfigError("this newsletter lives in PostgreSQL: put a copy back with pg_restore.")
     with run_lock(project.config):
         count = examine(file)
-        warn([f"{file} holds {plural(count, 'delivery', 'deliveries')}; what was sent after it was made will not be known."])
+        warn(
+            [
+                f"{file} holds {plural(count, 'delivery', 'deliveries')}; what was sent after it was made will not be"
+                " known."
+            ]
+        )
         if not ask("Put it in the database's place?", yes=yes):
             say("Nothing was changed.")
             return 1
@@ -144,7 +170,10 @@ def restore(ctx: click.Context, file: Path, yes: bool) -> int:
             "Look at `newsletter plan`; `newsletter resume` goes on.",
             at=now(),
         )
-    data(f"Restored. {f'The database as it was is {kept.name}. ' if kept else ''}Nothing leaves until `newsletter resume`.")
+    data(
+        f"Restored. {f'The database as it was is {kept.name}. ' if kept else ''}Nothing leaves until `newsletter"
+        " resume`."
+    )
     return 0
 
 

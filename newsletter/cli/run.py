@@ -97,17 +97,30 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
     """A tick in words."""
     titles = {e.number: e.title for e in store.catalogue.entries()}
     t, r = result.taken, result.report
-    lines = [f"{project.config.subscribers_file.name}: {words}." for words in [_changes(t)] if words and project.config.subscribers_file]
+    lines = [
+        f"{project.config.subscribers_file.name}: {words}."
+        for words in [_changes(t)]
+        if words and project.config.subscribers_file
+    ]
     lines += [f"#{n} {titles.get(n, '')}: {'would leave' if dry else 'due'} for {plural(c, 'reader')}."
               for n, c in sorted(result.planned.planned.items())]  # fmt: skip
     if result.planned.skipped:
-        lines.append(f"{plural(sum(result.planned.skipped.values()), 'reader')} passed over: not the audience of that post.")
+        lines.append(
+            f"{plural(sum(result.planned.skipped.values()), 'reader')} passed over: not the audience of that post."
+        )
     if r.submitted:
-        parts = [(r.accepted, "accepted"), (r.deferred, "to be tried again"), (r.rejected, "rejected"), (r.uncertain, "uncertain")]
+        parts = [
+            (r.accepted, "accepted"),
+            (r.deferred, "to be tried again"),
+            (r.rejected, "rejected"),
+            (r.uncertain, "uncertain"),
+        ]
         outcome = ", ".join(f"{n:,} {word}" for n, word in parts if n)
         lines.append(f"{plural(r.submitted, 'message')} to {project.config.provider}: {outcome}.")
     if result.suppressed:
-        lines.append(f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there.")
+        lines.append(
+            f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there."
+        )
     if not lines and not result.stopped:
         lines.append("Nothing is due now; `newsletter plan` shows what comes.")
     return lines
@@ -131,7 +144,9 @@ def news(store: Store, notes: list[str]) -> list[str]:
 
 
 @click.command("go-live")
-@click.option("--start-over", is_flag=True, help="Readers begin anew: what went to the rehearsal folder does not count.")
+@click.option(
+    "--start-over", is_flag=True, help="Readers begin anew: what went to the rehearsal folder does not count."
+)
 @yes_option
 @click.pass_context
 def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
@@ -168,12 +183,18 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
     rehearsed = store.accounts.sent_by(REHEARSAL)
     data(f"{plural(active, 'reader')} will get mail through {_described(project)}, from {config.identity.sender}.")
     if rehearsed and not start_over:
-        data(f"{plural(rehearsed, 'message')} went to the rehearsal folder; the readers go on after them. To begin anew: --start-over.")
+        data(
+            f"{plural(rehearsed, 'message')} went to the rehearsal folder; the readers go on after them. To begin"
+            " anew: --start-over."
+        )
     if config.identity.url:
         data("Unsubscribe links point to " + config.identity.url + "/u/…, and nothing here answers them yet: whoever clicks finds a dead "
              "page until a web side runs there. Mail to " + str(config.identity.unsubscribe_address) + " works.")  # fmt: skip
     else:
-        data(f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter subscribers unsubscribe`.")
+        data(
+            f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter"
+            " subscribers unsubscribe`."
+        )
     if since is not None and not start_over:
         return _first_date(project)
     if not ask("Go live?", yes=yes):
@@ -198,7 +219,10 @@ def _first_date(project: Project) -> int:
     coming = forecast(project.store, config.identity, config.rules, at=now(), days=60)
     if coming:
         first = coming[0]
-        data(f"First mail: #{first.post} to {plural(first.count, 'reader')}, {moment(first.at, config.identity.timezone)} ({config.identity.timezone.key}).")
+        data(
+            f"First mail: #{first.post} to {plural(first.count, 'reader')},"
+            f" {moment(first.at, config.identity.timezone)} ({config.identity.timezone.key})."
+        )
         data("`newsletter cron` prints the line that makes it so.")
     else:
         data("Nothing is due in the next 60 days: `newsletter plan` says why.")
@@ -216,7 +240,11 @@ def pause(ctx: click.Context) -> int:
     """
     project = open_project(ctx)
     since = now()
-    project.store.facts.hold(HoldKind.OWNER, f"paused by you on {moment(since, project.config.identity.timezone)}; `newsletter resume` goes on.", at=since)
+    project.store.facts.hold(
+        HoldKind.OWNER,
+        f"paused by you on {moment(since, project.config.identity.timezone)}; `newsletter resume` goes on.",
+        at=since,
+    )
     data("Paused: nothing leaves until `newsletter resume`.")
     return 0
 

@@ -62,7 +62,9 @@ class Store:
         store = cls(make_engine(url), state_folder=state_folder)
         path = sqlite_path(store.engine)
         if path and not path.exists() and not create:
-            raise StoreError(f"there is no database yet ({path.name}); `newsletter send` or `newsletter go-live` makes it.")
+            raise StoreError(
+                f"there is no database yet ({path.name}); `newsletter send` or `newsletter go-live` makes it."
+            )
         if path and path.is_dir():
             raise StoreError(f"{path} is a folder, not a database; check [store] url in newsletter.toml.")
         if path and not path.exists():
@@ -137,7 +139,7 @@ class Store:
         with closing(self.engine.raw_connection()) as connection:  # neither may stand in a transaction
             try:
                 connection.cursor().execute("VACUUM")
-                (busy, *_), = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                ((busy, *_),) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.OperationalError as error:
                 raise StoreBusy(_TRACES.format(file=self.label, why=error)) from error
             if busy:
@@ -196,7 +198,9 @@ class Store:
 
         with plain_errors(self.label), self.engine.begin() as connection:
             upgrade(connection)
-            connection.execute(_FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}])
+            connection.execute(
+                _FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}]
+            )
 
     # The marker against restored copies
 
@@ -245,6 +249,8 @@ _TRACES = (
     "the deletion is done, but traces of it may stay in {file} ({why}); close other programs that use this newsletter, "
     "then run the same command once more."
 )
-_RAISE = text("UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value")
+_RAISE = text(
+    "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value"
+)
 _GENERATION = text("SELECT value FROM meta WHERE key = 'generation'")
 _FIRST_FACTS = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

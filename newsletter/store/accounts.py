@@ -79,9 +79,13 @@ class Accounts:
     def attempts(self, delivery: int) -> list[AttemptRecord]:
         """Every attempt of one delivery."""
         with self._store.read() as c:
-            sql = text("SELECT n, at, provider, outcome, code, status, diagnostic FROM attempt WHERE delivery_id = :id ORDER BY n")
+            sql = text(
+                "SELECT n, at, provider, outcome, code, status, diagnostic FROM attempt WHERE delivery_id = :id ORDER"
+                " BY n"
+            )
             return [
-                AttemptRecord(r.n, instant(r.at), r.provider, r.outcome, _reply(r)) for r in c.execute(sql, {"id": delivery})
+                AttemptRecord(r.n, instant(r.at), r.provider, r.outcome, _reply(r))
+                for r in c.execute(sql, {"id": delivery})
             ]
 
     def doubtful(self) -> list[Record]:
@@ -106,9 +110,15 @@ class Accounts:
     def by_post(self) -> list[dict[str, Any]]:
         """For each post, its number, title, standing and deliveries by state."""
         with self._store.read() as c:
-            posts = c.execute(text("SELECT id, number, ident, title, status, standing, reason FROM post ORDER BY number")).mappings().all()
+            posts = (
+                c.execute(text("SELECT id, number, ident, title, status, standing, reason FROM post ORDER BY number"))
+                .mappings()
+                .all()
+            )
             counts: dict[int, dict[str, int]] = {}
-            for key, state, count in c.execute(text("SELECT post_id, state, COUNT(*) FROM delivery GROUP BY post_id, state")):
+            for key, state, count in c.execute(
+                text("SELECT post_id, state, COUNT(*) FROM delivery GROUP BY post_id, state")
+            ):
                 counts.setdefault(key, {})[state] = count
         return [{**p, "deliveries": counts.get(p["id"], {})} for p in posts]
 
@@ -127,7 +137,11 @@ class Accounts:
         with self._store.read() as c:
             found = [sentence.format(**row._mapping) for sql, sentence in _CHECKS for row in c.execute(text(sql))]
             if c.dialect.name == "sqlite":
-                found += [f"the database file is damaged: {r[0]}" for r in c.exec_driver_sql("PRAGMA quick_check(20)") if r[0] != "ok"]
+                found += [
+                    f"the database file is damaged: {r[0]}"
+                    for r in c.exec_driver_sql("PRAGMA quick_check(20)")
+                    if r[0] != "ok"
+                ]
         return found
 
     def _records(self, where: str, values: dict[str, Any]) -> Iterator[Record]:
@@ -176,8 +190,10 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (f"SELECT * FROM ({_ACCEPTED}) t WHERE before >= number", "{address} got #{number} after #{before}: out of order."),
     (
-        "SELECT s.address, p.number, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
-        " WHERE d.state = 'accepted' AND d.copy = 0 GROUP BY s.address, p.number, d.post_id, d.epoch HAVING COUNT(*) > 1",
+        "SELECT s.address, p.number, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN"
+        " post p ON p.id = d.post_id"
+        " WHERE d.state = 'accepted' AND d.copy = 0 GROUP BY s.address, p.number, d.post_id, d.epoch HAVING COUNT(*)"
+        " > 1",
         "{address} got #{number} {n} times.",
     ),
     (
@@ -199,21 +215,24 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         "{address}, #{number} ({state}): {attempts} attempts were begun, {n} are accounted for.",
     ),
     (
-        "SELECT s.address, p.number FROM subscriber s JOIN post p ON p.id = s.high_water WHERE NOT EXISTS (SELECT 1 FROM delivery d"
+        "SELECT s.address, p.number FROM subscriber s JOIN post p ON p.id = s.high_water WHERE NOT EXISTS (SELECT 1"
+        " FROM delivery d"
         " WHERE d.subscriber_id = s.id AND d.post_id = s.high_water AND d.state = 'accepted')",
         "{address} stands at #{number}, but nothing says that it was accepted.",
     ),
     (
         "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
         " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0 AND (s.high_water IS NULL OR d.number > COALESCE("
-        "  (SELECT h.number FROM delivery h WHERE h.subscriber_id = s.id AND h.post_id = s.high_water AND h.epoch = s.epoch"
+        "  (SELECT h.number FROM delivery h WHERE h.subscriber_id = s.id AND h.post_id = s.high_water AND h.epoch ="
+        " s.epoch"
         "   AND h.state = 'accepted' AND h.copy = 0), s.floor))",
         "{address} got #{number}, but their position is before it.",
     ),
     (
         "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
         " JOIN consent c ON c.subscriber_id = s.id AND c.status IN ('unsubscribed', 'suppressed') AND c.at < d.begun_at"
-        " WHERE d.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM consent b WHERE b.subscriber_id = s.id AND b.id > c.id"
+        " WHERE d.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM consent b WHERE b.subscriber_id = s.id AND b.id >"
+        " c.id"
         "  AND b.status = 'active' AND b.at <= d.begun_at)",
         "{address} got #{number} after having left.",
     ),

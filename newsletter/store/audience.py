@@ -87,7 +87,14 @@ class Audience:
     # Many at once
 
     def take_file(
-        self, rows: Iterable[Row | BadRow], *, floor: int, fingerprint: Fingerprint, at: datetime, meant: bool = False, dry_run: bool = False
+        self,
+        rows: Iterable[Row | BadRow],
+        *,
+        floor: int,
+        fingerprint: Fingerprint,
+        at: datetime,
+        meant: bool = False,
+        dry_run: bool = False,
     ) -> Taken:
         """Make the audience follow the owner's file: new rows join, rows that left are paused, others updated.
 
@@ -105,7 +112,14 @@ class Audience:
         return taken
 
     def import_rows(
-        self, rows: Iterable[Row], *, confirmed: bool, floor: int, fingerprint: Fingerprint, at: datetime, dry_run: bool = False
+        self,
+        rows: Iterable[Row],
+        *,
+        confirmed: bool,
+        floor: int,
+        fingerprint: Fingerprint,
+        at: datetime,
+        dry_run: bool = False,
     ) -> Taken:
         """Add the rows of a file that is imported once; nobody leaves by it. *dry_run* only counts."""
         try:
@@ -131,7 +145,12 @@ class Audience:
     def start_over(self, *, at: datetime) -> None:
         """Every reader begins anew from the next slot on: a new epoch. What was delivered stays on record."""
         with self._store.write() as c:
-            c.execute(text("UPDATE delivery SET state = 'withdrawn', reason = 'started over', open = NULL, reopen = 0 WHERE open = 1"))
+            c.execute(
+                text(
+                    "UPDATE delivery SET state = 'withdrawn', reason = 'started over', open = NULL, reopen = 0 WHERE"
+                    " open = 1"
+                )
+            )
             c.execute(_START_OVER, {"at": micros(at)})
 
     # One at a time
@@ -151,7 +170,9 @@ class Audience:
             if known is not None and known.status != Status.PENDING:
                 raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[Status(known.status)]}.")
             if c.scalar(_SUPPRESSED, {"hash": fingerprint(row.address.key)}):
-                raise SubscriberError(f"{row.address} was suppressed or erased and stays out; only their own new request changes that.")
+                raise SubscriberError(
+                    f"{row.address} was suppressed or erased and stays out; only their own new request changes that."
+                )
             _stage(c, [row], floor, fingerprint)
             _join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
@@ -192,7 +213,10 @@ class Audience:
             if other is not None and other.id != row.id:
                 if other.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
                     raise SubscriberError(f"{new} {_WHY_NOT_ADDED[Status(other.status)]}; nothing was changed.")
-                if c.scalar(text("SELECT 1 FROM delivery WHERE subscriber_id = :id AND state = 'accepted' LIMIT 1"), {"id": other.id}):
+                if c.scalar(
+                    text("SELECT 1 FROM delivery WHERE subscriber_id = :id AND state = 'accepted' LIMIT 1"),
+                    {"id": other.id},
+                ):
                     raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
                 _delete(c, other.id, at)
             if c.scalar(_SUPPRESSED, {"hash": fingerprint(new.key)}):
@@ -227,7 +251,9 @@ class Audience:
         """Every subscriber, oldest first, streamed."""
         with self._store.read() as c:
             question = text(_READERS.format(where=_WITH_STATUS[status is not None]))
-            rows = c.execute(question, {"status": status.value if status else ""}, execution_options={"stream_results": True})
+            rows = c.execute(
+                question, {"status": status.value if status else ""}, execution_options={"stream_results": True}
+            )
             for row in rows:
                 yield _reader(row)
 
@@ -339,7 +365,9 @@ def _reader(row: DbRow[Any]) -> Reader:
 
 
 def _log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
-    c.execute(_LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail})
+    c.execute(
+        _LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail}
+    )
 
 
 def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at: datetime) -> None:
@@ -349,7 +377,9 @@ def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at:
 
 
 def _last_cause(c: Connection, subscriber: int) -> Cause | None:
-    last = c.scalar(text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber})
+    last = c.scalar(
+        text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber}
+    )
     return Cause(last) if last else None
 
 
@@ -357,13 +387,16 @@ def _delete(c: Connection, subscriber: int, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
     c.execute(_JOURNAL_ERASED, values)
-    c.execute(text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values)
+    c.execute(
+        text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
+    )
     for table, column in (("delivery", "subscriber_id"), ("consent", "subscriber_id"), ("subscriber", "id")):
         c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)  # noqa: S608 (our own names)
 
 
 _START_OVER = text(
-    "UPDATE subscriber SET epoch = epoch + 1, high_water = NULL, anchor_at = NULL, handed_over_at = NULL, not_before = :at,"
+    "UPDATE subscriber SET epoch = epoch + 1, high_water = NULL, anchor_at = NULL, handed_over_at = NULL, not_before"
+    " = :at,"
     " active_since = CASE WHEN active_since IS NULL THEN NULL ELSE :at END"
 )
 _READERS = (
@@ -374,7 +407,8 @@ _READERS = (
 _WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
 _BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
 _ALIKE = text(
-    "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) - length(:domain) + 1) = :domain"
+    "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) -"
+    " length(:domain) + 1) = :domain"
     " OR (SELECT COUNT(*) FROM subscriber) <= :few LIMIT :most"
 )
 _WHY_NOT_ADDED = {
@@ -383,19 +417,25 @@ _WHY_NOT_ADDED = {
     Status.SUPPRESSED: "is suppressed: mail to it failed for good, or was called spam",
 }
 _SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
-_KEEP_HASH = text("INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING")
+_KEEP_HASH = text(
+    "INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING"
+)
 _SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
 _LIFT_PAUSE = text(
-    "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id AND (pauses & :pause) <> 0"
+    "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id"
+    " AND (pauses & :pause) <> 0"
 )
 _SET_STATUS = text(
-    "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since END WHERE id = :id"
+    "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
+    " END WHERE id = :id"
 )
 _CORRECT = text(
     "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
     " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
 )
-_LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
+_LOG = text(
+    "INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)"
+)
 # Driven by the few deliveries that wait to come back: what they wait for may be over.
 _DEAD = text(
     "SELECT DISTINCT s.id, s.key FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
@@ -403,20 +443,24 @@ _DEAD = text(
     "  OR (d.state = 'rejected' AND d.reason = 'dead' AND (s.pauses & :pause) <> 0))"
 )
 _INCOMING = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT PRIMARY KEY, hash TEXT, name TEXT,"
+    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT"
+    " PRIMARY KEY, hash TEXT, name TEXT,"
     " zone TEXT, tags TEXT, confirmed BIGINT, floor INTEGER)"
 )
 _STAGE = text(
     "INSERT INTO incoming (row, good, token, address, key, hash, name, zone, tags, confirmed, floor)"
     " VALUES (:row, :good, :token, :address, :key, :hash, :name, :zone, :tags, :confirmed, :floor)"
     # The good one of two rows for one person counts, wherever the bad one stands.
-    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone = excluded.zone,"
-    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND excluded.good = 1"
+    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone"
+    " = excluded.zone,"
+    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND"
+    " excluded.good = 1"
 )
 _GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
 _DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {_GONE}")
 _ADD_ZONES = text(
-    "INSERT INTO zone (name, slot, cutoff, day_end, opens) SELECT DISTINCT zone, 0, 0, 0, 0 FROM incoming WHERE zone <> ''"
+    "INSERT INTO zone (name, slot, cutoff, day_end, opens) SELECT DISTINCT zone, 0, 0, 0, 0 FROM incoming WHERE zone"
+    " <> ''"
     " ON CONFLICT (name) DO NOTHING"
 )
 _RETURN = text(
@@ -432,14 +476,17 @@ _UPDATE = text(
     f"UPDATE subscriber AS s SET name = CASE WHEN {_NEW_NAME} THEN n.name ELSE s.name END,"
     # Of another zone only the slots to come count.
     f" not_before = CASE WHEN {_NEW_ZONE} AND COALESCE(s.not_before, 0) < :at THEN :at ELSE s.not_before END,"
-    f" zone_id = CASE WHEN {_NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {_NEW_TAGS} THEN n.tags ELSE s.tags END"
-    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> '') AS n"
+    f" zone_id = CASE WHEN {_NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {_NEW_TAGS} THEN n.tags"
+    " ELSE s.tags END"
+    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name"
+    " = i.zone AND i.zone <> '') AS n"
     f" WHERE s.key = n.key AND (({_NEW_NAME}) OR ({_NEW_ZONE}) OR ({_NEW_TAGS}))"
 )
 _MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
 _PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
 _LOG_CONFIRMED = text(
-    f"INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE {_PENDING}"
+    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE"
+    f" {_PENDING}"
 )
 _CONFIRM = text(
     "UPDATE subscriber SET status = 'active', active_since = :at, not_before = :at,"
@@ -447,15 +494,19 @@ _CONFIRM = text(
     f" WHERE {_PENDING}"
 )
 _KEPT_OUT = text(
-    "SELECT (SELECT COUNT(*) FROM incoming i JOIN subscriber s ON s.key = i.key WHERE s.status IN ('unsubscribed', 'suppressed'))"
-    " + (SELECT COUNT(*) FROM incoming i JOIN suppression x ON x.hash = i.hash WHERE i.key NOT IN (SELECT key FROM subscriber))"
+    "SELECT (SELECT COUNT(*) FROM incoming i JOIN subscriber s ON s.key = i.key WHERE s.status IN ('unsubscribed',"
+    " 'suppressed'))"
+    " + (SELECT COUNT(*) FROM incoming i JOIN suppression x ON x.hash = i.hash WHERE i.key NOT IN (SELECT key FROM"
+    " subscriber))"
 )
 # not_before: people the owner brings along wait for their next slot, never `first = "at once"`.
 _ADD = text(
-    "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at, active_since,"
+    "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at,"
+    " active_since,"
     " not_before, floor)"
     " SELECT i.token, i.address, i.key, i.name, COALESCE(z.id, :home), i.tags, :status, :in_file, :at,"
-    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END, :at, i.floor"
+    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END,"
+    " :at, i.floor"
     " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
     " WHERE NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.key = i.key)"
     " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.hash = i.hash)"

@@ -88,7 +88,9 @@ def _save(connection: Connection, entries: Iterable[Entry]) -> None:
             connection.execute(update(post).where(post.c.id == key).values(values))
         connection.execute(delete(audience).where(audience.c.post_id == key))
         if entry.tags:
-            connection.execute(insert(audience), [{"post_id": key, "pattern": _pattern(tag)} for tag in sorted(entry.tags)])
+            connection.execute(
+                insert(audience), [{"post_id": key, "pattern": _pattern(tag)} for tag in sorted(entry.tags)]
+            )
 
 
 def joined(tags: Iterable[str]) -> str:
@@ -113,9 +115,7 @@ def _record_past(connection: Connection, key: int | None, at: datetime) -> None:
         connection.execute(_PROMISE, {"post": key, "at": micros(at), "kind": "skipped", "count": inserted})
 
 
-_DELIVERED = (
-    "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
-)
+_DELIVERED = "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
 _BEGAN_WITH = text(
     "SELECT p.ident, t.revision FROM template t JOIN post p ON p.id = t.post_id WHERE p.frozen_at IS NOT NULL"
     " AND t.created_at >= p.frozen_at ORDER BY t.created_at DESC"  # the first one is read last
@@ -127,7 +127,8 @@ _WITHDRAW = text(
 ).bindparams(bindparam("posts", expanding=True))
 _PAST = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
-    " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id = :post"
+    " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id"
+    " = :post"
     " WHERE p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )

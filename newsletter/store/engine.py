@@ -86,8 +86,16 @@ def _plain(text: str, where: str) -> StoreError:
 
 
 _SENTENCES = (
-    ("locked", StoreBusy, "another program keeps the database locked; close it or try again in a minute. Nothing was changed."),
-    ("readonly", StoreError, "the database can't be written; check who owns the file and its folder, and their permissions."),
+    (
+        "locked",
+        StoreBusy,
+        "another program keeps the database locked; close it or try again in a minute. Nothing was changed.",
+    ),
+    (
+        "readonly",
+        StoreError,
+        "the database can't be written; check who owns the file and its folder, and their permissions.",
+    ),
     ("read-only", StoreError, "the database can't be written; it is open for reading only."),
     ("unable to open", StoreError, "the database can't be opened; check that its folder exists and may be written."),
     ("disk is full", StoreError, "the disk is full; make room and run it again. Nothing is lost."),

@@ -134,7 +134,9 @@ def _instant(value: int | None) -> datetime | None:
     return None if value is None else instant(value)
 
 
-_PUT = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+_PUT = text(
+    "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 # What was handed over during the pause, or after it began, must not come to lie in the future.
 _SHIFT = text(
     "UPDATE subscriber SET anchor_at = CASE WHEN anchor_at + :by > :at THEN :at ELSE anchor_at + :by END"

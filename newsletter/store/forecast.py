@@ -175,16 +175,20 @@ _APART = "(d.reopen = 1 OR d.state IN ('uncertain', 'quarantined', 'rejected'))"
 _FOLDED = (
     f"SELECT MIN(s.id) AS id, COUNT(*) AS n, COALESCE(x.subscriber_id, 0) AS apart,"
     f" {_FIELDS.format(**{k: _UP.format(column=v) for k, v in _PLAIN.items()})}{_FROM}"
-    f" LEFT JOIN (SELECT DISTINCT d.subscriber_id FROM delivery d WHERE {_APART}) x ON x.subscriber_id = s.id WHERE {_ACTIVE}"
+    f" LEFT JOIN (SELECT DISTINCT d.subscriber_id FROM delivery d WHERE {_APART}) x ON x.subscriber_id = s.id WHERE"
+    f" {_ACTIVE}"
 )
 _FOLDED_END = " GROUP BY 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19"
 _READER = text(
-    "INSERT INTO subscriber (id, token, address, key, zone_id, tags, status, created_at, active_since, not_before, epoch, high_water,"
-    " floor, anchor_at, handed_over_at) VALUES (:id, :id, '', :id, :zone_id, :tags, :status, 0, :active_since, :not_before, :epoch,"
+    "INSERT INTO subscriber (id, token, address, key, zone_id, tags, status, created_at, active_since, not_before,"
+    " epoch, high_water,"
+    " floor, anchor_at, handed_over_at) VALUES (:id, :id, '', :id, :zone_id, :tags, :status, 0, :active_since,"
+    " :not_before, :epoch,"
     " :high_water, :floor, :anchor_at, :handed_over_at)"
 )
 _UNDER_WAY = text(
-    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before, planned_at)"
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before,"
+    " planned_at)"
     " VALUES (:open_post, :id, :epoch, :open_copy, :open_number, :open_late, 'planned', 1, :open_slot, :open_from, 0)"
 )
 _ROWS = (
@@ -196,7 +200,8 @@ _SETTLED = (
     f"{_ROWS} AND ({_APART} OR p.number > COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor))"
 )
 _DELIVERY = text(
-    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, reopen, reason, slot, not_before, planned_at)"
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, reopen, reason, slot,"
+    " not_before, planned_at)"
     " VALUES (:post_id, :subscriber_id, :epoch, :copy, :number, :late, :state, :reopen, :reason, 0, 0, 0)"
 )
 _ZONES = text("SELECT DISTINCT z.id, z.name FROM zone z JOIN subscriber s ON s.zone_id = z.id")

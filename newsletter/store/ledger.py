@@ -194,7 +194,10 @@ class Ledger:
     def in_doubt(self, *, at: datetime) -> list[Doubt]:
         """Every open doubt whose waiting time is over."""
         with self._store.read() as c:
-            return [Doubt(r.id, r.message_id, r.provider or "", bool(r.resent)) for r in c.execute(_IN_DOUBT, {"at": micros(at)})]
+            return [
+                Doubt(r.id, r.message_id, r.provider or "", bool(r.resent))
+                for r in c.execute(_IN_DOUBT, {"at": micros(at)})
+            ]
 
     def settle_doubt(self, delivery: int, *, arrived: bool | None, at: datetime, resend: bool) -> None:
         """Close one doubt: it *arrived*, it did not, or (None) nobody can say: then *resend* once or hold."""
@@ -218,17 +221,31 @@ class Ledger:
             if row is None:
                 raise NotFound("there is nothing to settle: that delivery is neither uncertain nor quarantined.")
             if not accepted and row.other:
-                raise StoreError("another post is under way to this reader; try again when it has left (`newsletter history`).")
+                raise StoreError(
+                    "another post is under way to this reader; try again when it has left (`newsletter history`)."
+                )
             if accepted:
-                c.execute(text("UPDATE delivery SET state = 'uncertain' WHERE id = :id AND attempts > 0"), {"id": delivery})
+                c.execute(
+                    text("UPDATE delivery SET state = 'uncertain' WHERE id = :id AND attempts > 0"), {"id": delivery}
+                )
                 if not row.attempts:
-                    raise NotFound("it was never handed over, so it can't have been accepted; `settle … resend` tries it again.")
+                    raise NotFound(
+                        "it was never handed over, so it can't have been accepted; `settle … resend` tries it again."
+                    )
                 _accept_uncertain(c, delivery, at=None, why="settled by the owner")
             else:
                 c.execute(_SEND_AGAIN, {"id": delivery, "at": micros(at), "gap": gap // timedelta(microseconds=1)})
 
     def copies(
-        self, number: int, which: str, revision: str, *, gap: timedelta, at: datetime, news: bool = False, dry_run: bool = False
+        self,
+        number: int,
+        which: str,
+        revision: str,
+        *,
+        gap: timedelta,
+        at: datetime,
+        news: bool = False,
+        dry_run: bool = False,
     ) -> int:
         """Plan copies of post *number* for those who are "missing" it, for whom it "failed", or who had another revision.
 
@@ -311,7 +328,11 @@ def _record(c: Connection, result: Result, provider: str, at: datetime, doubt_fo
                 c.execute(_STRIKE, values)
         case Rejected():
             blamed = outcome.about is About.ADDRESS
-            verdict = {"about": outcome.about.value, "reopen": int(blamed), "reason": "dead" if outcome.suppress else ""}
+            verdict = {
+                "about": outcome.about.value,
+                "reopen": int(blamed),
+                "reason": "dead" if outcome.suppress else "",
+            }
             done = c.execute(_REJECT, values | verdict).rowcount
             if done and blamed:
                 c.execute(_PAUSE, values | {"pause": int(Pause.ADDRESS)})
@@ -345,7 +366,8 @@ _CLAIM = (
     " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
 )
 _READ_CLAIMS = text(
-    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.not_before, d.date, d.revision, d.content,"
+    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.not_before, d.date, d.revision,"
+    " d.content,"
     " d.recipient, s.token, s.name, s.address"
     " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
     " WHERE d.id IN :ids ORDER BY d.not_before, d.id"
@@ -358,7 +380,8 @@ _RELEASE = text(
 )
 _BEGIN = text(
     "UPDATE delivery SET state = 'submitting', attempts = attempts + 1, begun_at = :at, lease_until = :lease,"
-    " provider = :provider, revision = :revision, date = :date, recipient = :recipient, message_id = :message_id, content = :content"
+    " provider = :provider, revision = :revision, date = :date, recipient = :recipient, message_id = :message_id,"
+    " content = :content"
     f" WHERE {_MINE} AND state = 'claimed'"
     f" AND EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {_ACTIVE})"
 )
@@ -383,7 +406,8 @@ _IS_BEHIND = (
 )
 # A result so late that its doubt was held in the meantime may find the reader at a later post.
 _ACCEPT = text(
-    f"UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = :at, provider_id = :provider_id, {_REPLY},"
+    "UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = :at, provider_id = :provider_id,"
+    f" {_REPLY},"
     f" late = CASE WHEN open IS NULL AND copy = 0 AND {_IS_BEHIND} THEN 1 ELSE late END WHERE {_OURS}"
 )
 # Copies and late posts never move the position; nothing ever moves it back.
@@ -398,14 +422,20 @@ _ADVANCE = text(
 )
 _DEFER = text(f"UPDATE delivery SET state = 'deferred', not_before = :retry, {_REPLY} WHERE {_OURS}")
 _GIVE_UP = text(
-    f"UPDATE delivery SET state = 'deferred', open = NULL, reopen = 1, reason = 'given up for now', {_REPLY} WHERE {_OURS}"
+    f"UPDATE delivery SET state = 'deferred', open = NULL, reopen = 1, reason = 'given up for now', {_REPLY} WHERE"
+    f" {_OURS}"
 )
 _STRIKE = text(
     "UPDATE subscriber SET strikes = strikes + 1, struck_at = COALESCE(struck_at, :at), not_before = :at"
     " WHERE id = (SELECT subscriber_id FROM delivery WHERE id = :id)"
 )
-_REJECT = text(f"UPDATE delivery SET state = 'rejected', open = NULL, reopen = :reopen, about = :about, reason = :reason, {_REPLY} WHERE {_OURS}")
-_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = (SELECT subscriber_id FROM delivery WHERE id = :id)")
+_REJECT = text(
+    "UPDATE delivery SET state = 'rejected', open = NULL, reopen = :reopen, about = :about, reason = :reason,"
+    f" {_REPLY} WHERE {_OURS}"
+)
+_PAUSE = text(
+    "UPDATE subscriber SET pauses = pauses | :pause WHERE id = (SELECT subscriber_id FROM delivery WHERE id = :id)"
+)
 _DOUBT = text(f"UPDATE delivery SET state = 'uncertain', not_before = :retry, {_REPLY} WHERE {_OURS}")
 _ATTEMPT = text(
     "INSERT INTO attempt (delivery_id, n, at, provider, outcome, code, status, diagnostic)"
@@ -431,7 +461,8 @@ _DOUBT_EXPIRED = text(
     f" diagnostic = 'the run ended before the answer' WHERE {_EXPIRED}"
 )
 _IN_DOUBT = text(
-    f"SELECT id, message_id, provider, resent FROM delivery WHERE {_DOUBTFUL} AND state = 'uncertain' AND open = 1 AND not_before <= :at ORDER BY id"
+    f"SELECT id, message_id, provider, resent FROM delivery WHERE {_DOUBTFUL} AND state = 'uncertain' AND open = 1"
+    " AND not_before <= :at ORDER BY id"
 )
 _RESEND = text(
     "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"
@@ -444,14 +475,18 @@ _PASS_ON = text(
     " FROM (SELECT subscriber_id, begun_at FROM delivery WHERE id = :id) AS d WHERE subscriber.id = d.subscriber_id"
 )
 _ACCEPT_UNCERTAIN = text(
-    "UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = COALESCE(:at, begun_at), diagnostic = :why,"
+    "UPDATE delivery SET state = 'accepted', open = NULL, reopen = 0, accepted_at = COALESCE(:at, begun_at),"
+    " diagnostic = :why,"
     f" late = CASE WHEN copy = 0 AND {_IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state = 'uncertain'"
 )
 _FAULT = text(
-    "UPDATE delivery SET state = 'planned', lease_until = NULL, faults = faults + 1, not_before = :retry, diagnostic = :diagnostic"
+    "UPDATE delivery SET state = 'planned', lease_until = NULL, faults = faults + 1, not_before = :retry, diagnostic"
+    " = :diagnostic"
     f" WHERE {_MINE} AND state = 'claimed'"
 )
-_QUARANTINE = text(f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {_MINE} AND state = 'planned' AND faults >= :most")
+_QUARANTINE = text(
+    f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {_MINE} AND state = 'planned' AND faults >= :most"
+)
 _TAKE_BACK = text(
     # Mended or not, what leaves next is the post of that day: the refused bytes never arrived.
     "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
@@ -459,12 +494,15 @@ _TAKE_BACK = text(
     f" WHERE {_MINE} AND state = 'rejected' AND about = 'message'"
 )
 _SETTLING = text(
-    "SELECT d.id, d.attempts, (SELECT COUNT(*) FROM delivery o WHERE o.subscriber_id = d.subscriber_id AND o.open = 1 AND o.id <> d.id)"
+    "SELECT d.id, d.attempts, (SELECT COUNT(*) FROM delivery o WHERE o.subscriber_id = d.subscriber_id AND o.open = 1"
+    " AND o.id <> d.id)"
     " AS other FROM delivery d WHERE d.id = :id AND d.state IN ('uncertain', 'quarantined')"
 )
 _SEND_AGAIN = text(
-    "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1 ELSE 0 END,"
-    " slot = :at, not_before = (SELECT CASE WHEN COALESCE(s.handed_over_at, 0) + :gap > :at THEN s.handed_over_at + :gap ELSE :at END"
+    "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1"
+    " ELSE 0 END,"
+    " slot = :at, not_before = (SELECT CASE WHEN COALESCE(s.handed_over_at, 0) + :gap > :at THEN s.handed_over_at +"
+    " :gap ELSE :at END"
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {_IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
@@ -479,9 +517,12 @@ _WHICH = {
     " AND g.epoch = s.epoch AND g.state = 'accepted' AND g.revision = :revision)",
 }
 _COPIES = (
-    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before, planned_at)"
-    " SELECT p.id, s.id, s.epoch, 1 + COALESCE((SELECT MAX(m.copy) FROM delivery m WHERE m.post_id = p.id AND m.subscriber_id = s.id"
-    "  AND m.epoch = s.epoch), 0), p.number, 1, 'planned', 1, :at, {greatest}(:at, COALESCE(s.handed_over_at + :gap, 0)), :at"
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before,"
+    " planned_at)"
+    " SELECT p.id, s.id, s.epoch, 1 + COALESCE((SELECT MAX(m.copy) FROM delivery m WHERE m.post_id = p.id AND"
+    " m.subscriber_id = s.id"
+    "  AND m.epoch = s.epoch), 0), p.number, 1, 'planned', 1, :at, {greatest}(:at, COALESCE(s.handed_over_at + :gap,"
+    " 0)), :at"
     " FROM subscriber s JOIN post p ON p.number = :number AND p.status IN ('live', 'draft') AND p.standing <> 'blocks'"
     " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision AND :news = :news"
     " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1) AND {which}"

@@ -166,7 +166,11 @@ class _Run:
         greatest = "GREATEST" if self.connection.dialect.name == "postgresql" else "MAX"
         first = _AT_ONCE if self.rules.first is First.AT_ONCE else "FALSE"
         matches = _MATCHES if self.tagged else "TRUE"
-        return statement.format(matches=matches, **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()}, greatest=greatest)
+        return statement.format(
+            matches=matches,
+            **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()},
+            greatest=greatest,
+        )
 
     def _last_id(self) -> int:
         return int(self.connection.scalar(text("SELECT COALESCE(MAX(id), 0) FROM delivery")) or 0)
@@ -184,7 +188,8 @@ class _Run:
             return 0
         self.connection.execute(_TAKE_BACK, values)
         reason = (
-            f"{late:,} readers would get a post at once that was due before the last run, which is more than a fifth of the list. "
+            f"{late:,} readers would get a post at once that was due before the last run, which is more than a fifth"
+            " of the list. "
             "Look at `newsletter plan`; if it is right, `newsletter resume` lets them go."
         )
         facts.add_hold(self.connection, HoldKind.BACKLOG, reason, at=self.at)
@@ -204,7 +209,9 @@ class _Run:
             for key, count in counts.items()
         ]
         if rows:
-            self.connection.execute(text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, :count)"), rows)
+            self.connection.execute(
+                text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, :count)"), rows
+            )
 
 
 def _micros(delta: timedelta) -> int:
@@ -216,7 +223,8 @@ _HOME_ZONE = text(
     " ON CONFLICT (id) DO NOTHING"
 )
 _SET_ZONE = text(
-    "UPDATE zone SET slot = :slot, cutoff = :cutoff, day_end = :day_end, opens = :opens, daytime = :daytime, quiet = :quiet"
+    "UPDATE zone SET slot = :slot, cutoff = :cutoff, day_end = :day_end, opens = :opens, daytime = :daytime, quiet ="
+    " :quiet"
     " WHERE id = :id"
 )
 
@@ -228,13 +236,19 @@ _UNSETTLED = (
 )
 # Forward only. What blocks is chosen too, and then found not to be deliverable: the reader waits.
 _IN_ORDER = (
-    "(SELECT c.id FROM post c WHERE c.standing <> 'absent' AND c.number > " + _POSITION + " AND " + _UNSETTLED
+    "(SELECT c.id FROM post c WHERE c.standing <> 'absent' AND c.number > "
+    + _POSITION
+    + " AND "
+    + _UNSETTLED
     + " ORDER BY c.number LIMIT 1)"
 )
 # Only what was published since the reader was there, and not too long ago.
 _NEWS = (
     "(SELECT c.id FROM post c WHERE c.standing = 'live' AND c.release_at <= :at AND c.release_at >= s.active_since"
-    " AND c.release_at >= :at - :max_lateness AND c.number > " + _POSITION + " AND " + _UNSETTLED
+    " AND c.release_at >= :at - :max_lateness AND c.number > "
+    + _POSITION
+    + " AND "
+    + _UNSETTLED
     + " ORDER BY c.number LIMIT 1)"
 )
 # Never for those the owner brought along: they have a not_before.
@@ -280,15 +294,14 @@ _READY = (
 )
 # When it fell due; and when it could leave at the earliest: a late one with the next daytime.
 _FELL_DUE = "{greatest}({slot}, COALESCE(s.handed_over_at + :gap, 0))"
-_NOT_BEFORE = (
-    "{greatest}(" + _FELL_DUE + ", CASE WHEN :at - ({slot}) > :prompt THEN z.opens ELSE 0 END)"
-)
+_NOT_BEFORE = "{greatest}(" + _FELL_DUE + ", CASE WHEN :at - ({slot}) > :prompt THEN z.opens ELSE 0 END)"
 _MATCHES = (
     "(NOT EXISTS (SELECT 1 FROM audience a WHERE a.post_id = p.id) OR EXISTS"
     " (SELECT 1 FROM audience a WHERE a.post_id = p.id AND s.tags LIKE a.pattern ESCAPE '\\'))"
 )
 _INSERT = (
-    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before, planned_at)"
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before,"
+    " planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number,"
     " CASE WHEN {matches} THEN 'planned' ELSE 'skipped' END, CASE WHEN {matches} THEN 1 END,"
     f" CASE WHEN {{matches}} THEN '' ELSE 'audience' END, {{slot}}, {_NOT_BEFORE}, :at"
@@ -299,14 +312,16 @@ _INSERT = (
 )
 # What is passed over holds nobody: rows that wait for another attempt, also of a doubt that outlived its post.
 _WITHDRAW_PASSED = text(
-    "UPDATE delivery SET state = 'withdrawn', reason = CASE WHEN p.status = 'retracted' THEN 'retracted' ELSE 'passed over' END,"
+    "UPDATE delivery SET state = 'withdrawn', reason = CASE WHEN p.status = 'retracted' THEN 'retracted' ELSE 'passed"
+    " over' END,"
     " open = NULL, reopen = CASE WHEN p.status = 'retracted' THEN 0 ELSE 1 END"
     " FROM post p WHERE p.id = delivery.post_id AND p.standing = 'absent' AND delivery.open = 1"
     " AND delivery.state IN ('planned', 'deferred')"
 )
 # The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived.
 _REOPEN = (
-    "UPDATE delivery SET state = 'planned', open = 1, reopen = 0, reason = '', slot = due.slot, not_before = due.not_before,"
+    "UPDATE delivery SET state = 'planned', open = 1, reopen = 0, reason = '', slot = due.slot, not_before ="
+    " due.not_before,"
     " planned_at = :at, revision = NULL, date = NULL, recipient = NULL, content = NULL, about = NULL"
     f" FROM (SELECT r.id AS id, {{slot}} AS slot, {_NOT_BEFORE} AS not_before"
     "   FROM delivery r JOIN subscriber s ON s.id = r.subscriber_id AND s.epoch = r.epoch"
@@ -331,5 +346,6 @@ _LATE = text(f"SELECT COUNT(*) FROM delivery WHERE {_IS_LATE}")
 _TAKE_BACK = text(f"DELETE FROM delivery WHERE {_IS_LATE}")
 _COUNT = text("SELECT post_id, state, COUNT(*) FROM delivery WHERE id > :start GROUP BY post_id, state")
 _FREEZE = text(
-    "UPDATE post SET frozen_at = :at WHERE frozen_at IS NULL AND standing = 'live' AND release_at IS NOT NULL AND release_at <= :at"
+    "UPDATE post SET frozen_at = :at WHERE frozen_at IS NULL AND standing = 'live' AND release_at IS NOT NULL AND"
+    " release_at <= :at"
 )

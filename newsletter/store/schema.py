@@ -237,9 +237,17 @@ delivery = Table(
 )
 
 # The database itself refuses a second post while one is under way.
-Index("uq_delivery_open", delivery.c.subscriber_id, unique=True, sqlite_where=text("open = 1"), postgresql_where=text("open = 1"))
+Index(
+    "uq_delivery_open",
+    delivery.c.subscriber_id,
+    unique=True,
+    sqlite_where=text("open = 1"),
+    postgresql_where=text("open = 1"),
+)
 _CLAIMABLE = text("open = 1 AND state IN ('planned', 'deferred')")
-Index("ix_delivery_claimable", delivery.c.not_before, delivery.c.id, sqlite_where=_CLAIMABLE, postgresql_where=_CLAIMABLE)
+Index(
+    "ix_delivery_claimable", delivery.c.not_before, delivery.c.id, sqlite_where=_CLAIMABLE, postgresql_where=_CLAIMABLE
+)
 _LEASED = text("state IN ('claimed', 'submitting')")
 Index("ix_delivery_leased", delivery.c.lease_until, sqlite_where=_LEASED, postgresql_where=_LEASED)
 _DOUBT = text("state IN ('uncertain', 'quarantined', 'rejected')")

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import clock
 from mailserver import MailServer
@@ -27,6 +27,8 @@ from newsletter.cli import answer
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)  #: an hour before the first slot
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ANA, BO, CY, DEE = "ana@example.org", "bo@example.org", "cy@example.org", "dee@example.org"
+
+T = TypeVar("T")
 
 SETTINGS = """\
 [newsletter]
@@ -52,6 +54,11 @@ security = "none"
 username = ""
 timeout = "20 seconds"
 """
+
+
+def each(addresses: Iterable[str], what: Iterable[T]) -> dict[str, list[T]]:
+    """The same for each address."""
+    return {address: [*what] for address in addresses}
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,11 @@ class Practice:
         text = (self.root / "newsletter.toml").read_text()
         self.settings(text, **{"provider": '"smtp"', "port": str(server.port), "security": '"none"'} | changes)
 
-    def post(self, number: int, title: str, body: str = "Dear reader,\n\nBreathe.", **keys: str) -> Path:
-        """Write a post."""
-        path = self.root / "posts" / f"{number:03d}-{title.lower().replace(' ', '-')}.md"
+    def post(self, number: int, name: str, body: str = "Dear reader,\n\nBreathe.", **keys: str) -> Path:
+        """Write a post; *name* is its title, unless *keys* of its front matter have another."""
+        path = self.root / "posts" / f"{number:03d}-{name.lower().replace(' ', '-')}.md"
         path.parent.mkdir(exist_ok=True)
-        front = {"title": title} | keys
+        front = {"title": name} | keys
         path.write_text("---\n" + "".join(f"{k}: {v}\n" for k, v in front.items()) + f"---\n\n{body}\n")
         return path
 
@@ -126,7 +133,7 @@ class Practice:
             self.at = at
         command = [*within, sys.executable, "-m", "newsletter", *words]
         done = subprocess.run(
-            command, cwd=folder or self.root, env=self._environment(), input=stdin.encode(), capture_output=True
+            command, cwd=folder or self.root, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True
         )
         return _looked_at(words, done.returncode, done.stdout, done.stderr)
 

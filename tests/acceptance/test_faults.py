@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from mailserver import HANG_UP, MailServer
-from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice, each
 
 PASSWORD = "a-password-nobody-may-see"
 MANY = [f"r{n:02}@example.org" for n in range(24)]
@@ -30,7 +30,7 @@ def only_planned(practice: Practice, count: int) -> None:
 def everybody_once(practice: Practice, mail: MailServer, addresses: list[str]) -> None:
     """The server's record and the ledger say the same: #1, once, to each."""
     assert Counter(letter.address for letter in mail.taken) == dict.fromkeys(addresses, 1)
-    assert practice.accepted() == dict.fromkeys(addresses, [1])
+    assert practice.accepted() == each(addresses, [1])
     assert practice.run("verify").status == 0
 
 
@@ -163,7 +163,6 @@ def test_a_stopped_run_finishes_what_is_under_way_and_keeps_the_rest(
     mail.let_go()
     ran = crowd.finish(process)
     assert ran.status == 130
-    assert "what is under way is finished first" in ran.err or ran.err == ""  # read above
     states = crowd.json("status")["deliveries"]
     assert 5 < len(mail.taken) < len(MANY)
     assert {k: n for k, n in states.items() if n} == {
@@ -191,7 +190,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_doubt_that_is_settled(crowd: P
     assert set(counted) == set(MANY)
     said = crowd.run("report").out
     assert all(f"{address} was sent once more after doubt" in said for address, n in counted.items() if n > 1)
-    assert crowd.accepted() == dict.fromkeys(MANY, [1])
+    assert crowd.accepted() == each(MANY, [1])
     assert crowd.run("verify").status == 0
 
 
@@ -211,7 +210,7 @@ def test_a_run_that_is_killed_loses_nothing_and_says_where_it_is_in_doubt(crowd:
     # Five were accepted and not yet recorded: that is the doubt of RFC 1047, and each of them is named.
     assert 0 < sum(n > 1 for n in counted.values()) <= 5
     assert all(f"{address} was sent once more after doubt" in said for address, n in counted.items() if n > 1)
-    assert crowd.accepted() == dict.fromkeys(MANY, [1])
+    assert crowd.accepted() == each(MANY, [1])
     assert crowd.run("verify").status == 0
 
 
@@ -311,6 +310,7 @@ def test_verify_finds_what_was_tampered_with(live: Practice) -> None:
 
 
 def test_a_file_where_the_outbox_should_be(practice: Practice) -> None:
+    practice.run("send", at=MONDAY)
     (practice.root / "outbox").write_text("in the way")
     ran = practice.run("send", at=MONDAY + 2 * HOUR)
     assert ran.status == 1
@@ -321,6 +321,7 @@ def test_a_file_where_the_outbox_should_be(practice: Practice) -> None:
 
 
 def test_an_outbox_that_may_not_be_written(practice: Practice, readonly: tuple[str, ...]) -> None:
+    practice.run("send", at=MONDAY)
     (practice.root / "outbox").mkdir(mode=0o555)
     ran = practice.run("send", at=MONDAY + 2 * HOUR, within=readonly)
     assert ran.status == 1
@@ -382,7 +383,7 @@ def test_a_post_that_breaks_while_readers_wait_for_it_is_waited_for(live: Practi
     assert ran.status == 0 and "readers who come to #2 wait" in ran.err
     (live.root / "posts/002-worries.md").write_text(good)
     live.run("send")
-    assert mail.got() == dict.fromkeys([ANA, BO, CY], ["The first hour", "Worries"])
+    assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
 
 @pytest.mark.parametrize("gone", ["its posts", "the folder"])
@@ -400,7 +401,7 @@ def test_an_empty_folder_of_posts_loses_nothing(live: Practice, mail: MailServer
         (live.root / "posts").rmdir()
     (live.root / "elsewhere").rename(live.root / "posts")
     assert live.run("send").status == 0
-    assert mail.got() == dict.fromkeys([ANA, BO, CY], ["The first hour", "Worries"])
+    assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
 
 # Her list
@@ -408,8 +409,8 @@ def test_an_empty_folder_of_posts_loses_nothing(live: Practice, mail: MailServer
 
 def test_broken_rows_are_listed_and_the_good_ones_taken(live: Practice, mail: MailServer) -> None:
     live.readers(
-        f"{ANA},Ana,UTC", f"{BO},Bo,UTC", f"{CY},Cy,UTC", "no address,,", "dee@example.org,Dee,Mars/Olympus", "ANA@example.org,,",
-        "Eva@EXAMPLE.org,Eva,Europe/Berlinn", '"fay@example.org,Fay,UTC', "gus@bücher.example,Gus,UTC",
+        f"{ANA},Ana,UTC", f"{BO},Bo,UTC", f"{CY},Cy,UTC", "no address,,", "dee@example.org,Dee,Mars/Olympus",
+        "ANA@example.org,,", "Eva@EXAMPLE.org,Eva,Europe/Berlinn", '"fay@example.org,Fay,UTC', "gus@bücher.example,Gus,UTC",
     )  # fmt: skip
     ran = live.run("send")
     assert ran.status == 0
@@ -464,7 +465,7 @@ def test_a_clock_that_went_back_a_day_plans_nothing(live: Practice, mail: MailSe
     assert "newsletter resume" in ran.err
     live.tick_at(mail, days=1)
     assert live.run("send").status == 0, "set right, it goes on by itself"
-    assert mail.got() == dict.fromkeys([ANA, BO, CY], ["The first hour", "Worries"])
+    assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
 
 def test_a_clock_that_is_right_after_having_been_wrong(live: Practice, mail: MailServer) -> None:
@@ -489,10 +490,18 @@ def test_a_clock_that_leaps_forward_gives_each_reader_one_post(live: Practice, m
     live.tick_at(mail, days=40)
     live.run("send")
     live.run("send")
-    assert mail.got() == dict.fromkeys([ANA, BO, CY], ["The first hour", "Worries"])
+    assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
 
 # Help
+
+
+def encrypted(practice: Practice, mail: MailServer, pem: Path) -> None:
+    """Go live through *mail* with STARTTLS, trusting *pem*; three messages are due."""
+    trust = f'"20 seconds"\nca_file = "{pem}"'
+    practice.mail_through(mail, security='"starttls"', host='"localhost"', timeout=trust)
+    practice.run("go-live", "--yes")
+    practice.tick_at(mail, days=0)
 
 
 def change(practice: Practice, *statements: str) -> None:

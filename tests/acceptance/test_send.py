@@ -6,7 +6,7 @@ import fcntl
 
 import pytest
 from mailserver import MailServer
-from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice, each
 
 EVERYBODY = {ANA, BO, CY}
 
@@ -52,29 +52,31 @@ def test_go_live_says_that_nothing_answers_unsubscribe_links(practice: Practice,
 def test_a_folder_needs_no_go_live(practice: Practice) -> None:
     ran = practice.run("go-live")
     assert ran.status == 0 and "needs no go-live" in ran.out
+    practice.run("send")
     assert practice.run("send", at=MONDAY + 2 * HOUR).out.endswith("3 messages to folder: 3 accepted.\n")
     assert len(list((practice.root / "outbox/new").glob("*.eml"))) == 3
 
 
 def test_after_a_rehearsal_readers_go_on_where_it_ended(practice: Practice, mail: MailServer) -> None:
+    practice.run("send")
     practice.run("send", at=MONDAY + 2 * HOUR)
     practice.mail_through(mail)
-    assert (
-        "3 messages went to the rehearsal folder; the readers go on after them" in practice.run("go-live", "--yes").out
-    )
+    told = practice.run("go-live", "--yes").out
+    assert "3 messages went to the rehearsal folder; the readers go on after them" in told
     practice.tick_at(mail, days=1)
     practice.run("send")
-    assert mail.got() == dict.fromkeys(EVERYBODY, ["Worries"])
+    assert mail.got() == each(EVERYBODY, ["Worries"])
 
 
 def test_after_a_rehearsal_readers_may_start_over(practice: Practice, mail: MailServer) -> None:
+    practice.run("send")
     practice.run("send", at=MONDAY + 2 * HOUR)
     practice.mail_through(mail)
     assert practice.run("go-live", "--start-over", "--yes").status == 0
     for days in (1, 2):
         practice.tick_at(mail, days=days)
         assert practice.run("send").status == 0
-    assert mail.got() == dict.fromkeys(EVERYBODY, ["The first hour", "Worries"])
+    assert mail.got() == each(EVERYBODY, ["The first hour", "Worries"])
     assert practice.run("verify").status == 0
 
 
@@ -90,8 +92,8 @@ def test_everybody_gets_each_post_once_and_in_order(live: Practice, mail: MailSe
         assert (ran.status, ran.err) == (0, "")
         assert ran.out == f"#{days + 1} {title}: due for 3 readers.\n3 messages to smtp: 3 accepted.\n"
         assert live.run("send").out.startswith("Nothing is due now")
-    assert mail.got() == dict.fromkeys(EVERYBODY, ["The first hour", "Worries", "The space between"])
-    assert live.accepted() == dict.fromkeys(EVERYBODY, [1, 2, 3])
+    assert mail.got() == each(EVERYBODY, ["The first hour", "Worries", "The space between"])
+    assert live.accepted() == each(EVERYBODY, [1, 2, 3])
     assert live.run("verify").status == 0
 
 
@@ -150,7 +152,7 @@ def test_a_run_as_json(live: Practice, mail: MailServer) -> None:
     mail.at_rcpt[BO] = "550 5.1.1 no such user"
     mail.at_rcpt[CY] = "451 4.7.1 try again later"
     facts = live.run("send", "--json").json()
-    assert facts["at"] == "2026-03-02T09:05:00Z" or facts["at"] == "2026-03-02T09:05:01Z"
+    assert facts["at"].startswith("2026-03-02T09:05:") and facts["at"].endswith("Z")
     assert facts["planned"] == [{"post": 1, "count": 3}]
     assert [facts[k] for k in ("accepted", "deferred", "rejected", "uncertain", "withdrawn")] == [1, 1, 1, 0, 0]
     assert facts["notes"] == facts["stopped"] == []
@@ -169,6 +171,7 @@ def test_cron_is_told_each_thing_once_a_day_and_otherwise_nothing(live: Practice
 def test_a_terminal_that_has_no_letters_for_a_title_still_shows_the_rest(practice: Practice) -> None:
     practice.post(1, "The first hour", title="“心” and Zoë")
     practice.environment = {"PYTHONIOENCODING": "ascii"}
+    practice.run("send")
     ran = practice.run("send", at=MONDAY + 2 * HOUR)
     assert ran.status == 0 and "due for 3 readers" in ran.out
 
@@ -190,7 +193,7 @@ def test_pause_keeps_everything_and_resume_gives_one_post_to_each(live: Practice
     live.run("send")
     live.tick_at(mail, days=4)
     live.run("send")
-    assert mail.got() == dict.fromkeys(EVERYBODY, ["The first hour", "Worries"])
+    assert mail.got() == each(EVERYBODY, ["The first hour", "Worries"])
     assert live.run("verify").status == 0
 
 
@@ -205,4 +208,4 @@ def test_a_long_absence_gives_each_reader_one_post_and_not_nine(live: Practice, 
     live.tick_at(mail, days=9)
     live.run("send")
     live.run("send", at=live.at + DAY / 24)
-    assert mail.got() == dict.fromkeys(EVERYBODY, ["The first hour", "Worries"])
+    assert mail.got() == each(EVERYBODY, ["The first hour", "Worries"])
