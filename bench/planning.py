@@ -66,20 +66,20 @@ def measure(url: str, readers: int) -> dict[str, float]:
     assert planned.count == readers, planned
     result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = perf_counter()
-    one_by_one(store, readers)
+    one_by_one(store)
     clock("one by one", start)
     return result
 
 
-def one_by_one(store, readers: int) -> None:  # type: ignore[no-untyped-def]
+def one_by_one(store) -> None:  # type: ignore[no-untyped-def]
     """The peer: the same rows, decided and inserted reader by reader."""
     from sqlalchemy import text
 
     with store.write() as c:
         c.execute(text("DELETE FROM delivery"))
         insert = text(
-            "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before, planned_at)"
-            " VALUES (1, :id, 0, 0, 1, 'planned', 1, '', :at, :at, :at)"
+            "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before,"
+            " planned_at) VALUES (1, :id, 0, 0, 1, 'planned', 1, '', :at, :at, :at)"
         )
         for row in c.execute(
             text("SELECT id, status, pauses, high_water, active_since, anchor_at FROM subscriber")
@@ -102,7 +102,8 @@ def main(arguments: list[str]) -> None:
                 [sys.executable, __file__, "--one", url, str(size)], check=True, capture_output=True, text=True
             )
         r = json.loads(done.stdout)
-        print(f"{size:>9,} {r['join']:>8.1f} {r['nothing due']:>15.3f} {r['plan']:>8.2f} {r['plan'] / size * 1e6:>13.1f}"
+        print(f"{size:>9,} {r['join']:>8.1f} {r['nothing due']:>15.3f} {r['plan']:>8.2f}"
+              f" {r['plan'] / size * 1e6:>13.1f}"
               f" {r['memory']:>9.0f} {r['one by one']:>14.1f} {r['one by one'] / r['plan']:>7.1f}")  # fmt: skip
 
 

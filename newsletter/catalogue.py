@@ -129,7 +129,7 @@ class _Surveyor:
             if post.status is not PostStatus.RETRACTED:
                 entry = replace(
                     entry,
-                    reason=f"posts/{entry.file} was retracted, and that is final; to publish it again give it a new id.",
+                    reason=f"posts/{entry.file} was retracted, and that is final; a new id publishes it again.",
                 )
             return replace(entry, standing=Standing.ABSENT)
         if post.status is PostStatus.RETRACTED:
@@ -174,9 +174,8 @@ class _Surveyor:
             release = None
         elif not known and self.previous is None and news and declared < self.at:
             frozen = self.at  # the first look at a folder with a past: news that went before there was a list
-        elif not known and self.previous is not None and declared < self.previous:
-            if self.at - declared <= self.rules.max_lateness:
-                release = next_slot(self.at, self.identity.timezone, self.rules)
+        elif not known and self.previous is not None and self.at - self.rules.max_lateness <= declared < self.previous:
+            release = next_slot(self.at, self.identity.timezone, self.rules)
         entry = replace(entry, publish_at=declared, release_at=release, frozen_at=frozen)
         return self._broadcast(entry) if news else entry
 
@@ -241,7 +240,8 @@ class _Surveyor:
         if self.at >= until:
             return replace(entry, standing=Standing.ABSENT)
         zone = self.identity.timezone
-        why = f"{what}: readers who come to #{entry.number} wait until {until.astimezone(zone):%-d %B}, then pass it over."
+        day = f"{until.astimezone(zone):%-d %B}"
+        why = f"{what}: readers who come to #{entry.number} wait until {day}, then pass it over."
         return replace(entry, standing=Standing.BLOCKS, reason=why)
 
     def _renames(self, entries: Sequence[Entry]) -> list[Entry]:

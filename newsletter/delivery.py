@@ -119,7 +119,7 @@ class _Run:
         self.claimed += len(batch)
         go_on = True
         try:
-            # Never left early: when the run must end, `_begin` hands out nothing more and what is under way is heard out.
+            # Never left early: when the run must end, `_begin` hands out nothing more and the rest is heard out.
             for group in self._grouped(self.provider.submit(self._begin(batch))):
                 self._record(group)
                 self._check_health()
@@ -227,12 +227,18 @@ class _Run:
             self.store.ledger.take_back(self.refused, at=self.now())
             self.report.rejected -= len(self.refused)
             self.refused.clear()
-            self._hold(HoldKind.REFUSED, "the mail server refused three messages in a row for what they contain; nobody was marked. "
-                       "Look at its words with `newsletter status`, mend the post, then `newsletter"
-                       " resume`.")  # fmt: skip
+            self._hold(
+                HoldKind.REFUSED,
+                "the mail server refused three messages in a row for what they contain; nobody was marked. "
+                "Look at its words with `newsletter status`, mend the post, then `newsletter"
+                " resume`.",
+            )
         if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * self.claimed):
-            self._hold(HoldKind.COMPOSE, f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
-                       "the run stopped. `newsletter status` names them; then `newsletter resume`.")  # fmt: skip
+            self._hold(
+                HoldKind.COMPOSE,
+                f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
+                "the run stopped. `newsletter status` names them; then `newsletter resume`.",
+            )
 
     def _hold(self, kind: HoldKind, reason: str) -> None:
         self.store.facts.hold(kind, reason, at=self.now())

@@ -188,7 +188,8 @@ def _remarks(line: Line, rules: Rules) -> Iterator[str]:
     elif line.left:
         yield f"{name} unsubscribed on {line.left:%A %-d %B}. The row is still in the file, but nothing more came."
     elif numbers and numbers[0] > 1:
-        yield f"{name} had everything to #{numbers[0] - 1} before, began with #{numbers[0]}, and waits for #{numbers[-1] + 1}."
+        first, last = numbers[0], numbers[-1]
+        yield f"{name} had everything to #{first - 1} before, began with #{first}, and waits for #{last + 1}."
     if odd := next((x for x in line.letters if x.at.minute != rules.at.minute), None):
         yield f"{name}’s {rules.at:%H:%M} lies between two hourly runs: the letters come at {odd.at:%H:%M}."
 

@@ -109,9 +109,15 @@ def tick(
     if config.rules.mode is Mode.BROADCAST:
         prints.in_flight = store.catalogue.in_flight()
     result.report = delivery.deliver(
-        store, provider, prints, now=lambda: max(now(), result.at), on_uncertain=config.on_uncertain, jitter=jitter, stop=stop,
+        store,
+        provider,
+        prints,
+        now=lambda: max(now(), result.at),
+        on_uncertain=config.on_uncertain,
+        jitter=jitter,
+        stop=stop,
         progress=lambda done: progress(done, result.planned.count),
-    )  # fmt: skip
+    )
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
     result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
     return result
@@ -242,7 +248,7 @@ _POLL = 0.5  # seconds until a stop is noticed
 
 
 def run_daemon(wake: Callable[[], int], *, stop: Callable[[], bool], every: timedelta = QUARTER) -> None:
-    """Call *wake* now, and then *every* so often until *stop* says so. It answers with the minute of the hour to keep to.
+    """Call *wake* now, and then *every* so often until *stop* says so. It answers with the minute of the hour to keep.
 
     APScheduler rings and no more. The run stays in this thread, because a signal is handled in the main thread alone,
     and what a signal may do there to a scheduler that is waiting on a lock is nothing.

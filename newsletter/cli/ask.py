@@ -82,8 +82,15 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         changes = _changes(known, entries, view) if known else []
         titles = {e.number: e.title for e in entries}
     if as_json:
-        facts({"next": next_of(coming), "days": [{"at": iso(e.at), "post": e.post, "count": e.count} for e in coming],
-               "changes": changes, "held": result.stopped, "notes": result.notes})  # fmt: skip
+        facts(
+            {
+                "next": next_of(coming),
+                "days": [{"at": iso(e.at), "post": e.post, "count": e.count} for e in coming],
+                "changes": changes,
+                "held": result.stopped,
+                "notes": result.notes,
+            }
+        )
         return
     _show_plan(project, coming, titles, changes, days)
     warn(result.stopped + result.notes)
@@ -112,10 +119,17 @@ def _show_plan(project: Project, coming: list[Expected], titles: dict[int, str],
         rows.setdefault((e.at.astimezone(zone).date(), e.post), []).append(e)
     table(
         ("Day", "Between", "Post", "Readers"),
-        [(f"{day:%a %-d %b}", _between(found, zone), f"#{post} {titles.get(post, '')}"[:60], f"{sum(e.count for e in found):,}")
-         for (day, post), found in rows.items()],
+        [
+            (
+                f"{day:%a %-d %b}",
+                _between(found, zone),
+                f"#{post} {titles.get(post, '')}"[:60],
+                f"{sum(e.count for e in found):,}",
+            )
+            for (day, post), found in rows.items()
+        ],
         right=frozenset({3}),
-    )  # fmt: skip
+    )
 
 
 def _between(found: list[Expected], zone: Any) -> str:
@@ -154,7 +168,8 @@ def _changes(known: dict[str, Entry], entries: list[Entry], view: Store) -> list
 def _reach(e: Entry, ahead: int) -> str:
     if ahead:
         return f"{plural(ahead, 'reader', 'readers')} still to come get the new text"
-    return f"nobody is still to come to it; `newsletter resend {e.number} --revised` sends the new text to those who have the old one"
+    again = f"`newsletter resend {e.number} --revised`"
+    return f"nobody is still to come to it; {again} sends the new text to those who have the old one"
 
 
 @click.command()
@@ -180,8 +195,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
     waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at))
-    attention = [*result.stopped, *(h.reason for h in source.facts.holds() if not h.stops_all), *_overdue(waiting, result), *result.notes,
-                 *map(doubt, source.accounts.doubtful()), *problems]  # fmt: skip
+    attention = [
+        *result.stopped,
+        *(h.reason for h in source.facts.holds() if not h.stops_all),
+        *_overdue(waiting, result),
+        *result.notes,
+        *map(doubt, source.accounts.doubtful()),
+        *problems,
+    ]
     counts = seen or source.audience.counts()  # with what her file says by now
     answer = {
         "deliveries": deliveries,
@@ -202,8 +223,10 @@ def _overdue(waiting: int, result: Tick) -> list[str]:
     """That planned messages should have left by now; not when it is said already why nothing leaves."""
     if not waiting or result.stopped:
         return []
-    return [f"{plural(waiting, 'message')} that should have left still {'waits' if waiting == 1 else 'wait'}: "
-            "the next run tries again, and `newsletter send` says what is in the way."]  # fmt: skip
+    return [
+        f"{plural(waiting, 'message')} that should have left still {'waits' if waiting == 1 else 'wait'}: "
+        "the next run tries again, and `newsletter send` says what is in the way."
+    ]
 
 
 def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected] | None, *, held: bool) -> None:
@@ -241,10 +264,13 @@ def doubt(r: Record) -> str:
                 if r.resent or r.reason == "held"
                 else "it is sent once more if nothing tells otherwise"
             )
-            return (f"#{r.post} to {r.address} was handed over{again} and never answered; {fate}. If you know better: "
-                    f"`newsletter settle {r.address} {r.post} accepted` or `resend`.")  # fmt: skip
+            return (
+                f"#{r.post} to {r.address} was handed over{again} and never answered; {fate}. If you know better: "
+                f"`newsletter settle {r.address} {r.post} accepted` or `resend`."
+            )
         case "quarantined":
-            return f"#{r.post} to {r.address} could not be composed{reply}; `newsletter settle {r.address} {r.post} resend` tries again."
+            again = f"`newsletter settle {r.address} {r.post} resend`"
+            return f"#{r.post} to {r.address} could not be composed{reply}; {again} tries again."
         case _ if r.resent:
             return f"#{r.post} to {r.address} was sent once more after doubt, so it may have arrived twice."
         case _:
@@ -266,8 +292,13 @@ def report(ctx: click.Context, as_json: bool) -> None:
     posts = store.accounts.by_post()
     doubts = [*store.accounts.doubtful(), *store.accounts.sent_twice()]
     if as_json:
-        facts({"posts": [{k: p[k] for k in ("number", "title", "status", "standing", "deliveries")} for p in posts],
-               "doubts": [record_facts(r) | {"sentence": doubt(r)} for r in doubts], "problems": store.accounts.verify()})  # fmt: skip
+        facts(
+            {
+                "posts": [{k: p[k] for k in ("number", "title", "status", "standing", "deliveries")} for p in posts],
+                "doubts": [record_facts(r) | {"sentence": doubt(r)} for r in doubts],
+                "problems": store.accounts.verify(),
+            }
+        )
         return
     if not posts:
         data("Nothing is on record yet: the first `newsletter send` begins it.")
@@ -294,9 +325,16 @@ def report(ctx: click.Context, as_json: bool) -> None:
 def record_facts(r: Record) -> dict[str, Any]:
     """A delivery as JSON has it."""
     return {
-        "email": r.address, "post": r.post, "state": r.state.value, "at": iso(r.at), "message_id": r.message_id or None,
-        "attempts": r.attempts, "reason": r.reason or None, "copy": r.copy, "reply": r.reply or None,
-    }  # fmt: skip
+        "email": r.address,
+        "post": r.post,
+        "state": r.state.value,
+        "at": iso(r.at),
+        "message_id": r.message_id or None,
+        "attempts": r.attempts,
+        "reason": r.reason or None,
+        "copy": r.copy,
+        "reply": r.reply or None,
+    }
 
 
 @click.command("who-got")
@@ -372,14 +410,32 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         return
     consent = store.accounts.consent(reader)
     if as_json:
-        facts({
-            "email": str(reader.address), "name": reader.name, "status": reader.status.value, "paused": bool(reader.pauses),
-            "position": reader.had_through,
-            "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
-            "deliveries": [
-                record_facts(r) | {"tries": [{"n": a.n, "at": iso(a.at), "provider": a.provider, "outcome": a.outcome, "reply": a.reply or None}
-                                             for a in store.accounts.attempts(r.id)]} for r in records],
-        })  # fmt: skip
+        facts(
+            {
+                "email": str(reader.address),
+                "name": reader.name,
+                "status": reader.status.value,
+                "paused": bool(reader.pauses),
+                "position": reader.had_through,
+                "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
+                "deliveries": [
+                    record_facts(r)
+                    | {
+                        "tries": [
+                            {
+                                "n": a.n,
+                                "at": iso(a.at),
+                                "provider": a.provider,
+                                "outcome": a.outcome,
+                                "reply": a.reply or None,
+                            }
+                            for a in store.accounts.attempts(r.id)
+                        ]
+                    }
+                    for r in records
+                ],
+            }
+        )
         return
     zone = project.config.identity.timezone
     pauses = f", paused ({', '.join(p.name.lower() for p in reader.pauses if p.name)})" if reader.pauses else ""
@@ -445,8 +501,10 @@ def verify(ctx: click.Context, as_json: bool) -> int:
         for sentence in problems:
             data(sentence)
     else:
-        data(f"The accounts balance: {plural(total, 'delivery', 'deliveries')} on record, {accepted:,} accepted; "
-             "nobody got a post twice or out of order.")  # fmt: skip
+        data(
+            f"The accounts balance: {plural(total, 'delivery', 'deliveries')} on record, {accepted:,} accepted; "
+            "nobody got a post twice or out of order."
+        )
     return 1 if problems else 0
 
 

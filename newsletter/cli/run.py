@@ -55,8 +55,14 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
     stop = stop_on_signal()
     with run_lock(project.config), Progress("sending") as bar:
         result = tick(
-            project.config, project.store, project.provider, project.secret, now=now, stop=stop, progress=bar,
-        )  # fmt: skip
+            project.config,
+            project.store,
+            project.provider,
+            project.secret,
+            now=now,
+            stop=stop,
+            progress=bar,
+        )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
 
@@ -87,10 +93,21 @@ def as_facts(result: Tick) -> dict[str, Any]:
     return {
         "at": iso(result.at),
         "planned": [{"post": n, "count": c} for n, c in sorted(result.planned.planned.items())],
-        "accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain, "withdrawn": r.withdrawn,
-        "subscribers": {"added": t.added, "updated": t.updated, "departed": t.departed, "returned": t.returned, "kept_out": t.kept_out},
-        "notes": result.notes, "stopped": result.stopped,
-    }  # fmt: skip
+        "accepted": r.accepted,
+        "deferred": r.deferred,
+        "rejected": r.rejected,
+        "uncertain": r.uncertain,
+        "withdrawn": r.withdrawn,
+        "subscribers": {
+            "added": t.added,
+            "updated": t.updated,
+            "departed": t.departed,
+            "returned": t.returned,
+            "kept_out": t.kept_out,
+        },
+        "notes": result.notes,
+        "stopped": result.stopped,
+    }
 
 
 def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False) -> list[str]:
@@ -102,8 +119,10 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
         for words in [_changes(t)]
         if words and project.config.subscribers_file
     ]
-    lines += [f"#{n} {titles.get(n, '')}: {'would leave' if dry else 'due'} for {plural(c, 'reader')}."
-              for n, c in sorted(result.planned.planned.items())]  # fmt: skip
+    lines += [
+        f"#{n} {titles.get(n, '')}: {'would leave' if dry else 'due'} for {plural(c, 'reader')}."
+        for n, c in sorted(result.planned.planned.items())
+    ]
     if result.planned.skipped:
         lines.append(
             f"{plural(sum(result.planned.skipped.values()), 'reader')} passed over: not the audience of that post."
@@ -127,8 +146,13 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
 
 
 def _changes(t: Any) -> str:
-    parts = [(t.added, "new"), (t.updated, "changed"), (t.departed, "gone, so paused"), (t.returned, "back"),
-             (t.kept_out, "unsubscribed or suppressed, and they stay so")]  # fmt: skip
+    parts = [
+        (t.added, "new"),
+        (t.updated, "changed"),
+        (t.departed, "gone, so paused"),
+        (t.returned, "back"),
+        (t.kept_out, "unsubscribed or suppressed, and they stay so"),
+    ]
     return ", ".join(f"{n:,} {word}" for n, word in parts if n)
 
 
@@ -188,8 +212,12 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
             " anew: --start-over."
         )
     if config.identity.url:
-        data("Unsubscribe links point to " + config.identity.url + "/u/…, and nothing here answers them yet: whoever clicks finds a dead "
-             "page until a web side runs there. Mail to " + str(config.identity.unsubscribe_address) + " works.")  # fmt: skip
+        data(
+            "Unsubscribe links point to "
+            + config.identity.url
+            + "/u/…, and nothing here answers them yet: whoever clicks finds a dead "
+            "page until a web side runs there. Mail to " + str(config.identity.unsubscribe_address) + " works."
+        )
     else:
         data(
             f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter"

@@ -69,9 +69,10 @@ class _Shelf:
             shelf.ids.add(ident)
             if number < _HIGHEST:
                 shelf.numbers.setdefault(number, []).append(name)
-        gone = [entry for entry in _known(project) if entry.ident not in shelf.ids and entry.live_since is not None]
-        if any(entry.delivered for entry in gone):
-            # Readers are past these numbers, though the files are gone: they would never get a new post there.
+        known = _known(project)
+        gone = [entry for entry in known if entry.ident not in shelf.ids and entry.live_since is not None]
+        if any(entry.delivered for entry in known):
+            # Readers are past these numbers, or wait at them, though the files are gone: no place for a new post.
             for entry in gone:
                 shelf.numbers.setdefault(entry.number, [f"{entry.file}, which is gone"])
         shelf.ids.update(entry.ident for entry in gone)

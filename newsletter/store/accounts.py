@@ -154,10 +154,28 @@ def _records(c: Connection, where: str, values: dict[str, Any]) -> Iterator[Reco
     for r in rows:
         recipient = tuple(json.loads(r.recipient)) if r.recipient else None
         yield Record(
-            r.id, r.address, r.post, r.ident, r.title, State(r.state), r.reason, instant(r.moment), r.copy, bool(r.late),
-            instant(r.slot), r.message_id or "", r.attempts, bool(r.resent), _reply(r), r.revision,
-            optional_instant(r.date), recipient, r.content, bytes(r.token), r.epoch,
-        )  # fmt: skip
+            r.id,
+            r.address,
+            r.post,
+            r.ident,
+            r.title,
+            State(r.state),
+            r.reason,
+            instant(r.moment),
+            r.copy,
+            bool(r.late),
+            instant(r.slot),
+            r.message_id or "",
+            r.attempts,
+            bool(r.resent),
+            _reply(r),
+            r.revision,
+            optional_instant(r.date),
+            recipient,
+            r.content,
+            bytes(r.token),
+            r.epoch,
+        )
 
 
 def _reply(row: Any) -> str:

@@ -16,10 +16,12 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row as DbRow, text
+from sqlalchemy import Connection, text
+from sqlalchemy import Row as DbRow
 
 from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
+from newsletter.store import audience_sql as sql
 from newsletter.store.catalogue import joined
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros, optional_instant
@@ -34,6 +36,12 @@ _CHUNK = 2_000
 _GONE_MIN, _GONE_SHARE = 5, 0.1
 _STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
+
+_WHY_NOT_ADDED = {
+    Status.ACTIVE: "is a subscriber already",
+    Status.UNSUBSCRIBED: "has unsubscribed; only their own word brings them back",
+    Status.SUPPRESSED: "is suppressed: mail to it failed for good, or was called spam",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ class Audience:
         """Suppress every reader whose address is dead or has failed too often; levels, so it may run any time."""
         with self._store.write() as c:
             values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
-            found = c.execute(_DEAD, values).all()
+            found = c.execute(sql.DEAD, values).all()
             for row in found:
                 _suppress(c, row.id, fingerprint(row.key), "bounced", at)
             return len(found)
@@ -151,7 +159,7 @@ class Audience:
                     " open = 1"
                 )
             )
-            c.execute(_START_OVER, {"at": micros(at)})
+            c.execute(sql.START_OVER, {"at": micros(at)})
 
     # One at a time
 
@@ -166,10 +174,10 @@ class Audience:
         Raises `SubscriberError` when the person is active already, or left.
         """
         with self._store.write() as c:
-            known = c.execute(_BY_KEY, {"key": row.address.key}).one_or_none()
+            known = c.execute(sql.BY_KEY, {"key": row.address.key}).one_or_none()
             if known is not None and known.status != Status.PENDING:
                 raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[Status(known.status)]}.")
-            if c.scalar(_SUPPRESSED, {"hash": fingerprint(row.address.key)}):
+            if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(row.address.key)}):
                 raise SubscriberError(
                     f"{row.address} was suppressed or erased and stays out; only their own new request changes that."
                 )
@@ -183,14 +191,14 @@ class Audience:
         """The owner pauses one reader."""
         with self._store.write() as c:
             row = _find(c, address)
-            c.execute(_SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
+            c.execute(sql.SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
             return _reader(_find(c, address))
 
     def resume(self, address: str, *, at: datetime) -> Reader:
         """Lift the owner's pause and one for a refused address; the next slot counts again."""
         with self._store.write() as c:
             row = _find(c, address)
-            c.execute(_LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
+            c.execute(sql.LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
             return _reader(_find(c, address))
 
     def change(self, address: str, cause: Cause, status: Status, *, at: datetime, detail: str = "") -> Reader:
@@ -201,7 +209,7 @@ class Audience:
             if before is not status:
                 if not may(before, status, cause, suppressed_for=_last_cause(c, row.id)):
                     raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
-                c.execute(_SET_STATUS, {"id": row.id, "status": status.value, "at": micros(at)})
+                c.execute(sql.SET_STATUS, {"id": row.id, "status": status.value, "at": micros(at)})
                 _log(c, row.id, cause, status, at, detail)
             return _reader(_find(c, address))
 
@@ -209,7 +217,7 @@ class Audience:
         """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
         with self._store.write() as c:
             row = _find(c, old)
-            other = c.execute(_BY_KEY, {"key": new.key}).one_or_none()
+            other = c.execute(sql.BY_KEY, {"key": new.key}).one_or_none()
             if other is not None and other.id != row.id:
                 if other.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
                     raise SubscriberError(f"{new} {_WHY_NOT_ADDED[Status(other.status)]}; nothing was changed.")
@@ -219,14 +227,14 @@ class Audience:
                 ):
                     raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
                 _delete(c, other.id, at)
-            if c.scalar(_SUPPRESSED, {"hash": fingerprint(new.key)}):
+            if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(new.key)}):
                 raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
             status = before = Status(row.status)
             if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=_last_cause(c, row.id)):
                 status = Status.ACTIVE
                 _log(c, row.id, Cause.LIFTED, status, at, "address corrected")
             values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
-            c.execute(_CORRECT, values | {"pause": int(Pause.ADDRESS)})
+            c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
             return _reader(_find(c, str(new)))
 
     def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:
@@ -240,7 +248,7 @@ class Audience:
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
                 _delete(c, row.id, at)
                 if keep:
-                    c.execute(_KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
+                    c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
         finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
             self._store.scrub()
         return keep
@@ -250,7 +258,7 @@ class Audience:
     def readers(self, status: Status | None = None) -> Iterator[Reader]:
         """Every subscriber, oldest first, streamed."""
         with self._store.read() as c:
-            question = text(_READERS.format(where=_WITH_STATUS[status is not None]))
+            question = text(sql.READERS.format(where=sql.WITH_STATUS[status is not None]))
             rows = c.execute(
                 question, {"status": status.value if status else ""}, execution_options={"stream_results": True}
             )
@@ -278,10 +286,10 @@ def _take_file(
 ) -> Taken:
     count = _stage(c, rows, floor, fingerprint)
     before = int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
-    gone = int(c.scalar(text(f"SELECT COUNT(*) FROM subscriber s WHERE {_GONE}")) or 0)
+    gone = int(c.scalar(text(f"SELECT COUNT(*) FROM subscriber s WHERE {sql.GONE}")) or 0)
     if not meant and before and (count == 0 or gone > max(_GONE_MIN, _GONE_SHARE * before)):
         raise _Refused(f"{gone:,} of the {before:,} people who stood in it are missing")
-    departed = c.execute(_DEPART, {"pause": int(Pause.FILE)}).rowcount
+    departed = c.execute(sql.DEPART, {"pause": int(Pause.FILE)}).rowcount
     bad = c.execute(text("DELETE FROM incoming WHERE good = 0")).rowcount
     taken = _join(c, count - bad, status=Status.ACTIVE, in_file=True, cause=Cause.IMPORTED, at=at)
     return Taken(taken.rows, taken.added, taken.updated, departed, taken.returned, taken.kept_out)
@@ -289,11 +297,11 @@ def _take_file(
 
 def _stage(c: Connection, rows: Iterable[Row | BadRow], floor: int, fingerprint: Fingerprint) -> int:
     """Put *rows* into a temporary table, in chunks, so that memory stays flat; returns how many."""
-    c.execute(text(_INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
+    c.execute(text(sql.INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
     c.execute(text("DELETE FROM incoming"))
     source, count = (row for row in rows if row.address is not None), 0
     while chunk := [_staged(row, floor, fingerprint) for row in islice(source, _CHUNK)]:
-        c.execute(_STAGE, chunk)
+        c.execute(sql.STAGE, chunk)
         count += len(chunk)
     return count
 
@@ -305,41 +313,49 @@ def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str
     if isinstance(row, BadRow):
         return staged | {"good": 0, "hash": "", "name": "", "zone": "", "tags": "", "confirmed": None, "floor": 0}
     return staged | {
-        "good": 1, "hash": fingerprint(key), "name": row.name, "zone": row.timezone, "tags": joined(row.tags),
+        "good": 1,
+        "hash": fingerprint(key),
+        "name": row.name,
+        "zone": row.timezone,
+        "tags": joined(row.tags),
         "confirmed": micros(row.confirmed_at) if row.confirmed_at else None,
         "floor": floor if row.had_through is None else row.had_through,
-    }  # fmt: skip
+    }
 
 
 def _join(c: Connection, count: int, *, status: Status, in_file: bool, cause: Cause, at: datetime) -> Taken:
     """Bring the staged rows in: new ones join, known ones are updated, those who left stay out."""
     ensure_home_zone(c)
     values = {
-        "status": status.value, "in_file": int(in_file), "at": micros(at), "home": HOME_ZONE, "file": int(Pause.FILE),
+        "status": status.value,
+        "in_file": int(in_file),
+        "at": micros(at),
+        "home": HOME_ZONE,
+        "file": int(Pause.FILE),
         "cause": cause.value,
-    }  # fmt: skip
-    c.execute(_ADD_ZONES)
-    returned = c.execute(_RETURN, values).rowcount if in_file else 0
-    updated = c.execute(_UPDATE, values).rowcount
+    }
+    c.execute(sql.ADD_ZONES)
+    returned = c.execute(sql.RETURN, values).rowcount if in_file else 0
+    updated = c.execute(sql.UPDATE, values).rowcount
     if in_file:
-        c.execute(_MARK_IN_FILE)
+        c.execute(sql.MARK_IN_FILE)
     if status is Status.ACTIVE:
         _confirm_pending(c, values)
-    kept_out = int(c.scalar(_KEPT_OUT) or 0)
-    added = c.execute(_ADD, values).rowcount
-    c.execute(_LOG_ADDED, values)
+    kept_out = int(c.scalar(sql.KEPT_OUT) or 0)
+    added = c.execute(sql.ADD, values).rowcount
+    c.execute(sql.LOG_ADDED, values)
     return Taken(count, added, updated, 0, returned, kept_out)
 
 
 def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
     """The owner vouches for people who were waiting to confirm."""
-    c.execute(_LOG_CONFIRMED, values)
-    c.execute(_CONFIRM, values)
+    c.execute(sql.LOG_CONFIRMED, values)
+    c.execute(sql.CONFIRM, values)
 
 
 def _find(c: Connection, address: str) -> DbRow[Any]:
     key = Address.parse(address).key
-    row = c.execute(text(_READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
+    row = c.execute(text(sql.READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
     if row is None:
         near = _nearest(c, key)
         hint = f"did you mean {near}?" if near else "`newsletter subscribers list` shows who is."
@@ -350,7 +366,7 @@ def _find(c: Connection, address: str) -> DbRow[Any]:
 def _nearest(c: Connection, key: str) -> str | None:
     """The address that *key* was probably meant to be; in a long list, among those that share one of its halves."""
     local, _, domain = key.rpartition("@")
-    found = c.execute(_ALIKE, {"local": f"{local}@", "domain": f"@{domain}", "few": _FEW, "most": _ALIKE_MAX})
+    found = c.execute(sql.ALIKE, {"local": f"{local}@", "domain": f"@{domain}", "few": _FEW, "most": _ALIKE_MAX})
     addresses = {r.key: str(r.address) for r in found}
     near = get_close_matches(key, addresses, n=1, cutoff=0.75)
     return addresses[near[0]] if near else None
@@ -358,21 +374,32 @@ def _nearest(c: Connection, key: str) -> str | None:
 
 def _reader(row: DbRow[Any]) -> Reader:
     return Reader(
-        row.id, bytes(row.token), Address(*row.address.rsplit("@", 1)), row.name, row.zone, frozenset(filter(None, row.tags.split("|"))),
-        Status(row.status), Pause(row.pauses), bool(row.in_file), optional_instant(row.created_at),
-        optional_instant(row.confirmed_at), row.position, optional_instant(row.handed_over_at), row.epoch,
-    )  # fmt: skip
+        row.id,
+        bytes(row.token),
+        Address(*row.address.rsplit("@", 1)),
+        row.name,
+        row.zone,
+        frozenset(filter(None, row.tags.split("|"))),
+        Status(row.status),
+        Pause(row.pauses),
+        bool(row.in_file),
+        optional_instant(row.created_at),
+        optional_instant(row.confirmed_at),
+        row.position,
+        optional_instant(row.handed_over_at),
+        row.epoch,
+    )
 
 
 def _log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
     c.execute(
-        _LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail}
+        sql.LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail}
     )
 
 
 def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at: datetime) -> None:
-    c.execute(_SET_STATUS, {"id": subscriber, "status": Status.SUPPRESSED.value, "at": micros(at)})
-    c.execute(_KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
+    c.execute(sql.SET_STATUS, {"id": subscriber, "status": Status.SUPPRESSED.value, "at": micros(at)})
+    c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
     _log(c, subscriber, Cause.BOUNCED, Status.SUPPRESSED, at, "")
 
 
@@ -386,137 +413,9 @@ def _last_cause(c: Connection, subscriber: int) -> Cause | None:
 def _delete(c: Connection, subscriber: int, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
-    c.execute(_JOURNAL_ERASED, values)
+    c.execute(sql.JOURNAL_ERASED, values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )
     for table, column in (("delivery", "subscriber_id"), ("consent", "subscriber_id"), ("subscriber", "id")):
-        c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)  # noqa: S608 (our own names)
-
-
-_START_OVER = text(
-    "UPDATE subscriber SET epoch = epoch + 1, high_water = NULL, anchor_at = NULL, handed_over_at = NULL, not_before"
-    " = :at,"
-    " active_since = CASE WHEN active_since IS NULL THEN NULL ELSE :at END"
-)
-_READERS = (
-    "SELECT s.*, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS zone,"
-    " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position"
-    " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE {where} ORDER BY s.id"
-)
-_WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
-_BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
-_ALIKE = text(
-    "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) -"
-    " length(:domain) + 1) = :domain"
-    " OR (SELECT COUNT(*) FROM subscriber) <= :few LIMIT :most"
-)
-_WHY_NOT_ADDED = {
-    Status.ACTIVE: "is a subscriber already",
-    Status.UNSUBSCRIBED: "has unsubscribed; only their own word brings them back",
-    Status.SUPPRESSED: "is suppressed: mail to it failed for good, or was called spam",
-}
-_SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
-_KEEP_HASH = text(
-    "INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING"
-)
-_SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
-_LIFT_PAUSE = text(
-    "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id"
-    " AND (pauses & :pause) <> 0"
-)
-_SET_STATUS = text(
-    "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
-    " END WHERE id = :id"
-)
-_CORRECT = text(
-    "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
-    " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
-)
-_LOG = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)"
-)
-# Driven by the few deliveries that wait to come back: what they wait for may be over.
-_DEAD = text(
-    "SELECT DISTINCT s.id, s.key FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
-    " WHERE d.reopen = 1 AND s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
-    "  OR (d.state = 'rejected' AND d.reason = 'dead' AND (s.pauses & :pause) <> 0))"
-)
-_INCOMING = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT"
-    " PRIMARY KEY, hash TEXT, name TEXT,"
-    " zone TEXT, tags TEXT, confirmed BIGINT, floor INTEGER)"
-)
-_STAGE = text(
-    "INSERT INTO incoming (row, good, token, address, key, hash, name, zone, tags, confirmed, floor)"
-    " VALUES (:row, :good, :token, :address, :key, :hash, :name, :zone, :tags, :confirmed, :floor)"
-    # The good one of two rows for one person counts, wherever the bad one stands.
-    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone"
-    " = excluded.zone,"
-    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND"
-    " excluded.good = 1"
-)
-_GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
-_DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {_GONE}")
-_ADD_ZONES = text(
-    "INSERT INTO zone (name, slot, cutoff, day_end, opens) SELECT DISTINCT zone, 0, 0, 0, 0 FROM incoming WHERE zone"
-    " <> ''"
-    " ON CONFLICT (name) DO NOTHING"
-)
-_RETURN = text(
-    "UPDATE subscriber AS s SET pauses = (s.pauses | :file) - :file, active_since = :at, not_before = :at"
-    " WHERE (s.pauses & :file) <> 0 AND s.key IN (SELECT key FROM incoming)"
-)
-# own_fields: 1 name, 2 zone, 4 tags were set by the reader. The owner's file is the whole truth about the others;
-# a file that is imported once adds to what is known, and an empty cell of it says nothing.
-_NEW_NAME = "(s.own_fields & 1) = 0 AND s.name <> n.name AND (:in_file = 1 OR n.name <> '')"
-_NEW_ZONE = "(s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id AND (:in_file = 1 OR n.zone_id <> :home)"
-_NEW_TAGS = "(s.own_fields & 4) = 0 AND s.tags <> n.tags AND (:in_file = 1 OR n.tags <> '')"
-_UPDATE = text(
-    f"UPDATE subscriber AS s SET name = CASE WHEN {_NEW_NAME} THEN n.name ELSE s.name END,"
-    # Of another zone only the slots to come count.
-    f" not_before = CASE WHEN {_NEW_ZONE} AND COALESCE(s.not_before, 0) < :at THEN :at ELSE s.not_before END,"
-    f" zone_id = CASE WHEN {_NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {_NEW_TAGS} THEN n.tags"
-    " ELSE s.tags END"
-    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name"
-    " = i.zone AND i.zone <> '') AS n"
-    f" WHERE s.key = n.key AND (({_NEW_NAME}) OR ({_NEW_ZONE}) OR ({_NEW_TAGS}))"
-)
-_MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
-_PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
-_LOG_CONFIRMED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE"
-    f" {_PENDING}"
-)
-_CONFIRM = text(
-    "UPDATE subscriber SET status = 'active', active_since = :at, not_before = :at,"
-    " confirmed_at = COALESCE((SELECT i.confirmed FROM incoming i WHERE i.key = subscriber.key), :at)"
-    f" WHERE {_PENDING}"
-)
-_KEPT_OUT = text(
-    "SELECT (SELECT COUNT(*) FROM incoming i JOIN subscriber s ON s.key = i.key WHERE s.status IN ('unsubscribed',"
-    " 'suppressed'))"
-    " + (SELECT COUNT(*) FROM incoming i JOIN suppression x ON x.hash = i.hash WHERE i.key NOT IN (SELECT key FROM"
-    " subscriber))"
-)
-# not_before: people the owner brings along wait for their next slot, never `first = "at once"`.
-_ADD = text(
-    "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at,"
-    " active_since,"
-    " not_before, floor)"
-    " SELECT i.token, i.address, i.key, i.name, COALESCE(z.id, :home), i.tags, :status, :in_file, :at,"
-    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END,"
-    " :at, i.floor"
-    " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
-    " WHERE NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.key = i.key)"
-    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.hash = i.hash)"
-    " ORDER BY i.row"
-)
-_LOG_ADDED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT s.id, :at, :cause, s.status FROM subscriber s"
-    " JOIN incoming i ON i.token = s.token"
-)
-_JOURNAL_ERASED = text(
-    "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
-    " WHERE post_id IN (SELECT id FROM post) AND subscriber_id = :id GROUP BY post_id"
-)
+        c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)

@@ -115,7 +115,10 @@ def _record_past(connection: Connection, key: int | None, at: datetime) -> None:
         connection.execute(_PROMISE, {"post": key, "at": micros(at), "kind": "skipped", "count": inserted})
 
 
-_DELIVERED = "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
+_DELIVERED = (
+    "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id"
+    " AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
+)
 _BEGAN_WITH = text(
     "SELECT p.ident, t.revision FROM template t JOIN post p ON p.id = t.post_id WHERE p.frozen_at IS NOT NULL"
     " AND t.created_at >= p.frozen_at ORDER BY t.created_at DESC"  # the first one is read last

@@ -166,8 +166,12 @@ _FIELDS = (
 _FROM = " FROM subscriber s LEFT JOIN delivery o ON o.subscriber_id = s.id AND o.open = 1"
 _ACTIVE = "s.status = 'active' AND s.pauses = 0"
 _PLAIN = {
-    "active": "s.active_since", "before": "s.not_before", "anchor": "s.anchor_at", "handed": "s.handed_over_at", "leaves": "o.not_before",
-}  # fmt: skip
+    "active": "s.active_since",
+    "before": "s.not_before",
+    "anchor": "s.anchor_at",
+    "handed": "s.handed_over_at",
+    "leaves": "o.not_before",
+}
 _SINGLE = f"SELECT s.id, 1 AS n, {_FIELDS.format(**_PLAIN)}{_FROM} WHERE {_ACTIVE}"
 _UP = "(({column} + :round - 1) / :round) * :round"
 # Rows that the position does not tell: refused, doubtful, or waiting to come back. Who has some stands alone.

@@ -253,7 +253,7 @@ _NEWS = (
 )
 # Never for those the owner brought along: they have a not_before.
 _AT_ONCE = "(s.handed_over_at IS NULL AND s.high_water IS NULL AND s.not_before IS NULL)"
-# From the slot on, and when `every` has passed since the last one; slots before the post or the reader were there do not count.
+# From the slot on, when `every` has passed since the last one; slots before the post or the reader came don't count.
 _IN_SLOT = (
     "z.slot >= s.active_since AND z.slot >= COALESCE(s.not_before, 0) AND z.slot >= :since"
     " AND (s.anchor_at IS NULL OR s.anchor_at < z.cutoff)"

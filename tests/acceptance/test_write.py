@@ -98,6 +98,12 @@ def test_a_number_that_readers_are_past_is_not_given_again(typed: Typed, project
     assert "number 1 is taken by posts/001-the-first-hour.md, which is gone" in taken.err
 
 
+def test_a_number_at_which_readers_wait_is_not_given_again(typed: Typed, project: Path) -> None:
+    got_the_first(typed, project)
+    (project / "posts/006-good-company-on-a-hard-day.md").unlink()
+    assert typed("new", "Another").out == "posts/007-another.md\n"
+
+
 def test_samples_that_nobody_got_leave_their_numbers_free(typed: Typed, project: Path) -> None:
     typed("send")  # they are on record as live
     for path in (project / "posts").glob("*.md"):

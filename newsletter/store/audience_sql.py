@@ -1,0 +1,128 @@
+"""The audience's statements.
+
+One statement per verb, the same for both databases. Values are bound; what is formatted in is named in braces.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+START_OVER = text(
+    "UPDATE subscriber SET epoch = epoch + 1, high_water = NULL, anchor_at = NULL, handed_over_at = NULL, not_before"
+    " = :at,"
+    " active_since = CASE WHEN active_since IS NULL THEN NULL ELSE :at END"
+)
+READERS = (
+    "SELECT s.*, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS zone,"
+    " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position"
+    " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE {where} ORDER BY s.id"
+)
+WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
+BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
+ALIKE = text(
+    "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) -"
+    " length(:domain) + 1) = :domain"
+    " OR (SELECT COUNT(*) FROM subscriber) <= :few LIMIT :most"
+)
+SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
+KEEP_HASH = text(
+    "INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING"
+)
+SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
+LIFT_PAUSE = text(
+    "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id"
+    " AND (pauses & :pause) <> 0"
+)
+SET_STATUS = text(
+    "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
+    " END WHERE id = :id"
+)
+CORRECT = text(
+    "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
+    " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
+)
+LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
+# Driven by the few deliveries that wait to come back: what they wait for may be over.
+DEAD = text(
+    "SELECT DISTINCT s.id, s.key FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
+    " WHERE d.reopen = 1 AND s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
+    "  OR (d.state = 'rejected' AND d.reason = 'dead' AND (s.pauses & :pause) <> 0))"
+)
+INCOMING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (row INTEGER, good INTEGER, token {blob}, address TEXT, key TEXT"
+    " PRIMARY KEY, hash TEXT, name TEXT,"
+    " zone TEXT, tags TEXT, confirmed BIGINT, floor INTEGER)"
+)
+STAGE = text(
+    "INSERT INTO incoming (row, good, token, address, key, hash, name, zone, tags, confirmed, floor)"
+    " VALUES (:row, :good, :token, :address, :key, :hash, :name, :zone, :tags, :confirmed, :floor)"
+    # The good one of two rows for one person counts, wherever the bad one stands.
+    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone"
+    " = excluded.zone,"
+    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND"
+    " excluded.good = 1"
+)
+GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
+DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {GONE}")
+ADD_ZONES = text(
+    "INSERT INTO zone (name, slot, cutoff, day_end, opens) SELECT DISTINCT zone, 0, 0, 0, 0 FROM incoming WHERE zone"
+    " <> ''"
+    " ON CONFLICT (name) DO NOTHING"
+)
+RETURN = text(
+    "UPDATE subscriber AS s SET pauses = (s.pauses | :file) - :file, active_since = :at, not_before = :at"
+    " WHERE (s.pauses & :file) <> 0 AND s.key IN (SELECT key FROM incoming)"
+)
+# own_fields: 1 name, 2 zone, 4 tags were set by the reader. The owner's file is the whole truth about the others;
+# a file that is imported once adds to what is known, and an empty cell of it says nothing.
+NEW_NAME = "(s.own_fields & 1) = 0 AND s.name <> n.name AND (:in_file = 1 OR n.name <> '')"
+NEW_ZONE = "(s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id AND (:in_file = 1 OR n.zone_id <> :home)"
+NEW_TAGS = "(s.own_fields & 4) = 0 AND s.tags <> n.tags AND (:in_file = 1 OR n.tags <> '')"
+UPDATE = text(
+    f"UPDATE subscriber AS s SET name = CASE WHEN {NEW_NAME} THEN n.name ELSE s.name END,"
+    # Of another zone only the slots to come count.
+    f" not_before = CASE WHEN {NEW_ZONE} AND COALESCE(s.not_before, 0) < :at THEN :at ELSE s.not_before END,"
+    f" zone_id = CASE WHEN {NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {NEW_TAGS} THEN n.tags"
+    " ELSE s.tags END"
+    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name"
+    " = i.zone AND i.zone <> '') AS n"
+    f" WHERE s.key = n.key AND (({NEW_NAME}) OR ({NEW_ZONE}) OR ({NEW_TAGS}))"
+)
+MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
+PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
+LOG_CONFIRMED = text(
+    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE"
+    f" {PENDING}"
+)
+CONFIRM = text(
+    "UPDATE subscriber SET status = 'active', active_since = :at, not_before = :at,"
+    " confirmed_at = COALESCE((SELECT i.confirmed FROM incoming i WHERE i.key = subscriber.key), :at)"
+    f" WHERE {PENDING}"
+)
+KEPT_OUT = text(
+    "SELECT (SELECT COUNT(*) FROM incoming i JOIN subscriber s ON s.key = i.key WHERE s.status IN ('unsubscribed',"
+    " 'suppressed'))"
+    " + (SELECT COUNT(*) FROM incoming i JOIN suppression x ON x.hash = i.hash WHERE i.key NOT IN (SELECT key FROM"
+    " subscriber))"
+)
+# not_before: people the owner brings along wait for their next slot, never `first = "at once"`.
+ADD = text(
+    "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at,"
+    " active_since,"
+    " not_before, floor)"
+    " SELECT i.token, i.address, i.key, i.name, COALESCE(z.id, :home), i.tags, :status, :in_file, :at,"
+    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END,"
+    " :at, i.floor"
+    " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
+    " WHERE NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.key = i.key)"
+    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.hash = i.hash)"
+    " ORDER BY i.row"
+)
+LOG_ADDED = text(
+    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT s.id, :at, :cause, s.status FROM subscriber s"
+    " JOIN incoming i ON i.token = s.token"
+)
+JOURNAL_ERASED = text(
+    "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
+    " WHERE post_id IN (SELECT id FROM post) AND subscriber_id = :id GROUP BY post_id"
+)
