@@ -123,6 +123,7 @@ class Piece:
     late: bool = False
     edits: int = 0
     touched: bool = False  # inserted later, renumbered, or away for a while: some readers may have passed it
+    moved: bool = False  # renumbered: it took the readers who stood at it along, past others or back
 
 
 class Life:
@@ -189,7 +190,8 @@ class Life:
 
     def _renumber(self, which: int, number: int) -> None:
         if which < len(self.pieces) and all(p.number != number for p in self.pieces):
-            self.pieces[which].number, self.pieces[which].touched = number, True
+            self.pieces[which].number = number
+            self.pieces[which].touched = self.pieces[which].moved = True
             self.write(self.pieces[which])
 
     def _edit(self, which: int) -> None:
@@ -290,9 +292,10 @@ class Life:
             if book.left:
                 continue
             position = book.position({p.ident: p for p in self.pieces})
+            taken_along = any(p.moved for p in self.pieces if p.ident in book.got)
             for piece in self.pieces:
                 if piece.ident not in book.got and piece.status == "live":
-                    assert piece.touched, f"{book.address} never got {piece}; got {book.got}"
+                    assert piece.touched or taken_along, f"{book.address} never got {piece}; got {book.got}"
                     assert piece.number < position, f"{book.address} at #{position} still waits for {piece}"
 
 

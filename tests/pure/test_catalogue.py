@@ -98,13 +98,18 @@ def test_a_newly_placed_post_is_named_for_those_beyond_it() -> None:
 
 
 def test_a_missing_post_blocks_with_a_sentence_and_comes_back() -> None:
-    first = look((), post(1), post(2))
+    first = delivered(look((), post(1), post(2)), "post-1")
     gone = look(first, post(1), at=AT + DAY)
     assert standings(gone) == {"post-1": "live", "post-2": "blocks"}
     assert "posts/002-post-2.md was live and is gone: readers who come to #2 wait" in "\n".join(gone.notes)
     assert gone.entries[1].off_since == AT + DAY
     back = look(gone, post(1), post(2), at=AT + 2 * DAY, previous=AT + DAY)
     assert (standings(back)["post-2"], back.past, back.notes) == ("live", frozenset(), ())
+
+
+def test_a_sample_that_nobody_got_may_be_deleted() -> None:
+    gone = look(look((), post(1), post(2)), post(2), at=AT + DAY)
+    assert (standings(gone), gone.notes) == ({"post-1": "absent", "post-2": "live"}, ())
 
 
 def test_on_missing_skip_passes_over_and_one_that_returns_is_newly_placed() -> None:
