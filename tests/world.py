@@ -126,7 +126,6 @@ class PlainPress(Press):
             self._templates[template.revision] = template
         return self._revisions[ident]
 
-
     def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
         if str(claim.recipient.address) in self.unprintable:
             raise NewsletterError(f"{claim.recipient.address} can't be set in type")
@@ -200,7 +199,9 @@ class World:
         self.config = replace(self.config, subscribers_file=self.root / "subscribers.csv")
         (self.root / "subscribers.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
 
-    def join(self, *addresses: str, at_once: bool = False, had: int | None = None, zone: str = "", tags: str = "") -> None:
+    def join(
+        self, *addresses: str, at_once: bool = False, had: int | None = None, zone: str = "", tags: str = ""
+    ) -> None:
         """Add readers on the owner's word."""
         for address in addresses:
             words = frozenset(tags.split("|")) if tags else frozenset()
@@ -254,9 +255,7 @@ class World:
         entry = self.store.catalogue.entry(number)
         revision = press.revision(entry.ident) if entry.ident in press.posts else ""
         news = self.config.rules.mode is Mode.BROADCAST
-        return self.store.ledger.copies(
-            number, which, revision, gap=self.config.rules.min_gap, at=self.now, news=news
-        )
+        return self.store.ledger.copies(number, which, revision, gap=self.config.rules.min_gap, at=self.now, news=news)
 
     def press(self, *args: Any) -> PlainPress:
         made = PlainPress.of(*args)

@@ -32,7 +32,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "preview": ("look", "Look at a post as its readers will get it."),
     },
     "Readers": {
-        "subscribers": ("subscribers", "List, add, import, export, pause, resume, correct, unsubscribe, erase."),
+        "subscribers": (
+            "subscribers",
+            "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
+        ),
     },
     "Send": {
         "plan": ("ask", "What the next run and the next weeks will send, and to how many."),

@@ -1,4 +1,4 @@
-"""Commands about readers: subscribers list, add, import, export, pause, resume, unsubscribe, correct, sync, erase."""
+"""Commands about readers: subscribers list, add, import, export, pause, resume, unsubscribe, confirm, correct, sync, erase."""
 
 from __future__ import annotations
 
@@ -222,6 +222,34 @@ def unsubscribe(ctx: click.Context, address: str) -> None:
 
 
 @click.command()
+@click.argument("address")
+@yes_option
+@click.pass_context
+def confirm(ctx: click.Context, address: str, yes: bool) -> int:
+    """Enter that somebody said yes to you: one who is pending, or had left and asked to come back.
+
+    They go on where they stopped. Only their own word counts, so this asks you whether you have it.
+
+    \b
+    Example:
+      newsletter subscribers confirm ana@example.org
+    """
+    project = open_project(ctx)
+    store = existing(project)
+    reader = find(project, store, address)
+    if reader.status is Status.ACTIVE:
+        data(f"{reader.address} is a reader already.")
+        return 0
+    if not ask(f"{reader.address} is {reader.status}. Did they ask you themselves?", yes=yes):
+        say("Nothing was changed.")
+        return 1
+    reader = consent.confirm(store, address, at=now(), detail="entered by the owner, on the person's own word")
+    data(f"{reader.address} is a reader{' again' if reader.had_through is not None else ' now'}.")
+    show_next(project, reader, "Next post", at=now())
+    return 0
+
+
+@click.command()
 @click.argument("old")
 @click.argument("new")
 @click.pass_context
@@ -310,7 +338,7 @@ def _place_in_file(project: Project, reader: Reader) -> str:
 
 _NAMED = {
     "list": list_, "add": add, "import": import_, "export": export, "pause": pause, "resume": resume,
-    "unsubscribe": unsubscribe, "correct": correct, "sync": sync, "erase": erase,
+    "unsubscribe": unsubscribe, "confirm": confirm, "correct": correct, "sync": sync, "erase": erase,
 }  # fmt: skip
 for _name, _command in _NAMED.items():
     subscribers.add_command(_command, _name)

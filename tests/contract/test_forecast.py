@@ -225,13 +225,30 @@ def a_backlog_that_is_held(world: World) -> None:
 
 
 SITUATIONS: list[Callable[[World], None]] = [
-    weekly_readers_at_different_places, readers_in_three_zones, the_week_in_which_the_clocks_change,
-    a_late_hand_over_that_shifts_the_next, a_gap_longer_than_a_day, holidays, a_slot_missed_late_in_the_evening,
-    quiet_hours_over_the_slot, publish_dates_in_a_sequence, a_back_catalogue_with_dates_to_come, news_to_come,
-    posts_for_some_readers, a_reader_tagged_after_the_post_was_skipped, a_late_insert, a_renumbered_post, a_post_on_its_way,
-    readers_paused_gone_and_back, the_owners_pause_is_over, a_corrected_address, a_refused_post_and_a_doubt,
-    newcomers_who_get_the_first_at_once, a_draft_and_a_missing_post, a_backlog_that_is_held,
-]  # fmt: skip
+    weekly_readers_at_different_places,
+    readers_in_three_zones,
+    the_week_in_which_the_clocks_change,
+    a_late_hand_over_that_shifts_the_next,
+    a_gap_longer_than_a_day,
+    holidays,
+    a_slot_missed_late_in_the_evening,
+    quiet_hours_over_the_slot,
+    publish_dates_in_a_sequence,
+    a_back_catalogue_with_dates_to_come,
+    news_to_come,
+    posts_for_some_readers,
+    a_reader_tagged_after_the_post_was_skipped,
+    a_late_insert,
+    a_renumbered_post,
+    a_post_on_its_way,
+    readers_paused_gone_and_back,
+    the_owners_pause_is_over,
+    a_corrected_address,
+    a_refused_post_and_a_doubt,
+    newcomers_who_get_the_first_at_once,
+    a_draft_and_a_missing_post,
+    a_backlog_that_is_held,
+]
 
 
 @pytest.mark.parametrize("situation", [pytest.param(s, id=s.__name__.replace("_", " ")) for s in SITUATIONS])
@@ -240,7 +257,9 @@ def test_what_is_forecast_is_what_happens(world: World, situation: Callable[[Wor
     days = 15 if situation is weekly_readers_at_different_places else 6
     forecast = told(world, days)
     assert forecast == lived(world, days)
-    assert forecast or situation is a_reader_tagged_after_the_post_was_skipped or situation is a_draft_and_a_missing_post
+    assert (
+        forecast or situation is a_reader_tagged_after_the_post_was_skipped or situation is a_draft_and_a_missing_post
+    )
 
 
 def test_what_the_next_tick_does_is_in_the_forecast_as_now(world: World) -> None:
@@ -300,5 +319,5 @@ def test_a_large_list_is_folded_and_its_forecast_still_holds(world: World) -> No
     world.pause(names[5])
     world.leave(names[6])
     forecast = told(world, 2)
-    assert forecast[when("3 09:00"), 2] == 5_001 - 2 - 2 + 1 - 0
+    assert forecast[when("3 09:00"), 2] == 4_998  # and Ana; not the two who had it on the 2nd, nor the two who are away
     assert forecast == lived(world, 2, every=HOUR)

@@ -6,6 +6,7 @@ Days are days of March 2026; a post goes out every day at nine, UTC.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_settled_as_resend_it_leaves_again_and_the_next_post_keeps_the_gap(doubt
     doubt.run("3 11:00", "5 12:00", every=HOUR)
     assert [n for n, _ in doubt.got(ANA)] == [2, 1, 3]
     instants = [at for _, at in doubt.got(ANA)]
-    assert all(b - a >= 20 * HOUR for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a >= 20 * HOUR for a, b in pairwise(instants))
 
 
 # --- refusals
@@ -192,7 +193,10 @@ def test_a_refusal_of_us_stops_the_run_and_marks_nobody(world: World) -> None:
     world.provider.answers[names[2]] = [BLOCKED]
     world.tick("2 09:00")
     assert "refuses us" in world.notes and "your server is on a list" in world.notes
-    assert [world.store.accounts.counts()[s] for s in ("planned", "rejected")] == [6 - world.ticks[-1].report.accepted, 0]
+    assert [world.store.accounts.counts()[s] for s in ("planned", "rejected")] == [
+        6 - world.ticks[-1].report.accepted,
+        0,
+    ]
     world.tick("2 10:00")
     assert all(world.numbers(n) == [1] for n in names)
 
@@ -419,7 +423,7 @@ def test_copies_keep_the_gap_to_the_sequence(world: World) -> None:
     world.run("3 12:00", "6", every=HOUR)
     instants = [at for _, at in world.got(ANA)]
     assert sorted(world.numbers(ANA)) == [1, 1, 2, 3]
-    assert all(b - a >= 20 * HOUR for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a >= 20 * HOUR for a, b in pairwise(instants))
 
 
 # --- backlog

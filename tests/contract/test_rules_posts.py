@@ -299,7 +299,9 @@ def test_readers_wait_at_a_live_post_that_is_gone_and_the_owner_is_told_each_tim
     world.file(2).unlink()
     world.run("3 09:00", "6")
     assert world.numbers(ANA) == [1]
-    assert all("002-post-2.md was live and is gone: readers who come to #2 wait" in "\n".join(t.notes) for t in world.ticks[1:])
+    assert all(
+        "002-post-2.md was live and is gone: readers who come to #2 wait" in "\n".join(t.notes) for t in world.ticks[1:]
+    )
     world.post(2)
     world.run("6 09:00", "8")
     assert world.numbers(ANA) == [1, 2, 3]

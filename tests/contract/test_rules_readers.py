@@ -6,6 +6,7 @@ Days are days of March 2026; a post goes out every day at nine, UTC.
 from __future__ import annotations
 
 from datetime import date, time
+from itertools import pairwise
 
 import pytest
 from world import ANA, BO, CY, DEAD, GREYLISTED, HOUR, NO_SUCH_USER, TUESDAY, World, when
@@ -235,7 +236,9 @@ def test_starting_over_is_a_new_epoch(world: World) -> None:
 # --- addresses that fail
 
 
-@pytest.mark.parametrize("refusal", [pytest.param(NO_SUCH_USER, id="not there"), pytest.param(DEAD, id="dead for good")])
+@pytest.mark.parametrize(
+    "refusal", [pytest.param(NO_SUCH_USER, id="not there"), pytest.param(DEAD, id="dead for good")]
+)
 def test_after_a_hard_bounce_a_corrected_address_gets_the_same_post(world: World, refusal: object) -> None:
     world.posts(1, 2, 3)
     world.join(ANA)
@@ -397,7 +400,7 @@ def test_a_reader_who_moves_east_is_protected_by_the_gap(world: World) -> None:
     world.csv(f"{ANA},,Asia/Tokyo")
     world.run("4 00:00", "7", every=HOUR)
     instants = [at for _, at in world.got(ANA)]
-    assert all(b - a >= 20 * HOUR for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a >= 20 * HOUR for a, b in pairwise(instants))
     assert world.diary(ANA, "Asia/Tokyo")[-1] == f"#{len(instants)} 6 09:00"
 
 

@@ -334,8 +334,16 @@ def test_at_once_sends_the_first_post_with_the_tick_after_confirmation(world: Wo
 @pytest.mark.parametrize(
     ("publish_at", "expected"),
     [
-        pytest.param("2026-03-06", ["#1 2 09:00", "#2 6 09:00", "#3 7 09:00"], id="a date means that day's slot, and readers wait for it"),
-        pytest.param("2026-03-06 12:00", ["#1 2 09:00", "#2 7 09:00", "#3 8 09:00"], id="an hour after the slot means the next slot"),
+        pytest.param(
+            "2026-03-06",
+            ["#1 2 09:00", "#2 6 09:00", "#3 7 09:00"],
+            id="a date means that day's slot, and readers wait for it",
+        ),
+        pytest.param(
+            "2026-03-06 12:00",
+            ["#1 2 09:00", "#2 7 09:00", "#3 8 09:00"],
+            id="an hour after the slot means the next slot",
+        ),
         pytest.param("2020-01-01", ["#1 2 09:00", "#2 3 09:00", "#3 4 09:00"], id="a date long past changes nothing"),
     ],
 )
@@ -422,7 +430,9 @@ def test_a_broadcast_that_is_a_day_late_still_goes_out(news: World) -> None:
         pytest.param("2026-03-05 18:00", ["#1 5 18:00"], id="a date moved into the near future is kept"),
     ],
 )
-def test_a_broadcast_whose_date_is_moved_never_goes_out_at_once(news: World, moved_to: str, expected: list[str]) -> None:
+def test_a_broadcast_whose_date_is_moved_never_goes_out_at_once(
+    news: World, moved_to: str, expected: list[str]
+) -> None:
     news.post(1, publish_at="2026-03-20 09:00")
     news.join(ANA)
     news.run("2 09:00", "5 12:01", every=3 * HOUR)

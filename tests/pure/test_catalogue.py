@@ -18,25 +18,28 @@ from newsletter.posts import Fault, Folder, Post, PostStatus
 AT = datetime(2026, 3, 10, 9, 0, 2, tzinfo=UTC)
 BEFORE = AT - timedelta(hours=1)
 DAY = timedelta(days=1)
+DEFAULT = Rules()
 IDENTITY = Identity("Letters", Mailbox.parse("maya@example.org"), "12 Birch Lane")
 
 
 def post(number: int, ident: str = "", **more: Any) -> Post:
     ident = ident or f"post-{number}"
-    return Post(
-        **{
-            "id": ident, "explicit_id": False, "number": number, "path": Path(f"posts/{number:03d}-{ident}.md"), "title": ident,
-            "subject": ident, "preheader": "", "publish_at": None, "status": PostStatus.LIVE, "tags": frozenset(), "language": "",
-            "image": "", "image_alt": "", "late": False, "text": "", "body": "Words.", "body_line": 1, "digest": f"digest of {ident}",
-        } | more
-    )  # fmt: skip
+    fields = {
+        "id": ident, "explicit_id": False, "number": number, "path": Path(f"posts/{number:03d}-{ident}.md"),
+        "title": ident, "subject": ident, "preheader": "", "publish_at": None, "status": PostStatus.LIVE,
+        "tags": frozenset(), "language": "", "image": "", "image_alt": "", "late": False, "text": "", "body": "Words.",
+        "body_line": 1, "digest": f"digest of {ident}",
+    }  # fmt: skip
+    return Post(**(fields | more))
 
 
 def folder(*posts: Post, held: tuple[Post, ...] = (), faults: tuple[Fault, ...] = ()) -> Folder:
     return Folder(posts, faults, held, ())
 
 
-def look(known: Survey | tuple[Entry, ...], *posts: Post, rules: Rules = Rules(), at: datetime = AT, **more: Any) -> Survey:
+def look(
+    known: Survey | tuple[Entry, ...], *posts: Post, rules: Rules = DEFAULT, at: datetime = AT, **more: Any
+) -> Survey:
     entries = known.entries if isinstance(known, Survey) else known
     found = folder(*posts, **{k: more.pop(k) for k in ("held", "faults") if k in more})
     return survey(entries, found, at=at, previous=more.pop("previous", BEFORE), rules=rules, identity=IDENTITY)
@@ -221,7 +224,9 @@ NEWS = Rules(mode=Mode.BROADCAST)
         pytest.param(None, "absent", None, id="without a date it is held"),
         pytest.param(timedelta(days=3), "live", timedelta(days=3), id="a date to come is kept"),
         pytest.param(timedelta(minutes=-30), "live", timedelta(minutes=-30), id="one since the tick before is on time"),
-        pytest.param(timedelta(hours=-5), "live", timedelta(days=1, seconds=-2), id="one before that waits for the next slot"),
+        pytest.param(
+            timedelta(hours=-5), "live", timedelta(days=1, seconds=-2), id="one before that waits for the next slot"
+        ),
         pytest.param(timedelta(hours=-47), "live", timedelta(days=1, seconds=-2), id="also two days before, nearly"),
         pytest.param(timedelta(hours=-49), "absent", timedelta(hours=-49), id="more than two days is too late"),
     ],
@@ -251,7 +256,8 @@ def test_news_that_went_out_keeps_its_instant_whatever_its_date_becomes() -> Non
 
 
 ENTRIES = tuple(
-    Entry(f"post-{n}", n, "", "", standing=Standing.LIVE, publish_at=datetime(2026, 1, n, 23, tzinfo=UTC)) for n in (1, 2, 3, 5)
+    Entry(f"post-{n}", n, "", "", standing=Standing.LIVE, publish_at=datetime(2026, 1, n, 23, tzinfo=UTC))
+    for n in (1, 2, 3, 5)
 )
 
 
@@ -262,7 +268,9 @@ ENTRIES = tuple(
         pytest.param("latest", "UTC", 4, id="latest: counts as having had all but the last"),
         pytest.param(3, "UTC", 2, id="a number"),
         pytest.param(date(2026, 1, 3), "UTC", 2, id="a date"),
-        pytest.param(date(2026, 1, 3), "Asia/Tokyo", 1, id="a date of the newsletter's zone, where it is tomorrow already"),
+        pytest.param(
+            date(2026, 1, 3), "Asia/Tokyo", 1, id="a date of the newsletter's zone, where it is tomorrow already"
+        ),
         pytest.param(date(2025, 1, 1), "UTC", -1, id="a date before all"),
         pytest.param(date(2026, 2, 1), "UTC", 5, id="a date after all"),
     ],
@@ -272,7 +280,11 @@ def test_where_a_new_reader_begins(start: str | int | date, zone: str, position:
 
 
 def test_in_an_empty_sequence_everybody_begins_at_the_beginning() -> None:
-    assert [position_before(start, (), ZoneInfo("UTC")) for start in ("first", "latest", date(2026, 1, 1))] == [-1, -1, -1]
+    assert [position_before(start, (), ZoneInfo("UTC")) for start in ("first", "latest", date(2026, 1, 1))] == [
+        -1,
+        -1,
+        -1,
+    ]
 
 
 def test_what_is_passed_over_is_not_the_latest() -> None:
