@@ -173,10 +173,10 @@ class TestThePage:
 class TestWhen:
     """The sentence for one reader."""
 
-    def test_agrees_with_the_plan(self, running: Path, look: Any, typed: Typed) -> None:
+    def test_agrees_with_the_plan(self, running: Path, typed: Typed, tmp_path: Path) -> None:
         coming = typed("plan", "--as", READER, "--days", "90", "--json").json()["days"]
         for number in (1, 4):
-            made = typed("preview", str(number), "--as", READER, "--json").json()
+            made = typed("preview", str(number), "--as", READER, "--json", "--output", str(tmp_path / "out")).json()
             assert made["at"] == next(day["at"] for day in coming if day["post"] == number)
             assert re.match(
                 r"Ana Lucero gets this Tuesday \d+ \w+ 20\d\d, 09:00 America/Los_Angeles\.$", made["sentence"]
