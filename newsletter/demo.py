@@ -186,10 +186,10 @@ def _remarks(line: Line, rules: Rules) -> Iterator[str]:
     if line.joined:
         yield f"{name} joined on {line.joined:%A %-d %B} and begins with #{numbers[0] if numbers else 1}."
     elif line.left:
-        yield f"{name} unsubscribed on {line.left:%A %-d %B}. The row is still in the file, but nothing more came."
+        yield f"{name} unsubscribed on {line.left:%-d %B}: the row is still in the file, no more came."
     elif numbers and numbers[0] > 1:
         first, last = numbers[0], numbers[-1]
-        yield f"{name} had everything to #{first - 1} before, began with #{first}, and waits for #{last + 1}."
+        yield f"{name} had all to #{first - 1} before, began with #{first}, and waits for #{last + 1}."
     if odd := next((x for x in line.letters if x.at.minute != rules.at.minute), None):
         yield f"{name}’s {rules.at:%H:%M} lies between two hourly runs: the letters come at {odd.at:%H:%M}."
 

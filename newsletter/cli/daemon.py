@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter.cli.output import data, say, warn
-from newsletter.cli.project import Project, now, open_project
+from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.config import PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.scheduler import QUARTER, run_daemon, run_lock, tick
@@ -152,7 +152,6 @@ _UNSEEN = "neither cron nor systemd sees {names} of this shell: write that down 
 
 def _zones(project: Project) -> set[ZoneInfo]:
     """Where the readers live; the newsletter's own zone is always one of them."""
-    from newsletter.cli.ask import looked_at
 
     with looked_at(project, now()) as (store, _):
         names = {reader.timezone for reader in store.audience.readers() if reader.timezone}

@@ -81,7 +81,7 @@ def _run(root: Path) -> Calendar:
 
 def _show(calendar: Calendar, page: Path) -> None:
     days = calendar.days
-    data(f"\n{RUNS:,} runs from {START:%A %-d %B %Y} on. The hours are those of each reader's own clock:\n")
+    data(f"\n{RUNS:,} runs from {START:%A %-d %B %Y} on; hours by each reader's own clock:\n")
     table(
         ("Reader", *(f"{day:%-d %b}" for day in days)),
         [

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import Progress, ask, data, facts, json_option, plural, say, warn, yes_option
-from newsletter.cli.project import Project, now, open_project
-from newsletter.cli.readers import counted, expected, rehearsed, show_first, show_next
+from newsletter.cli.project import Project, looked_at, now, open_project
+from newsletter.cli.readers import counted, expected, show_first, show_next
 from newsletter.errors import ConfigError, SubscriberError
 from newsletter.scheduler import Tick, fingerprint, floor, follow_file, take_posts
 from newsletter.subscribers import BadRow, EmptyFileError, Row, read_rows, rows_in
@@ -44,7 +44,7 @@ def add(ctx: click.Context, address: str, name: str, timezone: str, tags: str, h
     """
     project, at = open_project(ctx), now()
     row = _row(address, name, timezone, tags, had_through)
-    with rehearsed(project, at) as (view, _):
+    with looked_at(project, at, file=False) as (view, _):
         start = floor(project.config, view)
     at_once = project.config.rules.first == "at once"
     reader = project.store.audience.add(
@@ -127,7 +127,7 @@ def import_(ctx: click.Context, file: Path, confirmed: bool, had_through: int | 
 def _look_ahead(project: Project, file: Path, *, confirmed: bool, had_through: int | None, at: datetime) -> _Coming:
     """Import *file* in a rehearsal, and see what that does."""
     bad: list[BadRow] = []
-    with rehearsed(project, at) as (view, result):
+    with looked_at(project, at, file=False) as (view, result):
         start = floor(project.config, view)
         waiting = view.audience.counts()["pending"]
         before = {(e.at, e.post): e.count for e in expected(project, view, at)} if confirmed else {}
@@ -254,7 +254,7 @@ def sync(ctx: click.Context, yes: bool, as_json: bool) -> int:
 
 def _look_at_file(project: Project, path: Path, at: datetime) -> tuple[Taken, list[str], list[Any]]:
     """What taking the owner's file does, its bad rows, and who is gone from it."""
-    with rehearsed(project, at) as (view, _):
+    with looked_at(project, at, file=False) as (view, _):
         before = {reader.id for reader in view.audience.readers() if reader.in_file}
         taken, bad = follow_file(path, project.config, view, project.known_secret, at=at, meant=True)
         gone = (r for r in view.audience.readers() if r.id in before and not r.in_file) if taken.departed else ()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from newsletter.cli.output import data, facts, iso, json_option, say, warn
-from newsletter.cli.project import Project, now, open_project
+from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.mail import Mailbox
 from newsletter.posts import Post
 from newsletter.preview import CLIP, SAMPLE, Outlook, Preview, compose, outlook, warnings_of, write
@@ -75,7 +75,6 @@ def preview(
 
 def _as(project: Project, post: Post, address: str) -> tuple[Mailbox, Outlook]:
     """The subscriber with *address*, and when they get *post*; what it takes to know that is undone."""
-    from newsletter.cli.ask import looked_at
 
     at, config = now(), project.config
     with looked_at(project, at) as (store, result):

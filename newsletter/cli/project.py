@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,6 +20,7 @@ from newsletter.errors import ConfigError, NotFound
 if TYPE_CHECKING:
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
+    from newsletter.scheduler import Tick
     from newsletter.store import Store
 
 _SECRET_BYTES = 32
@@ -158,3 +161,27 @@ def open_project(ctx: click.Context) -> Project:
     project = Project.find(ctx.find_root().obj)
     ctx.call_on_close(project.close)
     return project
+
+
+@contextmanager
+def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[tuple[Store, Tick]]:
+    """The project as the next run will find it; whatever is done with it is undone.
+
+    Posts are taken in, and unless *file* is false the owner's subscriber file; without a database, into memory.
+    """
+    from newsletter.scheduler import Tick, reason_to_wait, take_in, take_posts
+    from newsletter.store import Store
+
+    result = Tick(at)
+    store = project.existing_store() or Store.in_memory()
+    try:
+        with store.rehearsal():
+            result.stopped = reason_to_wait(store, project.config.provider, at=at)
+            if file:
+                take_in(project.config, store, project.known_secret, result)
+            else:
+                take_posts(project.config, store, result)
+            yield store, result
+    finally:
+        if store not in project.opened:
+            store.close()

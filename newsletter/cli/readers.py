@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from newsletter.cli.output import data, moment, plural, warn
-from newsletter.cli.project import Project
+from newsletter.cli.project import Project, looked_at
 from newsletter.errors import NotFound
-from newsletter.scheduler import Tick, file_changed, reason_to_wait, take_posts
+from newsletter.scheduler import file_changed
 from newsletter.store import Store
 from newsletter.subscribers import Status
 
@@ -20,21 +18,6 @@ if TYPE_CHECKING:
     from newsletter.store.forecast import Expected
 
 _HORIZON = 60  # days in which a first post is looked for
-
-
-@contextmanager
-def rehearsed(project: Project, at: datetime) -> Iterator[tuple[Store, Tick]]:
-    """The project with its posts as they are now; whatever is done with it is undone."""
-    result = Tick(at)
-    store = project.existing_store() or Store.in_memory()
-    try:
-        with store.rehearsal():
-            result.stopped = reason_to_wait(store, project.config.provider, at=at)
-            take_posts(project.config, store, result)
-            yield store, result
-    finally:
-        if store not in project.opened:
-            store.close()
 
 
 def existing(project: Project) -> Store:
@@ -79,7 +62,7 @@ def show_first(what: str, first: Expected | None, zone: ZoneInfo, stopped: list[
 
 def show_next(project: Project, reader: Reader, what: str, *, at: datetime) -> None:
     """Say when *reader* gets the next post, by the reader's own clock."""
-    with rehearsed(project, at) as (view, result):
+    with looked_at(project, at, file=False) as (view, result):
         coming = expected(project, view, at, reader.id)
     zone = ZoneInfo(reader.timezone) if reader.timezone else project.config.identity.timezone
     show_first(what, coming[0] if coming else None, zone, result.stopped)

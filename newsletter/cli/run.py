@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
-from newsletter.cli.project import Project, now, open_project
+from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
@@ -67,7 +67,6 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
 
 
 def _dry(project: Project, *, as_json: bool) -> int:
-    from newsletter.cli.ask import looked_at
 
     with looked_at(project, now()) as (view, result):
         result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)

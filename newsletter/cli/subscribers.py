@@ -1,4 +1,4 @@
-"""Commands about readers: subscribers list, add, import, export, pause, resume, unsubscribe, confirm, correct, sync, erase."""
+"""The commands of `newsletter subscribers`."""
 
 from __future__ import annotations
 

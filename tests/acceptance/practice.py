@@ -151,8 +151,8 @@ class Practice:
         if at is not None:
             self.at = at
         return subprocess.Popen(
-            [sys.executable, "-m", "newsletter", *words], cwd=self.root, env=self._environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "newsletter", *words], cwd=self.root, env=self._environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def finish(self, process: subprocess.Popen[bytes]) -> Ran:

@@ -98,11 +98,11 @@ def test_every_letter_comes_on_a_tuesday_at_the_readers_own_hour(shown: Shown) -
 
 def test_says_so_in_a_calendar_that_fits_a_terminal(shown: Shown) -> None:
     table = shown.out.split("\n\n")[1].splitlines()
-    assert max(map(len, table)) <= 80
+    assert max(len(line) for line in shown.out.splitlines() if str(shown.folder) not in line) <= 80
     assert re.fullmatch(r"Ana Lucero +#1 09:00  #2 09:00  #3 09:00  #4 09:00  #5 09:00  #6 09:00", table[1])
     assert re.fullmatch(r"Elif Demir +#1 09:00  #2 09:00  #3 09:00  #4 09:00", table[-1])
     assert "48 messages; every reader 1, 2, 3 … in order, once; the accounts balance." in shown.out
-    assert "Sam Begay unsubscribed on Thursday 26 March" in shown.out
+    assert "Sam Begay unsubscribed on 26 March" in shown.out
     for path in ("outbox/new", "index.html"):
         assert str(shown.folder / path) in shown.out
 

@@ -226,18 +226,18 @@ def test_of_two_runs_at_once_one_sends_and_the_other_leaves(crowd: Practice, mai
 
 
 def test_whoever_leaves_while_a_run_is_under_way_gets_nothing_more(crowd: Practice, mail: MailServer) -> None:
+    """What has begun is heard out (a window of 50 messages); consent is read again before the next window."""
+    many = [f"r{n:02}@example.org" for n in range(60)]
+    crowd.readers(*(f"{address},,UTC" for address in many))
+    crowd.run("send", at=MONDAY)
     mail.hold()
-    process = crowd.start("send")
+    process = crowd.start("send", at=MONDAY + 1.1 * HOUR)
     assert mail.held.wait(120)
-    (first,) = crowd.json("who-got", "1")[:1]
-    last = MANY[-1]
-    assert last != first["email"]
-    assert crowd.run("subscribers", "unsubscribe", last).status == 0
+    assert crowd.run("subscribers", "unsubscribe", many[-1], at=crowd.at + HOUR / 60).status == 0
     mail.let_go()
-    crowd.finish(process)
+    assert crowd.finish(process).status == 0
     crowd.run("send", at=crowd.at + HOUR)
-    assert {letter.address for letter in mail.taken} >= set(MANY) - {last}
-    assert crowd.run("verify").status == 0
+    everybody_once(crowd, mail, many[:-1])
 
 
 # The database
@@ -335,7 +335,7 @@ def test_an_outbox_that_may_not_be_written(practice: Practice, readonly: tuple[s
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        pytest.param("{{ title", "template post.html, line 2: ", id="a template that can't be read"),
+        pytest.param("{{ title | }}", "template post.html, line 2: ", id="a template that can't be read"),
         pytest.param(
             "{{ tittle }}",
             'template post.html, line 2: there is no variable "tittle"',
@@ -369,7 +369,7 @@ def test_broken_posts_are_named_and_the_others_leave(live: Practice, mail: MailS
         ran = live.run(command)
         assert ran.status == status
         assert "posts/004-again.md: number 4 is also the number of posts/004-twice.md" in ran.said
-        for place in ("posts/005-picture.md, line 1: ", "posts/006-open.md, line 3: ", "posts/007-trap.md, line 2: "):
+        for place in ("posts/005-picture.md, line", "posts/006-open.md, line 3: ", "posts/007-trap.md, line 2: "):
             assert place in ran.said, (command, place)
     everybody_once(live, mail, [ANA, BO, CY])
 
@@ -382,8 +382,21 @@ def test_a_post_that_breaks_while_readers_wait_for_it_is_waited_for(live: Practi
     ran = live.run("send")
     assert ran.status == 0 and "readers who come to #2 wait" in ran.err
     (live.root / "posts/002-worries.md").write_text(good)
+    live.tick_at(mail, days=2)
     live.run("send")
     assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
+
+
+@pytest.mark.xfail(strict=True, reason="catalogue._live counts a mended post as new, so a whole cadence is lost")
+def test_a_post_that_is_mended_on_its_day_still_leaves_on_it(live: Practice, mail: MailServer) -> None:
+    path = live.root / "posts/001-the-first-hour.md"
+    good = path.read_text()
+    live.run("send", at=MONDAY)
+    path.write_text(good.replace("title: ", "title:"))
+    live.run("send", at=MONDAY + 1.1 * HOUR)
+    path.write_text(good)
+    live.run("send", at=live.at + HOUR)
+    everybody_once(live, mail, [ANA, BO, CY])
 
 
 @pytest.mark.parametrize("gone", ["its posts", "the folder"])
@@ -400,6 +413,7 @@ def test_an_empty_folder_of_posts_loses_nothing(live: Practice, mail: MailServer
     if gone == "its posts":
         (live.root / "posts").rmdir()
     (live.root / "elsewhere").rename(live.root / "posts")
+    live.tick_at(mail, days=2)
     assert live.run("send").status == 0
     assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
@@ -410,7 +424,8 @@ def test_an_empty_folder_of_posts_loses_nothing(live: Practice, mail: MailServer
 def test_broken_rows_are_listed_and_the_good_ones_taken(live: Practice, mail: MailServer) -> None:
     live.readers(
         f"{ANA},Ana,UTC", f"{BO},Bo,UTC", f"{CY},Cy,UTC", "no address,,", "dee@example.org,Dee,Mars/Olympus",
-        "ANA@example.org,,", "Eva@EXAMPLE.org,Eva,Europe/Berlinn", '"fay@example.org,Fay,UTC', "gus@bücher.example,Gus,UTC",
+        "ANA@example.org,,", "Eva@EXAMPLE.org,Eva,Europe/Berlinn",
+        '"fay@example.org,Fay,UTC', "gus@bücher.example,Gus,UTC",
     )  # fmt: skip
     ran = live.run("send")
     assert ran.status == 0

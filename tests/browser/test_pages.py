@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from chromium import Page, needs_chromium, running
@@ -14,7 +16,7 @@ from newsletter.config import load
 from newsletter.demo import rehearse, write_page
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import read_folder
-from newsletter.preview import compose, write
+from newsletter.preview import SAMPLE, compose, write
 from newsletter.providers import open_provider
 from newsletter.store import Store
 
@@ -85,6 +87,36 @@ def test_asks_nobody_for_anything_and_runs_nothing(name: str, page: Page, pages:
     assert page.errors == []
     assert page.ask("document.title") != "caught"
     assert page.ask("document.scripts.length") == 0
+
+
+def test_fetches_nothing_even_if_a_template_wants_it(page: Page, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    make_project(tmp_path)
+    config = load(tmp_path, {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            there = f"http://127.0.0.1:{server.server_port}"
+            footer = tmp_path / "templates/email/parts/footer.html"
+            footer.write_text(
+                f'<img src="{there}/pixel.gif" alt=""><p style="background:url({there}/paper.gif)">Bye</p>'
+            )
+            posts = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at).posts
+            made = compose(posts[0], config.identity, config.templates, SAMPLE, date=AT)
+            assert there in made.html
+            page.open(write(made, tmp_path / "preview"), height=4_000)
+            assert asked == []
+        finally:
+            server.shutdown()
 
 
 def test_shows_the_images_of_a_letter(page: Page, pages: dict[str, Path]) -> None:

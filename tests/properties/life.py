@@ -337,6 +337,7 @@ class Judge:
         self.last_tick: datetime | None = None
         self.paused_since: datetime | None = None
         self.resumed_at: datetime | None = None
+        self.pause_began: datetime | None = None  # of the pause that was lifted then
         self.present: dict[str, datetime] = {}  # a post counts from here on
         self.ids: defaultdict[str, int] = defaultdict(int)
         self.clock_wrong = False
@@ -350,7 +351,7 @@ class Judge:
         for book in self.books.values():
             if book.anchor is not None and book.anchor <= at:
                 book.anchor = min(book.anchor + (at - self.paused_since), at)
-        self.paused_since, self.resumed_at = None, at
+        self.paused_since, self.resumed_at, self.pause_began = None, at, self.paused_since
 
     def before_tick(self, at: datetime, pieces: list[Piece], *, back: bool) -> None:
         self.clock_wrong = back
@@ -400,16 +401,24 @@ class Judge:
         """Every condition says "the slot is not earlier than …", so the latest slot must satisfy them all."""
         found = last_slot(at, book.zone, self.rules)
         assert found is not None, f"5: before any slot: {what}"
-        day, slot = found
-        assert slot >= book.since, f"5: before the reader's first slot: {what}"
-        assert slot >= self.present[ident], f"5: before the post's first slot ({self.present[ident]}): {what}"
-        assert self.resumed_at is None or slot >= self.resumed_at, f"5: a slot within the pause: {what}"
+        why = self._too_early(book, ident, *found)
+        assert not why, f"5: {why}: {what}"
         local = at.astimezone(book.zone).time()
-        assert at - slot <= 12 * HOUR or time(8) <= local < time(20), f"5: late, and not by day: {what}"
-        if book.anchor is not None:
-            before = last_slot(book.anchor, book.zone, self.rules)
-            if before is not None:
-                assert (day - before[0]).days >= self.rules.every, f"5: too soon for the cadence: {what}"
+        assert at - found[1] <= 12 * HOUR or time(8) <= local < time(20), f"5: late, and not by day: {what}"
+        if self.resumed_at is not None and found[1] < self.resumed_at:
+            # Slots within a pause of the owner's do not count; what was due before it had only been kept waiting.
+            assert self.pause_began is not None
+            earlier = last_slot(self.pause_began, book.zone, self.rules)
+            assert earlier and not self._too_early(book, ident, *earlier), f"5: a slot within the pause: {what}"
+
+    def _too_early(self, book: Book, ident: str, day: date, slot: datetime) -> str:
+        """Why this slot is none for *ident* and this reader."""
+        if slot < book.since:
+            return "before the reader's first slot"
+        if slot < self.present[ident]:
+            return f"before the post's first slot ({self.present[ident]})"
+        before = last_slot(book.anchor, book.zone, self.rules) if book.anchor else None
+        return "too soon for the cadence" if before and (day - before[0]).days < self.rules.every else ""
 
 
 def key_of(address: str) -> str:
