@@ -186,7 +186,7 @@ def _remarks(line: Line, rules: Rules) -> Iterator[str]:
     if line.joined:
         yield f"{name} joined on {line.joined:%A %-d %B} and begins with #{numbers[0] if numbers else 1}."
     elif line.left:
-        yield f"{name} unsubscribed on {line.left:%-d %B}: the row is still in the file, no more came."
+        yield f"{name} unsubscribed on {line.left:%-d %B}: still in the file, but no more came."
     elif numbers and numbers[0] > 1:
         first, last = numbers[0], numbers[-1]
         yield f"{name} had all to #{first - 1} before, began with #{first}, and waits for #{last + 1}."

@@ -18,6 +18,7 @@ _IGNORED = """\
 /newsletter.db*
 /secret.key
 /smtp-password.txt
+/newsletter.env
 /outbox/
 /.newsletter.lock
 """
