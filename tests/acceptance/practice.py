@@ -1,6 +1,7 @@
 """One newsletter of a small practice, and its owner's commands, each a process of its own.
 
-`Practice.run` types a command at the instant that the practice's clock shows. No command may ever answer
+`Practice.run` types a command at the instant `Practice.at`, where each process's clock begins and goes on from:
+a command that must come after another is typed a moment later. No command may ever answer
 with a traceback, so each run is looked at for one.
 """
 

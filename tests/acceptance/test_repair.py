@@ -86,7 +86,7 @@ def test_settle_decides_what_became_of_a_doubt(live: Practice, mail: MailServer,
     assert settled.status == 0 and settled.out.startswith(f"#1 to {BO} is settled: ")
     again = live.run("settle", BO, "1", verdict)
     assert (again.status, again.out) == (2, "") and f"newsletter history {BO}" in again.err
-    live.run("send")
+    live.run("send", at=live.at + HOUR)
     assert len([letter for letter in mail.taken if letter.address == BO]) == (verdict == "resend")
     assert live.accepted()[BO] == [1]
     live.tick_at(mail, days=1)
