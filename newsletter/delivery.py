@@ -32,7 +32,7 @@ LIFETIME = timedelta(hours=48)  #: of the attempts for one slot
 _DELAYS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 _JITTER = 0.2
 _FAULT_WAIT = timedelta(minutes=10)
-_FLUSH = timedelta(seconds=1)
+_FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
 _FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
 
@@ -170,7 +170,7 @@ class _Run:
             return None
 
     def _grouped(self, outcomes: Iterator[tuple[Message, Outcome]]) -> Iterator[list[Result]]:
-        """Outcomes in groups of at most a window, none kept back longer than a second."""
+        """Outcomes in groups of at most a window, none kept back for long."""
         group: list[Result] = []
         since = self.now()
         try:

@@ -209,12 +209,12 @@ class World:
             start = floor(self.config, self.store)
             self.store.audience.add(row, floor=start, at_once=at_once, fingerprint=self.hash, at=self.now)
 
-    def crowd(self, count: int, start: int = 0) -> list[str]:
+    def crowd(self, count: int, start: int = 0, *, confirmed: bool = True) -> list[str]:
         """Add many readers at one stroke; returns their addresses."""
         names = [f"r{n:05d}@example.org" for n in range(start, start + count)]
         rows = [Row(n, Address.parse(name)) for n, name in enumerate(names)]
         found = floor(self.config, self.store)
-        self.store.audience.import_rows(rows, confirmed=True, floor=found, fingerprint=self.hash, at=self.now)
+        self.store.audience.import_rows(rows, confirmed=confirmed, floor=found, fingerprint=self.hash, at=self.now)
         return names
 
     @staticmethod

@@ -9,7 +9,7 @@ import click
 
 from newsletter.cli.output import Progress, ask, data, facts, json_option, plural, say, warn, yes_option
 from newsletter.cli.project import now, open_project
-from newsletter.config import Mode
+from newsletter.config import Mode, Rules
 from newsletter.errors import ConfigError, NotFound
 from newsletter.scheduler import Tick, run_lock, take_in
 from newsletter.store.facts import HoldKind
@@ -30,7 +30,7 @@ from newsletter.store.facts import HoldKind
 def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_json: bool) -> int:
     """Send post NUMBER again, as a copy, to some of its readers.
 
-    Says how many and asks; the copies leave with the next run. Readers who have another post under way, or
+    Says how many and asks; the copies leave with the next runs. Readers who have another post under way, or
     have not come to this one yet, are left to the sequence.
 
     \b
@@ -68,7 +68,7 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
     if as_json:
         facts({"post": number, "which": which, "count": count})
     elif count:
-        data(f"{plural(count, 'copy', 'copies')} of #{number} will leave with the next run.")
+        data(f"{plural(count, 'copy', 'copies')} of #{number} will leave with the next run{_gap(config.rules)}.")
     else:
         data(f"Nobody: no reader is in that position ({which}) for #{number}.")
     return 0
@@ -82,7 +82,7 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
 def settle(ctx: click.Context, address: str, number: int, verdict: str) -> None:
     """Decide what became of an uncertain or quarantined delivery of post NUMBER to ADDRESS.
 
-    "accepted" when you know that it arrived; "resend" to send it again with the next run.
+    "accepted" when you know that it arrived; "resend" to send it again.
 
     \b
     Example:
@@ -100,10 +100,14 @@ def settle(ctx: click.Context, address: str, number: int, verdict: str) -> None:
             " is on record."
         )
     store.ledger.settle(open_[-1].id, accepted=verdict == "accepted", at=now(), gap=project.config.rules.min_gap)
-    data(
-        f"#{number} to {reader.address} is settled:"
-        f" {'accepted' if verdict == 'accepted' else 'it leaves again with the next run'}."
-    )
+    fate = "accepted" if verdict == "accepted" else f"it leaves again with the next run{_gap(project.config.rules)}"
+    data(f"#{number} to {reader.address} is settled: {fate}.")
+
+
+def _gap(rules: Rules) -> str:
+    """What keeps a letter back that would follow too closely."""
+    hours = int(rules.min_gap.total_seconds()) // 3600
+    return f" that comes {plural(hours, 'hour')} after the last letter to the reader, or later" if hours else ""
 
 
 @click.command()

@@ -414,6 +414,15 @@ def test_a_broadcast_that_is_two_days_late_is_held_for_the_owner(news: World) ->
     assert "001-post-1.md was to go out on 4 March 2026, which is too long ago, so it is held" in news.notes
 
 
+def test_a_broadcast_that_waited_for_the_gap_is_not_sent_when_it_is_old(news: World) -> None:
+    news.post(1, publish_at="2026-03-03 09:00")
+    news.post(2, publish_at="2026-03-03 09:00")
+    news.join(ANA)
+    news.tick("3 09:00")
+    news.tick("7 10:00")  # the scheduler slept
+    assert news.numbers(ANA) == [1]
+
+
 def test_a_broadcast_that_is_a_day_late_still_goes_out(news: World) -> None:
     news.post(1, publish_at="2026-03-04 09:00")
     news.join(ANA)
