@@ -179,9 +179,10 @@ class _Run:
                 if len(group) >= self.provider.window or self.now() - since >= _FLUSH:
                     yield group
                     group, since = [], self.now()
-        finally:
-            if group:  # also when the provider gave up: these outcomes are known
-                self._record(group)
+        except (Exception, KeyboardInterrupt):
+            self._record(group)  # whatever befell the provider, these outcomes are known
+            raise
+        yield group
 
     def _result(self, claim: Claim, outcome: Outcome) -> Result:
         if not isinstance(outcome, Deferred):
