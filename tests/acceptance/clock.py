@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,12 @@ def compiled(folder: Path) -> Path:
 
 def at(instant: datetime, shim: Path) -> dict[str, str]:
     """The environment of a process that begins at *instant*; from there on its clock goes as clocks do."""
-    return {"LD_PRELOAD": str(shim), "CLOCK_SHIFT": str(round((instant - datetime.now(UTC)).total_seconds()))}
+    return {"LD_PRELOAD": str(shim), "CLOCK_SHIFT": _seconds_to(instant)}
+
+
+def _seconds_to(instant: datetime) -> str:
+    """Whole seconds, rounded up: a process started for nine o'clock must not find it a moment before nine."""
+    return str(ceil((instant - datetime.now(UTC)).total_seconds()))
 
 
 def by_file(file: Path, shim: Path) -> dict[str, str]:
@@ -35,5 +41,5 @@ def by_file(file: Path, shim: Path) -> dict[str, str]:
 def turn(file: Path, instant: datetime) -> None:
     """Make it *instant* for every process that looks at *file*."""
     spare = file.with_suffix(".new")
-    spare.write_text(str(round((instant - datetime.now(UTC)).total_seconds())))
+    spare.write_text(_seconds_to(instant))
     spare.replace(file)

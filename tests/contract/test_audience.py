@@ -468,7 +468,11 @@ def talk(desk: Desk, words: str) -> None:
     claims = desk.claim()
     desk.begin(claims)
     results = [
-        Result(c, Deferred(Reply(450, "4.2.0", words.format(c.recipient.address))) if words else Accepted(), desk.at + 5 * MINUTE)
+        Result(
+            c,
+            Deferred(Reply(450, "4.2.0", words.format(c.recipient.address))) if words else Accepted(),
+            desk.at + 5 * MINUTE,
+        )
         for c in claims
     ]
     desk.store.ledger.record(results, provider="fake", at=desk.at, doubt_for=DOUBT)

@@ -24,7 +24,17 @@ class CrashError(BaseException):
 class Fate:
     """The *call*-th call of *verb* is the last one; *done* says whether it still took effect."""
 
-    VERBS: ClassVar = ("begin", "record", "claims", "sweep", "release", "settle_doubt", "keep_template", "pull", "answer")
+    VERBS: ClassVar = (
+        "begin",
+        "record",
+        "claims",
+        "sweep",
+        "release",
+        "settle_doubt",
+        "keep_template",
+        "pull",
+        "answer",
+    )
     verb: str
     call: int
     done: bool

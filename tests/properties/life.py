@@ -30,7 +30,9 @@ ZONES = (
     "Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Kiritimati", "Pacific/Pago_Pago", "America/Santiago", "Asia/Beirut",
 )  # fmt: skip
 #: Days before clock changes somewhere, and ordinary ones
-STARTS = tuple(datetime(2026, m, d, tzinfo=UTC) for m, d in ((3, 5), (3, 26), (4, 2), (6, 1), (9, 4), (10, 22), (12, 28)))
+STARTS = tuple(
+    datetime(2026, m, d, tzinfo=UTC) for m, d in ((3, 5), (3, 26), (4, 2), (6, 1), (9, 4), (10, 22), (12, 28))
+)
 
 
 # --- the rules, said once more
@@ -129,7 +131,9 @@ class Piece:
 class Life:
     """A world, acted upon; the judge looks on."""
 
-    def __init__(self, root: Path, store: Store, chosen: Rules, *, zone: str = "UTC", start: datetime = STARTS[0]) -> None:
+    def __init__(
+        self, root: Path, store: Store, chosen: Rules, *, zone: str = "UTC", start: datetime = STARTS[0]
+    ) -> None:
         root.mkdir(exist_ok=True)
         self.world = World(root, store)
         self.world.now = start
@@ -180,7 +184,9 @@ class Life:
         at = done.at
         letters, self.seen = self.world.provider.box[self.seen :], len(self.world.provider.box)
         for letter in letters:
-            self.judge.letter(letter, at, {p.ident: p for p in self.pieces}, forgiven=letter.message_id in self.forgiven)
+            self.judge.letter(
+                letter, at, {p.ident: p for p in self.pieces}, forgiven=letter.message_id in self.forgiven
+            )
 
     def _insert(self, number: int, *, touched: bool = True) -> None:
         if all(p.number != number for p in self.pieces):
@@ -425,4 +431,17 @@ def key_of(address: str) -> str:
     return Address.parse(address).key
 
 
-__all__ = ["READING", "STARTS", "WRITING", "ZONES", "FakeProvider", "Judge", "Life", "Piece", "last_slot", "rules", "scripts", "slot_of"]
+__all__ = [
+    "READING",
+    "STARTS",
+    "WRITING",
+    "ZONES",
+    "FakeProvider",
+    "Judge",
+    "Life",
+    "Piece",
+    "last_slot",
+    "rules",
+    "scripts",
+    "slot_of",
+]

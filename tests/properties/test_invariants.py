@@ -100,12 +100,19 @@ def test_plan_says_what_the_next_tick_does(
             said = {e.post: e.count for e in coming if e.at <= life.world.now}
             arrived = len(life.world.provider.box)
             held = bool(life.tick().stopped)
-            done = Counter(p.number for p in life.pieces for m in life.world.provider.box[arrived:] if m.subject.endswith(f" {p.ident}"))
+            done = Counter(
+                p.number
+                for p in life.pieces
+                for m in life.world.provider.box[arrived:]
+                if m.subject.endswith(f" {p.ident}")
+            )
             assert held or said == dict(done)
 
 
 @given(rules(mode=Mode.BROADCAST) | rules(mode=Mode.HYBRID), zones, starts, st.data())
-def test_news_goes_out_once_and_not_before_its_time(chosen: Rules, zone: str, start: datetime, data: st.DataObject) -> None:
+def test_news_goes_out_once_and_not_before_its_time(
+    chosen: Rules, zone: str, start: datetime, data: st.DataObject
+) -> None:
     """1 to 4 in the other modes."""
     with living(chosen, zone, start, posts=0, joined=data.draw(readers)) as life:
         dates: dict[str, datetime] = {}
@@ -124,8 +131,12 @@ def test_news_goes_out_once_and_not_before_its_time(chosen: Rules, zone: str, st
                 assert letter.at >= dates[letter.subject.rpartition(" ")[2]] - MINUTE or chosen.mode is Mode.HYBRID
 
 
-@given(zones, starts, st.sampled_from([1, 2, 7]), st.times().map(lambda t: t.replace(microsecond=0)), st.integers(0, 1439))
-def test_a_daily_cron_at_any_hour_keeps_the_cadence(zone: str, start: datetime, every: int, at: time, minute: int) -> None:
+@given(
+    zones, starts, st.sampled_from([1, 2, 7]), st.times().map(lambda t: t.replace(microsecond=0)), st.integers(0, 1439)
+)
+def test_a_daily_cron_at_any_hour_keeps_the_cadence(
+    zone: str, start: datetime, every: int, at: time, minute: int
+) -> None:
     """9, through the planner: at most the days of a clock change are lost."""
     start += minute * MINUTE
     ticks = [start + n * DAY for n in range(1, 15)]
@@ -162,7 +173,9 @@ fates = st.builds(
 
 
 @given(
-    st.lists(st.tuples(fates, st.sampled_from([5 * MINUTE, 12 * MINUTE, 35 * MINUTE, 3 * HOUR])), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(fates, st.sampled_from([5 * MINUTE, 12 * MINUTE, 35 * MINUTE, 3 * HOUR])), min_size=1, max_size=6
+    ),
     st.tuples(answers, answers, answers),
     st.frozensets(st.integers(0, 2)),
     st.sampled_from(OnUncertain),
@@ -247,7 +260,9 @@ def accounted_for(life: Life, *, searchable: bool) -> None:
                 if arrived[record.message_id] > 1:
                     assert record.resent and not searchable and arrived[record.message_id] == 2
             elif record is None or record.state == "planned":
-                assert reader.pauses or reader.status is not Status.ACTIVE, f"{address} still waits for {piece}: {record}"
+                assert reader.pauses or reader.status is not Status.ACTIVE, (
+                    f"{address} still waits for {piece}: {record}"
+                )
             else:
                 assert record.state in ("uncertain", "rejected", "withdrawn"), f"{address} lacks {piece}: {record}"
 
@@ -269,7 +284,17 @@ def template() -> Path:
 
 
 _names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40)
-_odd = st.sampled_from(["Ana, Ben <ben@example.org>", 'Ana "B" Sousa', "Ana <ana@example.org>", "a@b, c@d", "Ana;Ben:", "=?utf-8?q?x?=", "Zoë"])
+_odd = st.sampled_from(
+    [
+        "Ana, Ben <ben@example.org>",
+        'Ana "B" Sousa',
+        "Ana <ana@example.org>",
+        "a@b, c@d",
+        "Ana;Ben:",
+        "=?utf-8?q?x?=",
+        "Zoë",
+    ]
+)
 
 
 @given(_names | _odd, st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,10})?", fullmatch=True))
@@ -313,7 +338,12 @@ def printed(press: Press, name: str, address: str) -> Message:
 
 _who = st.sampled_from(["ana", "ben"])
 _consent = st.one_of(
-    st.tuples(st.sampled_from(["import", "import to confirm", "file", "add", "leave", "confirm", "bounce", "complain", "erase", "forget"]), _who),
+    st.tuples(
+        st.sampled_from(
+            ["import", "import to confirm", "file", "add", "leave", "confirm", "bounce", "complain", "erase", "forget"]
+        ),
+        _who,
+    ),
     st.tuples(st.just("empty file"), _who),
 )
 

@@ -63,7 +63,11 @@ def test_one_slot_on_every_day_of_the_year_in_every_zone(part: int) -> None:
 def test_a_slot_is_the_first_instant_at_which_the_clock_shows_it(zone: ZoneInfo, day: date, at: time) -> None:
     slot = slot_on(day, zone, at)
     if slot is None:  # the zone moved over the date line and left this day out
-        assert {(datetime.combine(day, time(h), UTC) + n * HOUR).astimezone(zone).date() for h in range(24) for n in (-14, 0, 14)}
+        assert {
+            (datetime.combine(day, time(h), UTC) + n * HOUR).astimezone(zone).date()
+            for h in range(24)
+            for n in (-14, 0, 14)
+        }
         around = [datetime.combine(day, time(0), UTC) + n * HOUR for n in range(-20, 44)]
         assert day not in {a.astimezone(zone).date() for a in around}
         return
@@ -90,7 +94,9 @@ def test_the_window_of_an_instant(
     assert found == expected
     following = next_slot(at, zone, chosen)
     assert following is not None and following >= at
-    assert last_slot(following, zone, chosen) == (following.astimezone(zone).date(), following) or not _ordinary(following, zone, hour)
+    assert last_slot(following, zone, chosen) == (following.astimezone(zone).date(), following) or not _ordinary(
+        following, zone, hour
+    )
     if found is None:
         return
     day, slot = found
