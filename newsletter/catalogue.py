@@ -140,10 +140,12 @@ class _Surveyor:
 
     def _live(self, entry: Entry, post: Post) -> Entry:
         old = self.known.get(post.id)
-        # Whoever becomes due only by what the owner just wrote waits for a slot that is still to come.
+        # Whoever becomes due only by what the owner just wrote waits for a slot that is still to come. A file that
+        # was broken or away meanwhile is not new: who waited for it gets it as after a missed run.
+        mended = old is not None and old.live_since is not None and old.status in ("missing", "conflict")
         fresh = (
             old is None
-            or old.standing is not Standing.LIVE
+            or not (mended or old.standing is Standing.LIVE)
             or old.publish_at != post.publish_at
             or post.late > old.late
         )

@@ -235,6 +235,7 @@ class Audience:
                 _log(c, row.id, Cause.LIFTED, status, at, "address corrected")
             values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
             c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
+            c.execute(sql.FORGET_ATTEMPT, values)
             return _reader(_find(c, str(new)))
 
     def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:

@@ -37,6 +37,11 @@ SET_STATUS = text(
     "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
     " END WHERE id = :id"
 )
+# What was refused or put off for the old address never arrived: to the new one it leaves as a first attempt would.
+FORGET_ATTEMPT = text(
+    "UPDATE delivery SET revision = NULL, date = NULL, recipient = NULL, content = NULL"
+    " WHERE subscriber_id = :id AND open = 1 AND state IN ('planned', 'deferred') AND resent = 0"
+)
 CORRECT = text(
     "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
     " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"

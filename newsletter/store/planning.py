@@ -321,9 +321,9 @@ _WITHDRAW_PASSED = text(
 # The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived.
 _REOPEN = (
     "UPDATE delivery SET state = 'planned', open = 1, reopen = 0, reason = '', slot = due.slot, not_before ="
-    " due.not_before,"
+    " due.not_before, number = due.number,"
     " planned_at = :at, revision = NULL, date = NULL, recipient = NULL, content = NULL, about = NULL"
-    f" FROM (SELECT r.id AS id, {{slot}} AS slot, {_NOT_BEFORE} AS not_before"
+    f" FROM (SELECT r.id AS id, {{slot}} AS slot, {_NOT_BEFORE} AS not_before, p.number AS number"
     "   FROM delivery r JOIN subscriber s ON s.id = r.subscriber_id AND s.epoch = r.epoch"
     "   JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = r.post_id"
     f"  WHERE r.reopen = 1 AND {_READY} AND p.standing = 'live'"

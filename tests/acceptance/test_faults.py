@@ -387,7 +387,6 @@ def test_a_post_that_breaks_while_readers_wait_for_it_is_waited_for(live: Practi
     assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
 
 
-@pytest.mark.xfail(strict=True, reason="catalogue._live counts a mended post as new, so a whole cadence is lost")
 def test_a_post_that_is_mended_on_its_day_still_leaves_on_it(live: Practice, mail: MailServer) -> None:
     path = live.root / "posts/001-the-first-hour.md"
     good = path.read_text()

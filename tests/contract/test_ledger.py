@@ -222,6 +222,20 @@ def test_a_withdrawn_post_comes_again_after_the_reader_is_back(desk: Desk) -> No
     assert desk.states("ana") == ["1 planned"]
 
 
+def test_a_withdrawn_post_that_was_renumbered_comes_under_its_new_number(desk: Desk) -> None:
+    desk.plan()
+    desk.store.audience.pause("ana@example.org")
+    desk.store.ledger.withdraw_inactive()
+    desk.publish(1, number=5)
+    desk.store.audience.resume("ana@example.org", at=desk.at)
+    positions = []
+    for _ in range(3):
+        desk.at += DAY
+        desk.deliver()
+        positions.append(desk.store.audience.find("ana@example.org").position)
+    assert positions == [2, 3, 5]
+
+
 # Record
 
 

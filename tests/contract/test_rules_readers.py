@@ -422,3 +422,14 @@ def test_a_reader_of_a_zone_with_odd_minutes(world: World) -> None:
     world.join(ANA, zone="Asia/Kathmandu")
     world.run("2 00:00", "3", every=HOUR / 4)
     assert world.diary(ANA, "Asia/Kathmandu") == ["#1 2 09:15"]
+
+
+def test_a_letter_put_off_for_a_wrong_address_goes_to_the_corrected_one(world: World) -> None:
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [GREYLISTED]
+    world.tick("2 09:00")
+    world.correct(ANA, "anna@example.org")
+    world.run("2 10:00", "2 18:00", every=HOUR)
+    assert world.numbers("anna@example.org") == [1]
+    assert not world.numbers(ANA)

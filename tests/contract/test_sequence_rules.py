@@ -12,6 +12,7 @@ import pytest
 from world import ANA, BO, CY, DAY, GREYLISTED, HOUR, TUESDAY, World, when
 
 from newsletter.config import First, Mode
+from newsletter.press import Press
 
 WEEKLY = {"every": 7, "days": frozenset({TUESDAY})}
 
@@ -24,6 +25,16 @@ def test_a_reader_gets_one_post_after_the_other_and_then_waits(world: World) -> 
     world.join(ANA)
     world.run("2 09:00", "9")
     assert world.diary(ANA) == ["#1 2 09:00", "#2 3 09:00", "#3 4 09:00"]
+
+
+def test_the_real_press_prints_what_the_plain_one_does(world: World) -> None:
+    world.press = Press.of  # everywhere else a post is set in plain type
+    world.post(1, body="A *quiet* hour.", title='"No. 1: A beginning"')
+    world.join(ANA)
+    world.tick("2 09:00")
+    (letter,) = world.letters(ANA)
+    assert (letter.number, letter.subject) == (1, "No. 1: A beginning")
+    assert b"<em" in letter.data and b"List-Unsubscribe" in letter.data
 
 
 def test_a_weekly_newsletter_reaches_readers_each_at_their_own_place(world: World) -> None:
