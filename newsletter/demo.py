@@ -27,7 +27,8 @@ from newsletter.config import Config, Rules
 from newsletter.mail import Provider
 from newsletter.posts import Post
 from newsletter.press import Press
-from newsletter.preview import framed, html_part, page_of
+from newsletter.preview import framed, page_of
+from newsletter.proof import html_part
 from newsletter.providers.folder import file_name
 from newsletter.scheduler import PressMaker, run_lock, tick
 from newsletter.store import Store

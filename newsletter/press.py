@@ -11,10 +11,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.config import Identity
+from newsletter.config import Design, Identity
 from newsletter.errors import NewsletterError
 from newsletter.links import Links
 from newsletter.mail import Envelope, Mailbox, Message
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Press:
-    """Prints messages of *posts*; *templates* is the project's folder of email templates."""
+    """Prints messages of *posts* in the owner's *design*."""
 
     posts: dict[str, Post]
     identity: Identity
-    templates: Path
+    design: Design
     secret: bytes = field(repr=False)
     ledger: Ledger
     in_flight: dict[str, str] = field(default_factory=dict)  #: post → the revision a broadcast began with
@@ -40,9 +39,9 @@ class Press:
     _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
 
     @classmethod
-    def of(cls, posts: Iterable[Post], identity: Identity, templates: Path, secret: bytes, ledger: Ledger) -> Press:
+    def of(cls, posts: Iterable[Post], identity: Identity, design: Design, secret: bytes, ledger: Ledger) -> Press:
         """A press for the posts of a folder."""
-        return cls({p.id: p for p in posts}, identity, templates, secret, ledger)
+        return cls({p.id: p for p in posts}, identity, design, secret, ledger)
 
     def revision(self, ident: str) -> str:
         """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
@@ -55,7 +54,7 @@ class Press:
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
             template = compile_template(
-                render(self.posts[ident], self.identity, self.templates), self.identity, post_id=ident
+                render(self.posts[ident], self.identity, self.design), self.identity, post_id=ident
             )
             revision = template.revision  # hashes the whole: once
             self._revisions[ident], self._templates[revision] = revision, template

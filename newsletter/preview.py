@@ -1,6 +1,5 @@
 """The preview: a post as one reader will get it, before anybody does.
 
-    compose   the message, byte for byte as it would leave, but with personal links that do nothing
     outlook   when a reader gets the post, or got it, or why not
     write     a page to look at, with the letter on two screens, its text, its header fields and its size
 
@@ -15,24 +14,19 @@ Diagnostics
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes, policy
 from email.message import EmailMessage
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from newsletter.compose import Personal, compile_template, merge
 from newsletter.config import Identity, Rules
 from newsletter.errors import NewsletterError
-from newsletter.links import Purpose
-from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post, PostStatus
-from newsletter.render import direction, render
+from newsletter.proof import CLIP, SAMPLE, Proof
+from newsletter.render import direction
 from newsletter.render.templates import Filler
 from newsletter.starter import builtin_templates
 from newsletter.store import Store
@@ -42,31 +36,11 @@ from newsletter.store.forecast import forecast
 from newsletter.store.schema import State
 from newsletter.subscribers import Status
 
-SAMPLE = Mailbox("Ana", Address("ana", "example.org"))  #: whom a letter is for when nobody is named
-CLIP = 102 * 1024  #: octets of HTML after which Gmail cuts a message and hides what follows, the way out included
 _NEAR_CLIP = 90 * 1024
 _HORIZONS = (60, 730)  # days searched for a reader's turn: nearly always the first few weeks have it
-# As long as a real token, so that lines break where they will; and no token.
-_NOBODY = "only-a-preview-this-link-unsubscribes-nobody"
 _MARK = '<meta name="generator" content="newsletter">'
 _ELSEWHERE = "choose another folder with --output"
-_CID = re.compile(r'(?<=")cid:([^"]+)(?=")')
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """One post as one reader's message."""
-
-    post: Post
-    identity: Identity
-    recipient: Mailbox
-    preheader: str
-    message: bytes  #: exactly what would be submitted, but for the personal links
-    html: str  #: its HTML part, with the images it brings along in place of their cid: addresses
-    text: str  #: its plain-text part, line ends LF
-    html_size: int  #: octets of the HTML part
-    revision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +50,6 @@ class Outlook:
     sentence: str
     at: datetime | None = None  #: when they got it, or will get it if nothing changes
     revision: str | None = None  #: of what they got
-
-
-def compose(post: Post, identity: Identity, templates: Path | None, recipient: Mailbox, *, date: datetime) -> Preview:
-    """*post* as *recipient* would get it at *date*. Raises `PostError`, `TemplateError`."""
-    rendered = render(post, identity, templates)
-    template = compile_template(rendered, identity, post_id=post.id)
-    domain = identity.sender.address.domain
-    message = merge(
-        template,
-        Personal(
-            recipient=recipient,
-            date=date,
-            message_id=f"{sha256(f'preview {post.id}'.encode()).hexdigest()[:40]}@{domain}",
-            unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
-            unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
-        ),
-    )
-    html, text = html_part(message), _body(_parsed(message), "plain")
-    size = len(_body(_parsed(message), "html").encode())
-    return Preview(post, identity, recipient, rendered.preheader, message, html, text, size, template.revision)
-
-
-def html_part(message: bytes) -> str:
-    """The HTML part of *message* as a page that needs nothing else: images it brings along are put into it."""
-    parsed = _parsed(message)
-    images = {
-        str(part["Content-ID"]).strip("<>"): f"data:{part.get_content_type()};base64,"
-        + b64encode(cast(bytes, part.get_payload(decode=True))).decode()
-        for part in parsed.walk()
-        if part["Content-ID"]
-    }
-    return _CID.sub(lambda found: images.get(found[1], found[0]), _body(parsed, "html"))
-
-
-def _parsed(message: bytes) -> EmailMessage:
-    return message_from_bytes(message, policy=policy.default)
-
-
-def _body(parsed: EmailMessage, kind: str) -> str:
-    part = next(p for p in parsed.walk() if p.get_content_type() == f"text/{kind}")
-    return cast(bytes, part.get_payload(decode=True)).decode().replace("\r\n", "\n")
 
 
 # --- when
@@ -187,16 +120,16 @@ def warnings_of(post: Post, warnings: tuple[str, ...]) -> list[str]:
     return [w for w in warnings if w.startswith((f"{name}:", f"{name},", f"{name} "))]
 
 
-def write(preview: Preview, folder: Path, *, sentence: str = "", warnings: Sequence[str] = ()) -> Path:
+def write(proof: Proof, folder: Path, *, sentence: str = "", warnings: Sequence[str] = ()) -> Path:
     """Write index.html, post.html, post.txt and post.eml into *folder*; the page's path.
 
     Raises `NewsletterError` when *folder* can't be written, or holds an index.html or post.* that is not ours.
     """
     contents = {
-        "index.html": page(preview, sentence=sentence, warnings=warnings).encode(),
-        "post.html": preview.html.encode(),
-        "post.txt": preview.text.encode(),
-        "post.eml": preview.message,
+        "index.html": page(proof, sentence=sentence, warnings=warnings).encode(),
+        "post.html": proof.page.encode(),
+        "post.txt": proof.text.encode(),
+        "post.eml": proof.message,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -215,11 +148,11 @@ def _refuse_strangers(folder: Path, names: list[str]) -> None:
         raise NewsletterError(f"{folder} holds {there[0]}, which no preview wrote; {_ELSEWHERE}.")
 
 
-def page(preview: Preview, *, sentence: str, warnings: Sequence[str]) -> str:
-    """The page that shows *preview*."""
-    post, identity = preview.post, preview.identity
-    parsed = _parsed(preview.message)
-    header = preview.message.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n", "\n")
+def page(proof: Proof, *, sentence: str, warnings: Sequence[str]) -> str:
+    """The page that shows *proof*."""
+    post, identity = proof.post, proof.identity
+    parsed = proof.parsed
+    header = proof.message.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n", "\n")
     language = post.language or identity.language
     return page_of(
         "preview.html",
@@ -229,24 +162,24 @@ def page(preview: Preview, *, sentence: str, warnings: Sequence[str]) -> str:
             "title": post.title,
             "about": _ABOUT[post.status],
             "path": f"{post.path.parent.name}/{post.path.name}",
-            "reader": str(preview.recipient) if preview.recipient != SAMPLE else f"a sample reader, {SAMPLE.name}",
+            "reader": str(proof.recipient) if proof.recipient != SAMPLE else f"a sample reader, {SAMPLE.name}",
             "sentence": sentence,
-            "warnings": [*warnings, *_too_long(preview.html_size)],
+            "warnings": [*warnings, *_too_long(proof.html_size)],
             "sender": identity.sender.name or identity.name,
             "subject": str(parsed["Subject"]),
-            "preheader": preview.preheader,
+            "preheader": proof.rendered.preheader,
             "day": f"{parsed['Date'].datetime.astimezone(identity.timezone):%-d %b}",
             "language": language,
             "direction": direction(language),
-            "frame": framed(preview.html),
-            "text": preview.text,
+            "frame": framed(proof.page),
+            "text": proof.text,
             "fields": [(name, str(value)) for name, value in parsed.items()],
             "raw_header": header,
-            "html_size": preview.html_size,
+            "html_size": proof.html_size,
             "clip": CLIP,
             "clip_near": _NEAR_CLIP,
-            "size_words": f"The letter has {_kilobytes(preview.html_size)}; after 102 KB Gmail would cut it.",
-            "total_words": ", ".join(_totals(parsed, preview)) + ".",
+            "size_words": f"The letter has {_kilobytes(proof.html_size)}; after 102 KB Gmail would cut it.",
+            "total_words": ", ".join(_totals(parsed, proof)) + ".",
         },
     )
 
@@ -278,12 +211,12 @@ def _too_long(size: int) -> Iterator[str]:
         yield f"The letter has {_kilobytes(size)} of HTML; Gmail would cut it after 102 KB."
 
 
-def _totals(parsed: EmailMessage, preview: Preview) -> Iterator[str]:
+def _totals(parsed: EmailMessage, proof: Proof) -> Iterator[str]:
     pictures = [part for part in parsed.walk() if part.get_content_maintype() == "image"]
-    yield f"The whole message has {_kilobytes(len(preview.message))}"
+    yield f"The whole message has {_kilobytes(len(proof.message))}"
     if pictures:
         yield f"{len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'} included"
-    yield f"{len(preview.text.split()):,} words"
+    yield f"{len(proof.text.split()):,} words"
 
 
 def _kilobytes(octets: int) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 
 from newsletter import consent, delivery
 from newsletter.catalogue import position_before, survey
-from newsletter.config import Config, Identity, Mode
+from newsletter.config import Config, Design, Identity, Mode
 from newsletter.delivery import Clock, Report
 from newsletter.errors import RunLocked, SubscriberError
 from newsletter.mail import Provider
@@ -41,7 +41,7 @@ from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
 from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
-PressMaker = Callable[[Iterable[Post], Identity, Path, bytes, Ledger], Press]
+PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -105,7 +105,7 @@ def tick(
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    prints = press(folder.posts, config.identity, config.templates, secret, store.ledger)
+    prints = press(folder.posts, config.identity, config.design, secret, store.ledger)
     if config.rules.mode is Mode.BROADCAST:
         prints.in_flight = store.catalogue.in_flight()
     result.report = delivery.deliver(

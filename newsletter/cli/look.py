@@ -14,7 +14,8 @@ from newsletter.cli.output import data, facts, iso, json_option, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.mail import Mailbox
 from newsletter.posts import Post
-from newsletter.preview import CLIP, SAMPLE, Outlook, Preview, compose, outlook, warnings_of, write
+from newsletter.preview import Outlook, outlook, warnings_of, write
+from newsletter.proof import CLIP, SAMPLE, Proof, pull
 
 _DIR = click.Path(file_okay=False, path_type=Path)
 no_open_option = click.option("--no-open", is_flag=True, help="Don't open the page in the browser.")
@@ -54,7 +55,7 @@ def preview(
     project = open_project(ctx)
     post = project.post(number)
     recipient, when = _as(project, post, address) if address else (SAMPLE, Outlook(""))
-    made = compose(post, project.config.identity, project.config.templates, recipient, date=when.at or now())
+    made = pull(post, project.config.identity, project.config.design, recipient, date=when.at or now())
     warnings = warnings_of(post, project.folder.warnings)
     if as_text:
         data(made.text.removesuffix("\n"))
@@ -84,19 +85,19 @@ def _as(project: Project, post: Post, address: str) -> tuple[Mailbox, Outlook]:
     return Mailbox(reader.name, reader.address), when
 
 
-def _sentence(when: Outlook, made: Preview) -> str:
+def _sentence(when: Outlook, made: Proof) -> str:
     earlier = when.revision is not None and when.revision != made.revision
     return f"{when.sentence} What they got was an earlier text." if earlier else when.sentence
 
 
-def _facts(made: Preview, page: Path, address: str | None, when: Outlook, warnings: list[str]) -> dict[str, Any]:
+def _facts(made: Proof, page: Path, address: str | None, when: Outlook, warnings: list[str]) -> dict[str, Any]:
     page = page.resolve()
     return {
         "post": made.post.number,
         "title": made.post.title,
         "status": made.post.status,
         "subject": made.post.subject,
-        "preheader": made.preheader,
+        "preheader": made.rendered.preheader,
         "reader": address and str(made.recipient.address),
         "at": iso(when.at),
         "sentence": _sentence(when, made) or None,

@@ -243,7 +243,7 @@ def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     r = sent[-1]
     assert r.recipient is not None and r.date is not None and r.revision is not None
     name, address = r.recipient
-    press = Press.of([], project.config.identity, project.config.templates, project.secret, project.store.ledger)
+    press = Press.of([], project.config.identity, project.config.design, project.secret, project.store.ledger)
     recipient = Mailbox(name, Address(*address.rsplit("@", 1)))
     content = press.reprint(
         r.revision, ident=r.ident, epoch=r.epoch, copy=r.copy, token=r.token, recipient=recipient, date=r.date

@@ -47,7 +47,7 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
         result = Tick(at)
         folder = take_in(config, store, project.secret, result)
         post = project.post(number)
-        revision = Press.of(folder.posts, config.identity, config.templates, project.secret, store.ledger).revision(
+        revision = Press.of(folder.posts, config.identity, config.design, project.secret, store.ledger).revision(
             post.id
         )
         copies = partial(

@@ -15,6 +15,7 @@ from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_ro
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
+    Design,
     First,
     FolderSettings,
     Identity,
@@ -31,6 +32,7 @@ __all__ = [
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
     "Config",
+    "Design",
     "First",
     "FolderSettings",
     "Identity",

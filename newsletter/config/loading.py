@@ -16,6 +16,7 @@ from newsletter.config.document import Document, Section
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
+    Design,
     First,
     FolderSettings,
     Identity,
@@ -72,7 +73,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
     document.finish()
-    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, folder, smtp)
+    design = Design(root / "templates" / "email")
+    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp)
 
 
 def _text_of(path: Path) -> str:

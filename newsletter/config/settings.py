@@ -94,6 +94,13 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Design:
+    """How a letter looks."""
+
+    templates: Path | None = None  #: the project's templates/email; what is absent there comes from the package
+
+
+@dataclass(frozen=True, slots=True)
 class FolderSettings:
     """[provider.folder]"""
 
@@ -126,6 +133,7 @@ class Config:
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    design: Design = Design()
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
 
@@ -133,8 +141,3 @@ class Config:
     def posts(self) -> Path:
         """The folder of numbered posts."""
         return self.root / "posts"
-
-    @property
-    def templates(self) -> Path:
-        """The project's own email templates; a file that is absent there is taken from the package."""
-        return self.root / "templates" / "email"

@@ -1,7 +1,7 @@
 """A post becomes an email: HTML and plain text, once per revision, with personal tokens still in both.
 
 Guarantees
-    One Markdown parse feeds both parts. Same post, identity and templates: the same text to the letter. Nothing in a
+    One Markdown parse feeds both parts. Same post, identity and design: the same text to the letter. Nothing in a
     post is ever evaluated: not template syntax, not raw HTML, not the shape of a token. No network.
 
 Diagnostics
@@ -16,13 +16,12 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from markdown_it.token import Token as MarkdownToken
 from markupsafe import Markup
 
-from newsletter.config import Identity
+from newsletter.config import Design, Identity
 from newsletter.posts import Post
 from newsletter.render import markdown, plaintext
 from newsletter.render.images import InlineImage
@@ -62,8 +61,8 @@ class Rendered:
     images: tuple[InlineImage, ...]
 
 
-def render(post: Post, identity: Identity, templates: Path | None) -> Rendered:
-    """*post* in the owner's *templates* (a folder, or None for those that come with newsletter).
+def render(post: Post, identity: Identity, design: Design) -> Rendered:
+    """*post* in the owner's *design*.
 
     Raises `PostError` and `TemplateError`.
     """
@@ -76,7 +75,7 @@ def render(post: Post, identity: Identity, templates: Path | None) -> Rendered:
     if lead:
         images = [lead, *(image for image in images if image.cid != lead.cid)]
     values = _values(post, identity, language, post.preheader or _derived_preheader(tokens, identity))
-    filler = Filler(templates)
+    filler = Filler(design.templates)
     html = filler.fill(
         "post.html",
         values

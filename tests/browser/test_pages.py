@@ -12,11 +12,12 @@ import pytest
 from chromium import Page, needs_chromium, running
 
 from newsletter.cli.start import make_project
-from newsletter.config import load
+from newsletter.config import Design, load
 from newsletter.demo import rehearse, write_page
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import read_folder
-from newsletter.preview import SAMPLE, compose, write
+from newsletter.preview import write
+from newsletter.proof import SAMPLE, pull
 from newsletter.providers import open_provider
 from newsletter.store import Store
 
@@ -65,8 +66,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     posts = {p.number: p for p in read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at).posts}
     found = {"demo": write_page(calendar)}
     for name, number in (("preview", 3), ("hostile", 7)):
-        made = compose(
-            posts[number], config.identity, None, Mailbox("<i>Zoë</i>", Address("zoe", "example.org")), date=AT
+        made = pull(
+            posts[number], config.identity, Design(), Mailbox("<i>Zoë</i>", Address("zoe", "example.org")), date=AT
         )
         found[name] = write(made, root / name, sentence="Zoë gets this soon.", warnings=["<b>Look</b> here."])
     return found
@@ -111,8 +112,8 @@ def test_fetches_nothing_even_if_a_template_wants_it(page: Page, tmp_path: Path)
                 f'<img src="{there}/pixel.gif" alt=""><p style="background:url({there}/paper.gif)">Bye</p>'
             )
             posts = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at).posts
-            made = compose(posts[0], config.identity, config.templates, SAMPLE, date=AT)
-            assert there in made.html
+            made = pull(posts[0], config.identity, config.design, SAMPLE, date=AT)
+            assert there in made.page
             page.open(write(made, tmp_path / "preview"), height=4_000)
             assert asked == []
         finally:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.compose import Personal, compile_template, merge, message_id
-from newsletter.config import Identity
+from newsletter.config import Design, Identity
 from newsletter.links import Links
 from newsletter.mail import Mailbox
 from newsletter.posts import read_post
@@ -119,7 +119,7 @@ def _compare(path: Path, data: bytes, *, rewrite: bool) -> None:
 
 def _case(post: Path, identity: Identity, name: str, *, rewrite: bool) -> None:
     read = read_post(post, zone=ZoneInfo("UTC"), at=time(9))
-    rendered = render(read, identity, None)
+    rendered = render(read, identity, Design())
     links = Links(SECRET, identity.url, identity.list_id)
     delivery = message_id(SECRET, epoch=0, post_id=read.id, subscriber=READER, copy=0, domain="letters.example.org")
     message = merge(

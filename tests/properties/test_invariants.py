@@ -322,7 +322,7 @@ def printing(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Press]:
     from newsletter.posts import read_folder
 
     folder = read_folder(root / "posts", zone=ZoneInfo("UTC"), at=world.config.rules.at)
-    return world, Press.of(folder.posts, world.config.identity, world.config.templates, SECRET, world.store.ledger)
+    return world, Press.of(folder.posts, world.config.identity, world.config.design, SECRET, world.store.ledger)
 
 
 def printed(press: Press, name: str, address: str) -> Message:
@@ -411,7 +411,7 @@ def test_a_preview_changes_nothing(
     chosen: Rules, start: datetime, joined: list[str], script: list[Any], which: int, whose: int
 ) -> None:
     """13"""
-    from newsletter import preview
+    from newsletter import preview, proof
     from newsletter.posts import read_folder
 
     with living(chosen, "UTC", start, joined=joined) as life:
@@ -424,7 +424,7 @@ def test_a_preview_changes_nothing(
         reader = world.store.audience.find(life.readers[whose % len(life.readers)])
         before, files = dump(world.store), tree(world.root)
         sentence = preview.outlook(world.store, world.config.identity, chosen, post, reader, at=world.now).sentence
-        made = preview.compose(post, world.config.identity, None, Mailbox("", reader.address), date=world.now)
+        made = proof.pull(post, world.config.identity, world.config.design, Mailbox("", reader.address), date=world.now)
         with TemporaryDirectory() as elsewhere:
             preview.write(made, Path(elsewhere), sentence=sentence)
         assert dump(world.store) == before

@@ -30,7 +30,7 @@ from newsletter.compose import (
     message_id,
 )
 from newsletter.compose.quoted import encode, html_value, value
-from newsletter.config import Identity
+from newsletter.config import Design, Identity
 from newsletter.errors import NewsletterError
 from newsletter.links import Links
 from newsletter.mail import Address, Mailbox
@@ -91,7 +91,7 @@ class Sample:
 @cache
 def made(path: Path) -> Sample:
     post = read_post(path, zone=ZoneInfo("UTC"), at=time(9))
-    result = render(post, IDENTITY, None)
+    result = render(post, IDENTITY, Design())
     template = compile_template(result, IDENTITY, post_id=post.id)
     data = merge(template, personal())
     return Sample(result, template, data, message_from_bytes(data, policy=policy.default))  # type: ignore[arg-type]

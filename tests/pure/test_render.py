@@ -10,7 +10,7 @@ import pytest
 from lxml import html as lxml_html
 from PIL import Image
 
-from newsletter.config import Identity
+from newsletter.config import Design, Identity
 from newsletter.errors import PostError, TemplateError
 from newsletter.mail import Mailbox
 from newsletter.posts import Post, PostStatus
@@ -45,7 +45,7 @@ def a_post(body: str = "Words.\n", folder: Path = Path("posts"), **changes: obje
 
 
 def rendered(body: str, **changes: object) -> Rendered:
-    return render(a_post(body, **changes), IDENTITY, None)
+    return render(a_post(body, **changes), IDENTITY, Design())
 
 
 def letter(result: Rendered) -> str:
@@ -201,7 +201,7 @@ def test_links_from_the_root_get_the_newsletters_address() -> None:
 def test_a_link_that_leads_nowhere_is_refused_with_its_line(link: str, url: str, says: str) -> None:
     identity = Identity("N", Mailbox.parse("n@example.org"), "1 Road", url=url)
     with pytest.raises(PostError, match=re.escape(says)) as caught:
-        render(a_post(f"First.\n\nSecond\nthird {link}\n"), identity, None)
+        render(a_post(f"First.\n\nSecond\nthird {link}\n"), identity, Design())
     assert caught.value.line == 8
     assert "posts/004-endings.md, line 8" in str(caught.value)
 
@@ -341,7 +341,7 @@ def test_a_template_fault_names_template_and_line(
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(source)
     with pytest.raises(TemplateError, match=re.escape(says)) as caught:
-        render(a_post(), IDENTITY, folder)
+        render(a_post(), IDENTITY, Design(folder))
     assert (caught.value.template, caught.value.line) == (name, line)
 
 
@@ -349,7 +349,7 @@ def test_a_part_of_the_owners_replaces_one_and_keeps_the_rest(project: Path) -> 
     folder = project / "templates" / "email"
     (folder / "parts").mkdir()
     (folder / "parts" / "signoff.txt").write_text("Bye!\n")
-    result = render(a_post(), IDENTITY, folder)
+    result = render(a_post(), IDENTITY, Design(folder))
     assert "Bye!" in result.text
     assert "Warmly" not in result.text
     assert IDENTITY.postal_address in result.text
@@ -361,7 +361,7 @@ def test_the_templates_that_come_along_are_found() -> None:
 
 def test_without_a_url_the_footer_asks_for_a_reply() -> None:
     identity = Identity("Notes", Mailbox.parse("n@example.org"), "1 Road")
-    result = render(a_post(), identity, None)
+    result = render(a_post(), identity, Design())
     for part in (result.html, result.text):
         assert "UNSUBSCRIBE_URL" not in part
         assert "@@UNSUBSCRIBE_MAILTO@@" in part
