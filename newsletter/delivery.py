@@ -109,6 +109,8 @@ class _Run:
     report: Report = field(default_factory=Report)
     open: dict[int, Claim] = field(default_factory=dict)  # claimed, without an outcome
     refused: list[Claim] = field(default_factory=list)  # in a row
+    words: str = ""  # the server's, about the last of them
+    fault: str = ""  # the last message that could not be composed, and why
     claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
@@ -165,6 +167,7 @@ class _Run:
             return self.press.print(claim, at=self.now())
         except (NewsletterError, ValueError) as error:
             self.report.faults += 1
+            self.fault = f"{claim.recipient.address}: {error}"
             self.store.ledger.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
             del self.open[claim.id]
             return None
@@ -214,11 +217,13 @@ class _Run:
                 self.report.deferred += 1
             case Uncertain():
                 self.report.uncertain += 1
-            case Rejected(about=about):
+            case Rejected(reply, about=About.MESSAGE):
                 self.report.rejected += 1
-                if about is About.MESSAGE:
-                    self.refused.append(result.claim)
-                    return
+                self.refused.append(result.claim)
+                self.words = str(reply)
+                return
+            case Rejected():
+                self.report.rejected += 1
         if len(self.refused) < _REFUSALS_MAX:  # else `_check_health` has still to see them
             self.refused.clear()
 
@@ -230,15 +235,14 @@ class _Run:
             self.refused.clear()
             self._hold(
                 HoldKind.REFUSED,
-                "the mail server refused three messages in a row for what they contain; nobody was marked. "
-                "Look at its words with `newsletter status`, mend the post, then `newsletter"
-                " resume`.",
+                f"the mail server refused three messages in a row for what they contain ({self.words}); nobody was"
+                " marked. Mend the post, then `newsletter resume`.",
             )
         if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * self.claimed):
             self._hold(
                 HoldKind.COMPOSE,
                 f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
-                "the run stopped. `newsletter status` names them; then `newsletter resume`.",
+                f"the run stopped. The last one, to {self.fault}. Mend that, then `newsletter resume`.",
             )
 
     def _hold(self, kind: HoldKind, reason: str) -> None:

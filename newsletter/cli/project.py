@@ -83,7 +83,7 @@ class Project:
             return _new_secret(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup."
+                f"{path} can't be read ({_why(error)}); it signs every unsubscribe link, so restore it from a backup."
             ) from None
 
     @property
@@ -137,6 +137,10 @@ class Project:
         if len(word) < _SECRET_BYTES:
             raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
         return word.encode()
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "it is not text"
 
 
 def _new_secret(path: Path) -> bytes:

@@ -48,8 +48,15 @@ def doubt(r: Record) -> str:
             return f"#{r.post} to {r.address} could not be composed{reply}; {again} tries again."
         case _ if r.resent:
             return f"#{r.post} to {r.address} was sent once more after doubt, so it may have arrived twice."
+        case _ if not r.about_address:
+            again = f"`newsletter resend {r.post} --failed` sends it again"
+            return f"#{r.post} to {r.address} was refused for what it contains{reply}; mend it, and {again}."
         case _:
-            return f"#{r.post} to {r.address} was rejected{reply}."
+            anew = f"`newsletter subscribers correct {r.address} NEW` sends it to a right address"
+            if r.suppressed:
+                return f"#{r.post} to {r.address} was refused for good{reply}, so nothing more goes there; {anew}."
+            again = f"`newsletter subscribers resume {r.address}` tries again"
+            return f"#{r.post} to {r.address} was refused{reply}, so it waits; {again}, {anew}."
 
 
 @click.command()

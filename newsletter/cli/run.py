@@ -139,7 +139,7 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
         lines.append(
             f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there."
         )
-    if not lines and not result.stopped:
+    if not result.planned.count and not r.submitted and not result.stopped:
         lines.append("Nothing is due now; `newsletter plan` shows what comes.")
     return lines
 
@@ -267,6 +267,9 @@ def pause(ctx: click.Context) -> int:
     """
     project = open_project(ctx)
     since = now()
+    if paused := next((h for h in project.store.facts.holds() if h.kind is HoldKind.OWNER), None):
+        data(f"Already {paused.reason}")
+        return 0
     project.store.facts.hold(
         HoldKind.OWNER,
         f"paused by you on {moment(since, project.config.identity.timezone)}; `newsletter resume` goes on.",

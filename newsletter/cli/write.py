@@ -270,7 +270,7 @@ def posts(ctx: click.Context, as_json: bool) -> None:
     titles = {post.path.name: post.title for post in folder.held}
     unlisted = {f.path.name: f for f in folder.faults if f.path.name not in listed}
     rows += [_unlisted(fault, titles.get(name), got) for name, fault in unlisted.items()]
-    rows.sort(key=lambda row: (row["number"], row["file"]))
+    rows.sort(key=lambda row: (row["number"] or 0, row["file"]))
     if as_json:
         facts({"posts": rows, "problems": list(found.notes), "warnings": list(folder.warnings)})
         return
@@ -305,7 +305,7 @@ def _unlisted(fault: Fault, title: str | None, got: dict[str, int] | None) -> di
 def _show(rows: list[dict[str, Any]], project: Project) -> None:
     zone = project.config.identity.timezone
     columns = {
-        "Post": [f"#{row['number']}" for row in rows],
+        "Post": [f"#{row['number']}" if row["number"] else "" for row in rows],
         "Title": [title if len(title) <= 44 else title[:43] + "…" for title in (row["title"] for row in rows)],
         "State": [row["state"] for row in rows],
     }

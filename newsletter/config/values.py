@@ -250,9 +250,11 @@ def zone(name: str) -> ZoneInfo:
 def _nearest_zone(name: str) -> str | None:
     """Cached, because it reads the folders of the database (40 ms) and a subscriber file repeats its mistakes."""
     word = re.sub(r"\s+", "_", name.strip())
-    # By the city first: owners write "Los Angeles" or "US/Los_Angeles".
-    cities = {key.rpartition("/")[2].lower(): key for key in sorted(_zones(), reverse=True) if "/" in key}
-    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, _zones())
+    # By the city first: owners write "Los Angeles" or "US/Los_Angeles". Etc/GMT+1 is an hour behind, not ahead.
+    named = (key for key in sorted(_zones(), reverse=True) if "/" in key and not key.startswith("Etc/"))
+    cities = {key.rpartition("/")[2].lower(): key for key in named}
+    # Never one by its letters alone: for PST that would be MST, an hour off.
+    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, {"UTC", *cities.values()})
 
 
 @lru_cache(maxsize=1)

@@ -263,8 +263,8 @@ class Ledger:
     ) -> int:
         """Plan copies of post *number* for those who are "missing" it, whom it "failed", or who had it "revised" since.
 
-        Readers with a post under way, or not yet at this post (unless posts are *news*, for everybody at once),
-        are left to the planner. Returns how many.
+        Only a live post leaves. Readers with a post under way, or not yet at this post (unless posts are *news*, for
+        everybody at once), are left to the planner. Returns how many.
         """
         values = {
             "number": number,
@@ -280,6 +280,7 @@ class Ledger:
                 if dry_run:
                     raise _DryRun
                 c.execute(sql.PROMISE_COPIES, values | {"count": count})
+                c.execute(sql.SETTLE_AUDIENCE, values | {"count": count})
         except _DryRun:
             pass
         return count

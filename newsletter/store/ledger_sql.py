@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, text
 
+from newsletter.store.planning import MATCHES
+
 ACTIVE = "s.status = 'active' AND s.pauses = 0"
 CLAIM = (
     "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN ("
@@ -166,8 +168,8 @@ GOT = (
 )
 PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 WHICH = {
-    # Those whose sequence went by without it; news: everybody who does not have it.
-    "missing": f"NOT {GOT} AND ({PASSED} OR (:news = 1 AND p.release_at < :at))",
+    # Those of its audience whose sequence went by without it; news: all of them who do not have it.
+    "missing": f"NOT {GOT} AND {MATCHES} AND ({PASSED} OR (:news = 1 AND p.release_at < :at))",
     "failed": f"NOT {GOT} AND EXISTS (SELECT 1 FROM delivery f WHERE f.post_id = p.id AND f.subscriber_id = s.id"
     " AND f.epoch = s.epoch AND f.state IN ('rejected', 'quarantined'))",
     "revised": f"{GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
@@ -180,14 +182,19 @@ COPIES = (
     " m.subscriber_id = s.id"
     "  AND m.epoch = s.epoch), 0), p.number, 1, 'planned', 1, :at, {greatest}(:at, COALESCE(s.handed_over_at + :gap,"
     " 0)), :at"
-    " FROM subscriber s JOIN post p ON p.number = :number AND p.status IN ('live', 'draft') AND p.standing <> 'blocks'"
+    " FROM subscriber s JOIN post p ON p.number = :number AND p.status = 'live' AND p.standing <> 'blocks'"
     " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision AND :news = :news"
     " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1) AND {which}"
     " ORDER BY s.id"
 )
 PROMISE_COPIES = text(
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, id, 'copy', :count FROM post WHERE number = :number"
-    " AND status IN ('live', 'draft') AND standing <> 'blocks' AND :count > 0"
+    " AND status = 'live' AND standing <> 'blocks' AND :count > 0"
+)
+# News that was held for being late has its audience now: it goes to those, and to nobody else by itself.
+SETTLE_AUDIENCE = text(
+    "UPDATE post SET frozen_at = :at WHERE number = :number AND status = 'live' AND frozen_at IS NULL AND :news = 1"
+    " AND :count > 0"
 )
 KEEP = text(
     "INSERT INTO template (revision, post_id, created_at, body) VALUES (:revision, :post, :at, :body)"

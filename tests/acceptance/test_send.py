@@ -187,6 +187,10 @@ def test_pause_keeps_everything_and_resume_gives_one_post_to_each(live: Practice
         held = live.run("send")
         assert (held.status, held.out) == (1, "")
         assert held.err == "! paused by you on Monday 2 March 2026, 09:05; `newsletter resume` goes on.\n"
+    again = live.run("pause")
+    assert (again.status, again.out) == (
+        0, "Already paused by you on Monday 2 March 2026, 09:05; `newsletter resume` goes on.\n"
+    )  # fmt: skip
     assert "nothing while it is held" in live.run("status").out
     assert live.run("resume").status == 0
     assert live.run("resume").out == "Nothing is paused or held.\n"

@@ -293,10 +293,13 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
     post(project, "009-one.md")
     post(project, "009-two.md")
     post(project, "010-broken.md", "---\ntitle: Blog #10\n---\n\nWords.\n")
+    post(project, "000-none.md")
     post(project, "011-odd.md", "---\ntitle: Odd\nsubjct: x\n---\n\nWords.\n")
     found = newsletter("posts", "--json")
     assert found.status == 0
-    assert list(states(found).items())[6:] == [
+    first, *others = states(found).items()
+    assert first == ("000-none.md", "broken")
+    assert others[6:] == [
         ("007-draft.md", "draft"),
         ("008-gone.md", "retracted"),
         ("009-one.md", "held"),
@@ -308,6 +311,7 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
     assert seen.status == 0
     assert "#10" in seen.out and "broken" in seen.out
     assert "posts/010-broken.md, line 2:" in seen.err
+    assert "posts/000-none.md: posts are numbered from 1" in seen.err
     assert "posts/009-one.md: number 9 is also the number of posts/009-two.md" in seen.err
     assert '"subjct" is not a key' in seen.err and "did you mean subject?" in seen.err
     assert not (project / "newsletter.db").exists()

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.config import FolderSettings, Security, SmtpSettings
 from newsletter.errors import ConfigError, ProviderError
-from newsletter.mail import About, Accepted, Address, Message, Provider, Rejected
+from newsletter.mail import Accepted, Address, Message, Provider
 from newsletter.mail import Envelope as To
 from newsletter.providers import open_provider
 from newsletter.providers.folder import Folder, file_name
@@ -200,11 +200,15 @@ def test_the_same_delivery_twice_is_one_file(folder: Folder, outbox: Path) -> No
     assert list((outbox / "tmp").iterdir()) == []
 
 
-def test_another_text_under_the_same_message_id_is_refused(folder: Folder, outbox: Path) -> None:
-    list(folder.submit([message(4)]))
-    ((_, outcome),) = folder.submit([message(4, b"something else\r\n")])
-    assert isinstance(outcome, Rejected) and outcome.about is About.MESSAGE and not outcome.suppress
-    assert [file.read_bytes() for file in (outbox / "new").iterdir()] == [message(4).data]
+def test_another_text_under_the_same_message_id_stands_beside_the_first(folder: Folder, outbox: Path) -> None:
+    other = message(4, b"something else\r\n")
+    for sent in (message(4), other, other, message(4)):
+        ((_, outcome),) = folder.submit([sent])
+        assert isinstance(outcome, Accepted)
+    assert {file.name: file.read_bytes() for file in (outbox / "new").iterdir()} == {
+        "4.k3@letters.example.org.eml": message(4).data,
+        "4.k3@letters.example.org,2.eml": other.data,
+    }
 
 
 def test_lookup_tells_what_arrived(folder: Folder) -> None:

@@ -25,6 +25,7 @@ from newsletter.config import (
     load,
 )
 from newsletter.config.document import Document
+from newsletter.config.values import WrongValueError, zone
 from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
@@ -94,6 +95,19 @@ def rules(root: Path, text: str) -> Rules:
 
 
 # What is understood
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        pytest.param("PST", "MST", id="an abbreviation is not answered with another one"),
+        pytest.param("GMT+1", "Etc/GMT+1", id="nor an offset with its opposite"),
+    ],
+)
+def test_no_zone_is_suggested_that_only_looks_alike(name: str, wrong: str) -> None:
+    with pytest.raises(WrongValueError) as caught:
+        zone(name)
+    assert wrong not in str(caught.value)
 
 
 def test_the_documented_sample_is_read(root: Path) -> None:
