@@ -202,9 +202,9 @@ def verdict(calendar: Calendar) -> str:
     return f"{calendar.messages} messages; every reader 1, 2, 3 … in order, once; the accounts balance."
 
 
-def questions(calendar: Calendar) -> list[tuple[str, str]]:
-    """Commands to go on with, and what each of them answers."""
-    newsletter = f"newsletter --root {quote(str(calendar.config.root))}"
+def questions(calendar: Calendar, program: str) -> list[tuple[str, str]]:
+    """Commands to go on with, and what each of them answers; *program* is what to type for this one."""
+    newsletter = f"{program} --root {quote(str(calendar.config.root))}"
     reader = calendar.lines[0]
     return [
         (f"{newsletter} who-got 4", "Who got #4?"),
@@ -216,7 +216,7 @@ def questions(calendar: Calendar) -> list[tuple[str, str]]:
 # --- the page
 
 
-def write_page(calendar: Calendar) -> Path:
+def write_page(calendar: Calendar, program: str = "newsletter") -> Path:
     """Write index.html and a page for every letter into the project's folder; the path of the first."""
     root = calendar.config.root
     (root / "letters").mkdir(exist_ok=True)
@@ -237,7 +237,7 @@ def write_page(calendar: Calendar) -> Path:
             "remarks": remarks(calendar),
             "verdict": verdict(calendar),
             "good": not calendar.problems,
-            "commands": questions(calendar),
+            "commands": questions(calendar, program),
             "folder": str(calendar.folder),
             "root": str(root),
         },

@@ -11,6 +11,7 @@ from newsletter.catalogue import Entry, Standing
 from newsletter.cli.output import Progress, data, facts, iso, json_option, moment, plural, table, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.records import STATES, doubt
+from newsletter.config import Mode
 from newsletter.errors import PostError, StoreError
 from newsletter.scheduler import Tick
 from newsletter.store import Store
@@ -51,6 +52,8 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         )
         entries = view.catalogue.entries()
         changes = _changes(known, entries, view, skipped) if known else []
+        if project.config.rules.mode is not Mode.BROADCAST:
+            changes += _passed_by(entries, coming, view)
         titles = {e.number: e.title for e in entries}
     if as_json:
         facts(
@@ -141,6 +144,18 @@ def _past(count: int, e: Entry) -> str:
     return f"; {plural(count, 'reader is', 'readers are')} past it and {'get it late' if e.late else 'will not get it'}"
 
 
+def _passed_by(entries: list[Entry], coming: list[Expected], view: Store) -> list[str]:
+    """Drafts with live posts above them: nobody waits for what was never live."""
+    positions, last = view.accounts.positions(), max((e.post for e in coming), default=0)
+    lines = []
+    for e in entries:
+        ahead = sum(count for position, count in positions.items() if position < e.number)
+        if e.status == "draft" and e.live_since is None and not e.late and e.number < last and ahead:
+            passing = plural(ahead, "reader goes", "readers go")
+            lines.append(f"posts/{e.file} is a draft: {passing} on without it, unless it is live by then.")
+    return lines
+
+
 def _reach(e: Entry, ahead: int) -> str:
     if ahead:
         return f"{plural(ahead, 'reader', 'readers')} still to come get the new text"
@@ -215,8 +230,8 @@ def _overdue(waiting: int, result: Tick) -> list[str]:
 def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected] | None, *, held: bool) -> None:
     zone = project.config.identity.timezone
     people, mail = answer["subscribers"], answer["deliveries"]
-    parts = [plural(people.get("active", 0), "reader")]
-    parts += [f"{answer['paused']:,} of them paused"] if answer["paused"] else []
+    paused = f" ({answer['paused']:,} of them paused)" if answer["paused"] else ""
+    parts = [f"{people.get('active', 0):,} active{paused}"]
     parts += [f"{people[s]:,} {s}" for s in ("pending", "unsubscribed", "suppressed") if people.get(s)]
     data(f"{project.config.identity.name}, through {project.config.provider}")
     data(f"  Readers    {', '.join(parts)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from newsletter.cli.look import no_open_option, open_page
 from newsletter.cli.output import Progress, data, facts, iso, json_option, say, table
 from newsletter.cli.project import Project
-from newsletter.cli.start import make_project
+from newsletter.cli.start import make_project, unfound
 from newsletter.config import load
 from newsletter.demo import RUNS, START, Calendar, questions, rehearse, remark, remarks, verdict, write_page
 from newsletter.errors import ConfigError
@@ -44,7 +45,7 @@ def demo(folder: Path | None, no_open: bool, as_json: bool) -> int:
         if folder is None:
             shutil.rmtree(root, ignore_errors=True)
         raise
-    page = write_page(calendar)
+    page = write_page(calendar, _program())
     if as_json:
         facts(_facts(calendar, page))
     else:
@@ -79,6 +80,12 @@ def _run(root: Path) -> Calendar:
         store.close()
 
 
+def _program() -> str:
+    """What to type for it in this shell."""
+    folder = unfound()
+    return quote(str(folder / "newsletter")) if folder else "newsletter"
+
+
 def _show(calendar: Calendar, page: Path) -> None:
     days = calendar.days
     data(f"\n{RUNS:,} runs from {START:%A %-d %B %Y} on; hours by each reader's own clock:\n")
@@ -99,7 +106,7 @@ def _show(calendar: Calendar, page: Path) -> None:
     data(f"The messages   {calendar.folder}")
     data(f"A page         {page}")
     data("\nAsk it yourself:")
-    for command, _ in questions(calendar):
+    for command, _ in questions(calendar, _program()):
         data(f"  {command}")
 
 

@@ -106,8 +106,9 @@ class Project:
         faults = [str(f) for f in self.folder.faults if f.number == number]
         if faults:
             raise NotFound("\n".join(faults))
-        numbers = ", ".join(str(p.number) for p in self.folder.posts) or "none"
-        raise NotFound(f"there is no post {number} in posts/; there are: {numbers}.")
+        numbers = ", ".join(str(p.number) for p in self.folder.posts)
+        there = f"there are: {numbers}" if numbers else 'begin one with `newsletter new "The first session"`'
+        raise NotFound(f"there is no post {number} in posts/; {there}.")
 
     def close(self) -> None:
         """Let go of the database."""

@@ -87,7 +87,7 @@ def report(ctx: click.Context, as_json: bool) -> None:
         return
     used = [s for s in STATES if any(p["deliveries"].get(s) for p in posts)]
     table(
-        ("Post", "on record", *used),
+        ("Post", "On record", *(state.capitalize() for state in used)),
         [
             (
                 f"#{p['number']} {p['title']}"[:50],
@@ -222,7 +222,10 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
     zone = project.config.identity.timezone
     pauses = f", paused ({', '.join(p.name.lower() for p in reader.pauses if p.name)})" if reader.pauses else ""
     data(f"{reader.name or reader.address} <{reader.address}>: {reader.status}{pauses}")
-    events = [(at, f"{cause}: {after}{f', {detail}' if detail else ''}") for at, cause, after, detail in consent]
+    events = [
+        (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))))
+        for at, cause, after, detail in consent
+    ]
     for r in records:
         tries = [a for a in store.accounts.attempts(r.id) if r.attempts > 1 or a.outcome != "accepted"]
         lines = [f"#{r.post} {r.title}: {r.state}{f' ({_remark(r)})' if _remark(r) else ''}"]

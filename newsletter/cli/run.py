@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
+from newsletter.config import OnUncertain
 from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
@@ -139,7 +140,8 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
         lines.append(
             f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there."
         )
-    if not result.planned.count and not r.submitted and not result.stopped:
+    idle = not (result.planned.count or result.planned.skipped or r.submitted or result.suppressed)
+    if idle and not result.stopped:
         lines.append("Nothing is due now; `newsletter plan` shows what comes.")
     return lines
 
@@ -222,6 +224,11 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
             f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter"
             " subscribers unsubscribe`."
         )
+    again = "is sent once more" if config.on_uncertain is OnUncertain.RESEND else "waits for your word"
+    data(
+        f"Should this machine die in the middle of a run, at most {project.provider.window} letters are in doubt: each"
+        f" {again}, and `newsletter status` names it."
+    )
     if since is not None and not start_over:
         return _first_date(project)
     if not ask("Go live?", yes=yes):

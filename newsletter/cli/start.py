@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -116,10 +118,21 @@ def _show(folder: Path, written: list[Path], kept: list[Path]) -> None:
         "newsletter subscribers add you@example.org": "be your first reader",
         "newsletter plan": "see who gets what, and when",
     }
+    if folder_of_program := unfound():
+        data(f'  export PATH="{folder_of_program}:$PATH"   # so that this terminal finds newsletter')
     if not here:
         data(f"  cd {_quoted(folder)}")
     for command, why in steps.items():
         data(f"  {command:<44} {why}")
+
+
+def unfound() -> Path | None:
+    """The folder of the program when this shell does not find it there, as in a virtual environment."""
+    program = Path(sys.argv[0]).absolute()
+    if program.name != "newsletter" or not program.is_file() or not str(program.parent).isprintable():
+        return None
+    found = shutil.which("newsletter")
+    return None if found and Path(found).samefile(program) else program.parent
 
 
 def _grouped(paths: list[Path]) -> list[tuple[str, int]]:

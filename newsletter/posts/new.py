@@ -13,7 +13,7 @@ def new_post_text(
     title: str,
     *,
     post_id: str,
-    body: str = "Dear reader,\n\nBegin here.",
+    body: str = "Begin here. The greeting and your name come by themselves.",
     status: PostStatus = PostStatus.DRAFT,
 ) -> str:
     """The content of a new post's file, with its front matter filled in. *title* may hold any character."""

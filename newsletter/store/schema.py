@@ -116,7 +116,7 @@ post = Table(  # `catalogue.Entry`
     metadata,
     Column("id", Integer, primary_key=True),
     Column("ident", Text, nullable=False, unique=True),
-    Column("number", Integer, nullable=False),
+    Column("number", Integer, nullable=False, index=True),  # the planner seeks the next one for each reader
     Column("file", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("digest", Text, nullable=False),

@@ -47,6 +47,24 @@ def test_a_new_project_is_complete_and_at_peace(newsletter: Typed, tmp_path: Pat
     assert not listed["problems"] and not listed["warnings"]
 
 
+@pytest.mark.parametrize("found", [False, True])
+def test_a_shell_that_does_not_find_the_program_is_told_where_it_is(tmp_path: Path, found: bool) -> None:
+    program = tmp_path / "bin" / "newsletter"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom newsletter.cli import main\nmain()\n")
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.defpath}" if found else os.defpath
+    made = subprocess.run(
+        ["bin/newsletter", "init", "letters"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert (f'export PATH="{program.parent}:$PATH"' in made.stdout) is not found
+
+
 def test_an_empty_list_is_no_matter_once_there_are_readers(typed: Typed) -> None:
     typed("subscribers", "add", "ana@example.org")
     assert typed("send").err == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mailserver import HANG_UP, MailServer
-from practice import ANA, BO, CY, DAY, HOUR, Practice
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice
 
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 QUESTIONS = ("status", "report", "plan", "who-got 1", f"history {ANA}", "verify", "posts")
@@ -132,7 +132,7 @@ def test_a_project_is_found_from_a_folder_within_it(practice: Practice) -> None:
     assert practice.ask("status", folder=practice.root / "posts").status == 0
 
 
-# Shapes (issue 2)
+# Shapes of JSON
 
 
 def test_status_as_json(live: Practice, mail: MailServer) -> None:
@@ -226,6 +226,16 @@ def test_plan_says_who_is_past_a_post_and_who_gets_it_late(live: Practice) -> No
     assert live.json("plan")["changes"] == [late]
     live.at += DAY
     assert live.run("send").out.startswith("#1 The space between: due for 3 readers.")
+
+
+def test_plan_says_whom_a_draft_misses(practice: Practice) -> None:
+    practice.post(2, "Worries", status="draft")
+    practice.post(4, "For later", status="draft")
+    told = "posts/002-worries.md is a draft: 3 readers go on without it, unless it is live by then."
+    assert practice.json("plan")["changes"] == [told], "nobody comes past #4"
+    for days in range(3):
+        practice.run("send", at=MONDAY + 2 * HOUR + days * DAY)
+    assert practice.json("plan")["changes"] == [], "everybody is past it"
 
 
 def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: MailServer) -> None:

@@ -38,6 +38,7 @@ def test_go_live_says_to_how_many_and_when_and_sends_nothing(practice: Practice,
     assert (ran.status, ran.err) == (0, "")
     assert f"3 readers will get mail through smtp (127.0.0.1:{mail.port}), from Maya Thorne <maya@" in ran.out
     assert "First mail: #1 to 3 readers, Monday 2 March 2026, 09:00 (UTC)." in ran.out
+    assert "at most 50 letters are in doubt: each is sent once more" in ran.out
     again = practice.run("go-live")
     assert again.status == 0 and "smtp has been live since Monday 2 March 2026, 08:00" in again.out
     assert mail.taken == []
@@ -55,6 +56,13 @@ def test_a_folder_needs_no_go_live(practice: Practice) -> None:
     practice.run("send")
     assert practice.run("send", at=MONDAY + 2 * HOUR).out.endswith("3 messages to folder: 3 accepted.\n")
     assert len(list((practice.root / "outbox/new").glob("*.eml"))) == 3
+
+
+def test_a_list_that_is_taken_and_nothing_due_are_two_sentences(practice: Practice) -> None:
+    nothing = "Nothing is due now; `newsletter plan` shows what comes.\n"
+    assert practice.run("send").out == f"subscribers.csv: 3 new.\n{nothing}"
+    assert practice.run("send").out == nothing
+    assert "Nothing is due" not in practice.run("send", at=MONDAY + 2 * HOUR).out
 
 
 def test_after_a_rehearsal_readers_go_on_where_it_ended(practice: Practice, mail: MailServer) -> None:
