@@ -20,8 +20,8 @@ _MOST = 75  # octets of a line before the "=" of a soft break
 # What may not stand as it is: all but printable ASCII without "=", white space behind a space, at the end of a line or
 # of the piece, and what a line may not begin with.
 _UNSAFE = re.compile(rb"[^\n\x20-\x3c\x3e-\x7e]|(?<=\x20)\x20|\x20(?=\n|\Z)|(?m:^)(?:\.|F(?=rom ))")
-# What needs neither this encoding nor HTML's, in a value short enough for a line of its own.
-_PLAIN = re.compile(r"(?!From |.*  )[A-Za-z0-9 /:@?%+,_-](?:[A-Za-z0-9 ./:@?%+,_-]{0,73}[A-Za-z0-9./:@?%+,_-])?|")
+# What stands in HTML as in text, and needs "=" encoded at most.
+_PLAIN = re.compile(r"(?!\.|From )[ !#-%(-;=?-~]*(?<! )")
 
 
 def encode(text: str) -> bytes:
@@ -32,8 +32,8 @@ def encode(text: str) -> bytes:
 
 def values(text: str) -> tuple[bytes, bytes]:
     """A short *text* that will stand between two soft breaks, as quoted-printable: in plain text, and in HTML."""
-    if _PLAIN.fullmatch(text):
-        octets = text.encode()
+    if _PLAIN.fullmatch(text) and "  " not in text:  # nearly every name and address
+        octets = _wrapped(text.encode().replace(b"=", b"=3D"))
         return octets, octets
     return encode(text), encode(escape(text))
 
