@@ -57,7 +57,7 @@ def _wanted(project: Project, selector: str | None) -> list[DkimKey]:
     """The keys that newsletter.toml names; or the one of *selector*, or the first that a project gets."""
     if project.config.dkim is not None and selector is None:
         return list(project.config.dkim.keys)
-    return [_unused(project, selector or _SELECTOR)]
+    return [_unused(project, _SELECTOR if selector is None else selector)]
 
 
 def _unused(project: Project, selector: str) -> DkimKey:
