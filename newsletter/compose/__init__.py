@@ -12,8 +12,8 @@ Diagnostics
 
 Price
     Serialising costs milliseconds per revision, `merge` about 10 µs per reader at 25 kB (the `email` package: 3 ms).
-    Body parts are always quoted-printable: base64 would be shorter for text that is mostly not ASCII, but a value can't
-    be spliced into it, as its neighbours' bits shift.
+    Bodies are quoted-printable, and base64 once more than a third of their octets is not ASCII: a Japanese post of
+    4,000 characters takes 58 kB instead of 97. Splicing then costs about 30 µs (`base64`).
 
 Sources: RFC 5322 (fields), RFC 2045–2047 (MIME), RFC 2387 (related), RFC 2919 (List-Id), RFC 2369 and RFC 8058
 (List-Unsubscribe, one-click).
@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 from newsletter.compose import fields, quoted
+from newsletter.compose.base64 import Piece
 from newsletter.compose.fields import clean_header_text
 from newsletter.compose.template import MessageTemplate, Personal, Slot, greeting, merge, message_id
 from newsletter.config import Identity
@@ -49,6 +50,7 @@ __all__ = [
 ]
 
 _TOKENS = re.compile("|".join(map(re.escape, Token)))
+_ASCII = bytes(range(128))
 _LINE_MOST = 998  # octets, RFC 5322 section 2.1.1
 _TEXT_SLOTS = {
     Token.GREETING: Slot.GREETING_TEXT,
@@ -64,8 +66,9 @@ _HTML_SLOTS = {
 
 def compile_template(rendered: Rendered, identity: Identity, *, post_id: str) -> MessageTemplate:
     """*rendered* as a message of *identity*; raises `NewsletterError` if its header comes out other than meant."""
-    text = _quoted_part(rendered.text, _TEXT_SLOTS)
-    html = _quoted_part(rendered.html, _HTML_SLOTS)
+    octets = f"{rendered.text}{rendered.html}".encode()
+    encode = _base64_part if len(octets.translate(None, _ASCII)) * 3 > len(octets) else _quoted_part
+    text, html = encode(rendered.text, _TEXT_SLOTS), encode(rendered.html, _HTML_SLOTS)
     # "=_" never occurs in quoted-printable or base64, so no line of a part can look like the boundary (RFC 2045 6.7).
     digest = hashlib.sha256(repr((text, html, [image.cid for image in rendered.images])).encode()).hexdigest()[:24]
     parts = [
@@ -81,7 +84,7 @@ def compile_template(rendered: Rendered, identity: Identity, *, post_id: str) ->
     return template
 
 
-_Parts = list[bytes | Slot]
+_Parts = list[bytes | Slot | Piece]
 
 
 def _header(rendered: Rendered, identity: Identity, post_id: str) -> Iterator[bytes | Slot]:
@@ -119,8 +122,23 @@ def _quoted_part(body: str, slots: dict[Token, Slot]) -> _Parts:
     return [*parts, quoted.encode(body[at:])]
 
 
+def _base64_part(body: str, slots: dict[Token, Slot]) -> _Parts:
+    """*body* in pieces that go out as base64."""
+    parts: _Parts = []
+    at = 0
+    for found in _TOKENS.finditer(body):
+        parts += [Piece(_wire(body[at : found.start()]), last=False), slots[Token(found[0])]]
+        at = found.end()
+    return [*parts, Piece(_wire(body[at:]), last=True)]
+
+
+def _wire(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode()  # RFC 2045 section 6.8: base64 of text has its line ends as CRLF
+
+
 def _leaf(subtype: str, body: _Parts) -> _Parts:
-    header = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    encoding = "base64" if isinstance(body[-1], Piece) else "quoted-printable"
+    header = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     return [header.encode(), *body]
 
 
@@ -145,16 +163,17 @@ def _multipart(subtype: str, boundary: str, parts: list[_Parts]) -> _Parts:
     return [*out, f"--{boundary}--\r\n".encode()]
 
 
-def _joined(parts: _Parts) -> Iterator[bytes | Slot]:
+def _joined(parts: _Parts) -> Iterator[bytes | Slot | Piece]:
     """*parts* with neighbouring bytes made one."""
     literal = b""
     for part in parts:
-        if isinstance(part, Slot):
-            yield literal
+        if isinstance(part, bytes):
+            literal += part
+        else:
+            if literal:
+                yield literal
             yield part
             literal = b""
-        else:
-            literal += part
     yield literal
 
 

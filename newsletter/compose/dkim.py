@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from newsletter.compose.base64 import Piece
 from newsletter.compose.template import MessageTemplate, Slot
 from newsletter.errors import NewsletterError
 from newsletter.keys import SigningKey
@@ -76,7 +77,11 @@ class Signing:
 def _canonical_header(template: MessageTemplate) -> dict[str, bytes]:
     """The fields of *template* in canonical form (section 3.4.2) with marks in their slots."""
     numbers = iter(range(len(template.parts)))
-    text = b"".join(b"\0%d\0" % next(numbers) if isinstance(part, Slot) else part for part in template.parts)
+    text = b"".join(
+        b"\0%d\0" % next(numbers) if isinstance(part, Slot) else part
+        for part in template.parts
+        if not isinstance(part, Piece)  # of a body, and base64 has no white space within its lines
+    )
     header, _, body = text.partition(_END)
     if _NOT_RELAXED.search(body):
         raise NewsletterError("this message's white space would not survive the signature; compile it again")

@@ -18,14 +18,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from html import escape
 from operator import itemgetter
 
 from newsletter.compose import fields, quoted
+from newsletter.compose.base64 import Piece
 from newsletter.compose.fields import clean_header_text
 from newsletter.errors import NewsletterError
 from newsletter.links import mac
@@ -69,36 +71,51 @@ _PLACES = {slot: place for place, slot in enumerate(Slot)}  # of a slot's value 
 
 @dataclass(frozen=True, slots=True)
 class MessageTemplate:
-    """One revision's message as literal bytes with slots between them."""
+    """One revision's message as literal bytes with slots between them; a `Piece` is literal too, and goes as base64."""
 
-    parts: tuple[bytes | Slot, ...]
+    parts: tuple[bytes | Slot | Piece, ...]
     revision: str = field(init=False, compare=False)  #: SHA-256 of the serialised form: changes with any byte of it
-    _literals: list[bytes] = field(init=False, repr=False, compare=False)  # b"" where a slot is
+    _literals: list[bytes] = field(init=False, repr=False, compare=False)  # b"" where something else is
     _at: tuple[int, ...] = field(init=False, repr=False, compare=False)  # where the slots are
     _choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
     _one_click: bool = field(init=False, repr=False, compare=False)
+    _base64: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         places = [_PLACES[part] for part in self.parts if isinstance(part, Slot)]
         for name, value in {
             "revision": hashlib.sha256(self.dumps()).hexdigest(),
-            "_literals": [b"" if isinstance(part, Slot) else part for part in self.parts],
+            "_literals": [part if isinstance(part, bytes) else b"" for part in self.parts],
             "_at": tuple(at for at, part in enumerate(self.parts) if isinstance(part, Slot)),
             "_choose": itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[p] for p in places),
             "_one_click": Slot.ONE_CLICK in self.parts,
+            "_base64": any(isinstance(part, Piece) for part in self.parts),
         }.items():
             object.__setattr__(self, name, value)
 
     def values(self, personal: Personal) -> tuple[bytes, ...]:
         """What *personal* puts into each slot, encoded for its place."""
-        return self._choose(_encoded(personal, one_click=self._one_click))
+        return self._choose(_encoded(personal, one_click=self._one_click, base64=self._base64))
 
     def filled(self, values: Sequence[bytes]) -> bytes:
         """The message with *values* in its slots."""
         pieces = self._literals.copy()
         for at, value in zip(self._at, values, strict=True):
             pieces[at] = value
-        return b"".join(pieces)
+        return b"".join(self._coded(pieces) if self._base64 else pieces)
+
+    def _coded(self, pieces: Sequence[bytes]) -> Iterator[bytes]:
+        """*pieces* with those of bodies in base64."""
+        body, pending = False, b""
+        for part, piece in zip(self.parts, pieces, strict=True):
+            if isinstance(part, Piece):
+                coded, pending = part.after(pending)
+                body = not part.last
+                yield coded
+            elif body:
+                pending += piece
+            else:
+                yield piece
 
     def fingerprint(self, values: Sequence[bytes]) -> str:
         """A hash of the message with *values* in its slots."""
@@ -106,10 +123,23 @@ class MessageTemplate:
         return hashlib.sha256(b"\0".join((self.revision.encode(), *values))).hexdigest()
 
     def dumps(self) -> bytes:
-        """The serialised form: a line with its version, a line of JSON (lengths and slot names), the literal bytes."""
-        plan = [part if isinstance(part, Slot) else len(part) for part in self.parts]
-        literal = b"".join(part for part in self.parts if not isinstance(part, Slot))
-        return _MAGIC + json.dumps(plan, separators=(",", ":")).encode() + b"\n" + literal
+        """The serialised form: a line with its version, a line of JSON, the literal bytes.
+
+        The JSON has lengths and the names of slots; of a `Piece` length and whether it is the last, in brackets.
+        """
+        plan: list[object] = []
+        literal = []
+        for part in self.parts:
+            match part:
+                case Slot():
+                    plan.append(part)
+                case Piece(octets, last):
+                    plan.append([len(octets), last])
+                    literal.append(octets)
+                case bytes():
+                    plan.append(len(part))
+                    literal.append(part)
+        return _MAGIC + json.dumps(plan, separators=(",", ":")).encode() + b"\n" + b"".join(literal)
 
     @classmethod
     def loads(cls, data: bytes) -> MessageTemplate:
@@ -118,14 +148,16 @@ class MessageTemplate:
             if not data.startswith(_MAGIC):
                 raise ValueError("it begins otherwise")
             plan, _, literal = data[len(_MAGIC) :].partition(b"\n")
-            parts: list[bytes | Slot] = []
+            parts: list[bytes | Slot | Piece] = []
             at = 0
             for entry in json.loads(plan):
                 if isinstance(entry, str):
                     parts.append(Slot(entry))
-                else:
-                    parts.append(literal[at : at + entry])
-                    at += entry
+                    continue
+                length, last = entry if isinstance(entry, list) else (entry, None)
+                octets = literal[at : at + length]
+                parts.append(octets if last is None else Piece(octets, last))
+                at += length
             if at != len(literal):
                 raise ValueError(f"{at} of {len(literal)} octets are accounted for")
         except (ValueError, TypeError) as error:
@@ -162,20 +194,26 @@ def greeting(name: str) -> str:
     return f" {name}"
 
 
-def _encoded(personal: Personal, *, one_click: bool) -> tuple[bytes, ...]:
+def _encoded(personal: Personal, *, one_click: bool, base64: bool) -> tuple[bytes, ...]:
     """The values of all slots, in the order of `Slot`."""
     url, mailto = personal.unsubscribe_url, personal.unsubscribe_mailto
     listed = _uri(mailto)
+    values = _octets if base64 else quoted.values
     return (
         fields.mailbox_value(personal.recipient),
         fields.date(personal.date),
         _msg_id(personal.message_id),
         b"%b, %b" % (_uri(url), listed) if one_click else b"",
         listed,
-        *_greeting(personal.recipient.name),
-        *quoted.values(url),
-        *quoted.values(mailto),
+        *(values(greeting(personal.recipient.name)) if base64 else _greeting(personal.recipient.name)),
+        *values(url),
+        *values(mailto),
     )
+
+
+def _octets(text: str) -> tuple[bytes, bytes]:
+    """A value of a body that goes as base64: in plain text, and in HTML."""
+    return text.encode(), escape(text).encode()
 
 
 @lru_cache(maxsize=1024)  # first names repeat

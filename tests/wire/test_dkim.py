@@ -149,6 +149,14 @@ def test_awkward_readers_verify(name: str, address: str, verify: Verify) -> None
     assert verify(signed(reader=Mailbox(name, Address.parse(address)))) == [True, True]
 
 
+@each_verifier
+def test_a_message_in_base64_verifies(verify: Verify) -> None:
+    text = "古い池のほとりで、蛙が一匹、水に飛び込みました。@@GREETING@@\n" * 9
+    made = compile_template(replace(RENDERED, subject="間", text=text, html=text), IDENTITY, post_id="p")
+    message = signed(reader=replace(ANA, name="山田 太郎"), at=made)
+    assert b"Content-Transfer-Encoding: base64" in message and verify(message) == [True, True]
+
+
 @given(st.text(max_size=80))
 @settings(max_examples=150, deadline=None)
 def test_any_name_and_any_subject_verifies(text: str) -> None:
