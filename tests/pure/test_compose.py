@@ -346,6 +346,44 @@ def test_a_sender_without_a_name_is_the_newsletter() -> None:
     assert data.startswith(b"From: Letters from the Practice <maya@letters.example.org>\r\n")
 
 
+def test_an_unsubscribe_address_that_fits_no_line_is_refused_when_the_post_is_compiled() -> None:
+    fits, too_long = ("https://letters.example.org/" + "x" * n for n in (750, 850))
+    data = merge(
+        compile_template(RENDERED, replace(IDENTITY, url=fits), post_id="p"),
+        personal(identity=replace(IDENTITY, url=fits)),
+    )
+    (line,) = [line for line in data.split(b"\r\n") if line.startswith(b"List-Unsubscribe:")]
+    assert 900 < len(line) <= 998 and b"=?" not in line
+    with pytest.raises(NewsletterError, match=r"take 10\d\d characters.*make url \(or unsubscribe_to\)"):
+        compile_template(RENDERED, replace(IDENTITY, url=too_long), post_id="p")
+
+
+def test_domains_outside_ascii_go_out_as_a_labels() -> None:
+    identity = replace(IDENTITY, sender=Mailbox("Zoë", Address.parse("post@bücher.example")), reply_to=None)
+    reader = replace(personal(), recipient=Mailbox("Jörg", Address.parse("j+o@straße.example")))
+    data = merge(compile_template(RENDERED, identity, post_id="p"), reader)
+    assert b"From: =?utf-8?b?Wm/Dqw==?= <post@xn--bcher-kva.example>\r\n" in data
+    assert b"To: =?utf-8?b?SsO2cmc=?= <j+o@xn--strae-oqa.example>\r\n" in data
+    assert b"List-Id: <list.xn--bcher-kva.example>\r\n" in data
+
+
+@pytest.mark.parametrize(
+    ("subject", "raw"),
+    [
+        pytest.param("🌻🌻", rb"=\?utf-8\?b\?8J\+Mu/CfjLs=\?=", id="emoji alone"),
+        pytest.param("x" * 300, rb"(=\?utf-8\?q\?x+\?= ?){6}", id="one long word"),
+        pytest.param("word " * 60, rb"(word ?){60}", id="many words"),
+        pytest.param("Ärger " * 60, rb"(=\?utf-8\?b\?[A-Za-z0-9+/=]+\?= ?)+", id="many words outside ASCII"),
+        pytest.param("a\r\nBcc: eve@example.org", rb"a Bcc: eve@example\.org", id="a line break"),
+    ],
+)
+def test_a_subject_is_one_field_on_short_lines(subject: str, raw: bytes) -> None:
+    data = merge(compile_template(replace(RENDERED, subject=subject), IDENTITY, post_id="p"), personal())
+    field = re.search(rb"^Subject: ([^\r]*(?:\r\n [^\r]*)*)", data, re.MULTILINE)
+    assert field and max(map(len, field[0].split(b"\r\n"))) <= 76
+    assert re.fullmatch(raw, field[1].replace(b"\r\n", b""))
+
+
 # Determinism and storage
 
 
