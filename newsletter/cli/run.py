@@ -63,6 +63,7 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
             now=now,
             stop=stop,
             progress=bar,
+            press=project.press,
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
@@ -196,7 +197,8 @@ def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
 
 def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int:
     config, store = project.config, project.store
-    project.secret  # noqa: B018 (made now, so that the first mail is not the moment to find it can't be)
+    # Made now, so that the first mail is not the moment to find that it can't be.
+    project.secret, project.press  # noqa: B018
     result = Tick(now())
     take_in(config, store, project.secret, result)
     warn(result.notes)

@@ -48,7 +48,7 @@ class Claim:
     recipient: Mailbox
     first_at: datetime | None  #: date of the first attempt
     revision: str | None  #: fixed by it
-    content: str | None  #: its hash
+    content: str | None  #: the hash of its bytes, without signatures
 
 
 @dataclass(frozen=True, slots=True)

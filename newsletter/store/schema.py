@@ -223,7 +223,7 @@ delivery = Table(
     Column("date", Instant),
     Column("recipient", Text),  # JSON [name, address]
     Column("message_id", Text),
-    Column("content", Text),  # SHA-256 of the bytes
+    Column("content", Text),  # a hash of the bytes without signatures, `MessageTemplate.fingerprint`
     # What came of it:
     Column("provider", Text),
     Column("provider_id", Text),

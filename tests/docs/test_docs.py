@@ -248,7 +248,7 @@ def test_configuration_md_has_each_variable_and_no_other() -> None:
 
 def _load(folder: Path, text: str) -> Config:
     (folder / "newsletter.toml").write_text(text if "[newsletter]" in text else IDENTITY + text)
-    for name in ("smtp-password.txt", "our-server.pem"):
+    for name in ("smtp-password.txt", "our-server.pem", "dkim.key"):
         (folder / name).write_text("a secret")
     return load(folder, {})
 
@@ -308,7 +308,7 @@ def test_flow_md_draws_the_house_as_the_import_contract_has_it() -> None:
     law = [re.findall(r"newsletter\.(\w+)", layer) for layer in layers]
     drawn = next(block.text for block in blocks((DOCS / "flow.md").read_text()) if block.language == "text")
     # Names stand in the first columns, what they are behind them.
-    assert [re.findall(r"\w+", line[:44]) for line in drawn.split("\n")] == law
+    assert [re.findall(r"\w+", line[:48]) for line in drawn.split("\n")] == law
 
 
 # -- JSON
