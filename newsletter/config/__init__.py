@@ -8,10 +8,11 @@ Guarantees
 Layers below `cli` and `scheduler` are handed one section (`Identity`, `Rules`, ...), never the whole.
 
 Within: `settings` has the values, `document` the file with its lines and faults, `values` one reader for
-each kind of value, `loading` the sections.
+each kind of value, `palette` the colours, `loading` the sections.
 """
 
 from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
@@ -19,6 +20,7 @@ from newsletter.config.settings import (
     First,
     FolderSettings,
     Identity,
+    Images,
     Missing,
     Mode,
     OnUncertain,
@@ -36,9 +38,11 @@ __all__ = [
     "First",
     "FolderSettings",
     "Identity",
+    "Images",
     "Missing",
     "Mode",
     "OnUncertain",
+    "Palette",
     "Rules",
     "Security",
     "SmtpSettings",

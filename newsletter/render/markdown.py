@@ -1,20 +1,29 @@
 """Markdown: one parse, made fit for mail, from which both parts are written.
 
+Beyond Markdown
+    ``::: email_only`` and ``::: web_only`` up to ``:::``
+        stays in that medium alone, its footnotes and all.
+    ``[Book a first hour](https://…){.button}``
+        in a paragraph of its own is a button.
+
 Guarantees
     Raw HTML in a post is text and template syntax stays text. Every link left in the tree is absolute, every image is a
-    file of the project that travels with the message, the shallowest heading is h2 and no step is deeper than
-    one, footnotes have no jump links (most mail programs can't follow them).
+    file of the project, the shallowest heading is h2 and no step is deeper than one, footnotes have no jump links
+    (most mail programs can't follow them).
 
 Diagnostics
-    `PostError` with the line in the post's file, for an image or a link that can't work in a mail.
+    `PostError` with the line in the post's file, for an image or a link that can't work in a mail, a block that is
+    never closed, and a post that is too long for one letter.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import lru_cache
 from html import escape
+from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import unquote, urljoin
@@ -23,13 +32,14 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.errors import PostError
 from newsletter.mail import shown
 from newsletter.posts import Post
-from newsletter.render.images import ImageError, InlineImage, load
+from newsletter.render.images import ImageError, InlineImage, Place, load
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH_QUOTES = ("“", "”", "‘", "’")
@@ -68,9 +78,66 @@ def quotes(language: str) -> tuple[str, str, str, str]:
     return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
 
 
-def parse(body: str, language: str) -> list[Token]:
-    """The token stream of a post's *body*, with the typography of *language*."""
-    return _parser(language).parse(body)
+class Medium(StrEnum):
+    """Where a post is read."""
+
+    EMAIL = "email"
+    WEB = "web"
+
+
+_MARK = re.compile(r"\s*\{[.#:][^}]*\}")  # attributes as other Markdown tools have them
+_BUTTON = re.compile(r"\s*\{\s*\.button\s*\}\s*")
+_EXAMPLE = "[Book a first hour](https://…){.button}"
+
+LONGEST = 200_000  #: characters of a post: twice what Gmail shows, ten times a long letter
+
+_FENCE = re.compile(r"\s*:{3,}\s*")
+_ONLY = {f"{medium}_only": medium for medium in Medium}
+
+
+def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Token]:
+    """The token stream of *post* as *medium* shows it, with the typography of *language*; raises `PostError`."""
+    if len(post.body) > LONGEST:
+        raise PostError(
+            post.path,
+            f"the post has {len(post.body):,} characters, and Gmail cuts a letter after about 100,000; "
+            f"make several posts of it ({LONGEST:,} are the most)",
+        )
+    return _parser(language).parse(post.body, {"post": post, "medium": medium})
+
+
+def _choose(state: StateCore) -> None:
+    """Keep what is for this medium. Before any text is read, so that a note is numbered only where it is shown."""
+    post: Post = state.env["post"]
+    kept, hidden, in_note = [], 0, False
+    for token in state.tokens:
+        name = token.type.removeprefix("container_").rpartition("_")[0]
+        if name in _ONLY or name == "unknown":
+            if token.nesting == 1:
+                _check_fence(post, token)
+            hidden += token.nesting if hidden or _ONLY[name] != state.env["medium"] else 0
+            continue
+        # The text of a note shows only where something refers to it, so it may stand in any block.
+        in_note = token.type == "footnote_reference_open" or (in_note and token.type != "footnote_reference_close")
+        if not hidden or in_note or token.type == "footnote_reference_close":
+            kept.append(token)
+    state.tokens = kept
+
+
+def _check_fence(post: Post, token: Token) -> None:
+    """A block that somebody else's eyes are not meant for must not depend on a typing mistake."""
+    begins, end = token.map or (0, 0)
+    line = post.body_line + begins
+    name = token.info.strip()
+    if not name:
+        raise PostError(post.path, "this ::: closes nothing; delete the line", line=line)
+    if name not in _ONLY:
+        raise PostError(post.path, f"there is no block {shown(name)}; write {_FENCES}", line=line)
+    if not _FENCE.fullmatch(post.body.split("\n")[end].lstrip("> ") if end < post.body.count("\n") else ""):
+        raise PostError(post.path, f"the block {name} is never closed; put a line ::: below its text", line=line)
+
+
+_FENCES = " or ".join(f"::: {name}" for name in _ONLY)
 
 
 def _dashes(state: StateCore) -> None:
@@ -87,14 +154,18 @@ def _dashes(state: StateCore) -> None:
                     token.content = pattern.sub(sign, token.content)
 
 
-def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[InlineImage]:
+def adapt(
+    tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]
+) -> list[InlineImage]:
     """Make *tokens* fit for mail, in place, and return the images they show, each once.
 
-    *url* is where the newsletter lives on the web ("" = nowhere), *domain* goes into Content-IDs.
-    Raises `PostError`.
+    *url* is where the newsletter lives on the web ("" = nowhere), *place* where its images are, *callouts* the titles
+    of call-outs by kind. Raises `PostError`.
     """
     _step_headings(tokens)
+    _title_callouts(tokens, callouts)
     _draw_boxes(tokens)
+    _make_buttons(tokens, post)
     _close_up(tokens)
     found: dict[str, InlineImage] = {}
     for block in tokens:
@@ -104,8 +175,8 @@ def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[Inl
         block.children = children = [child for child in children if child.type != "footnote_anchor"]
         for token in children:
             if token.type == "image":
-                image = _image(str(token.attrs["src"]), post, domain, _line(post, block, token))
-                found[image.cid] = image
+                image = _image(str(token.attrs["src"]), post, place, _line(post, block, token))
+                found[image.src] = image
                 token.meta["image"] = image
             elif token.type == "link_open":
                 problem = _make_absolute(token, url)
@@ -115,16 +186,16 @@ def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[Inl
     return list(found.values())
 
 
-def _image(source: str, post: Post, domain: str, line: int | None) -> InlineImage:
+def _image(source: str, post: Post, place: Place, line: int | None) -> InlineImage:
     try:
-        return load(unquote(source), post=post.path, domain=domain)
+        return load(unquote(source), post=post.path, place=place)
     except ImageError as error:
         raise PostError(post.path, f"the image {shown(unquote(source))} {error}", line=line) from None
 
 
-def lead_image(post: Post, domain: str) -> InlineImage:
+def lead_image(post: Post, place: Place) -> InlineImage:
     """The image that the post's front matter names; raises `PostError`."""
-    return _image(post.image, post, domain, None)
+    return _image(post.image, post, place, None)
 
 
 def _step_headings(tokens: Sequence[Token]) -> None:
@@ -138,6 +209,51 @@ def _step_headings(tokens: Sequence[Token]) -> None:
             token.tag = f"h{level}"
         elif token.type == "heading_close":
             token.tag = f"h{level}"
+
+
+def _title_callouts(tokens: Sequence[Token], callouts: Mapping[str, str]) -> None:
+    for opened, _, title in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opened.type == "alert_open":
+            title.children = [Token("text", "", 0, content=callouts[opened.meta["kind"]])]
+
+
+def _make_buttons(tokens: Sequence[Token], post: Post) -> None:
+    """A paragraph of nothing but links marked {.button} becomes a row of buttons."""
+    for opened, block, closed in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        children = block.children or []
+        marks = [
+            mark
+            for end, mark in pairwise(children)
+            if end.type == "link_close" and mark.type == "text" and _MARK.match(mark.content)
+        ]
+        for mark in marks:
+            if not _BUTTON.match(mark.content):
+                problem = f"{shown(mark.content.strip())} behind a link is not known; a button is written {_EXAMPLE}"
+                raise PostError(post.path, problem, line=_block_line(post, block))
+        if not marks:
+            continue
+        outside = [
+            child for depth, child in _depths(children) if not depth and child.type not in ("link_close", "softbreak")
+        ]
+        links = sum(child.type == "link_open" for child in children)
+        if opened.type != "paragraph_open" or links != len(marks) or not all(_BUTTON.fullmatch(child.content) for child in outside):
+            problem = "a button stands in a paragraph of its own; put an empty line above and below it"
+            raise PostError(post.path, problem, line=_block_line(post, block))
+        opened.type, closed.type = "buttons_open", "buttons_close"
+        opened.hidden = closed.hidden = False
+        block.children = [child for depth, child in _depths(children) if depth or child.type == "link_close"]
+        for child in block.children:
+            if child.type in ("link_open", "link_close"):
+                child.meta = {"button": True}
+
+
+def _depths(children: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """Inline tokens, each with the number of links that it stands in, its own opening included."""
+    depth = 0
+    for child in children:
+        if child.type in ("link_open", "link_close"):
+            depth += child.nesting
+        yield depth, child
 
 
 def _draw_boxes(tokens: Sequence[Token]) -> None:
@@ -188,6 +304,10 @@ def _line(post: Post, block: Token, token: Token) -> int | None:
     return post.body_line + first
 
 
+def _block_line(post: Post, block: Token) -> int | None:
+    return post.body_line + block.map[0] if block.map else None
+
+
 def plain(tokens: Sequence[Token] | None) -> str:
     """Inline *tokens* as words alone: no marks, no images, no footnote numbers."""
     return "".join(_words(tokens or ()))
@@ -207,7 +327,7 @@ def html(tokens: Sequence[Token], language: str) -> str:
     return str(parser.renderer.render(tokens, parser.options, {}))
 
 
-def image_html(image: InlineImage, alt: str) -> str:
+def image_html(image: InlineImage, alt: str, kind: str = "picture") -> str:
     """An image as every mail program shows it.
 
     Word-Outlook goes by the attributes alone; a phone that blocks images needs ``width:100%``, or the empty box
@@ -215,8 +335,8 @@ def image_html(image: InlineImage, alt: str) -> str:
     """
     style = f"display:block;width:100%;max-width:{image.width}px;height:auto"
     return (
-        f'<img src="cid:{image.cid}" width="{image.width}" height="{image.height}"'
-        f' alt="{escape(alt)}" style="{style}" class="picture">'
+        f'<img src="{escape(image.src)}" width="{image.width}" height="{image.height}"'
+        f' alt="{escape(alt)}" style="{style}" class="{kind}">'
     )
 
 
@@ -244,6 +364,20 @@ def _code(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
     return f"<pre><code>{escape(tokens[idx].content, quote=False)}</code></pre>\n"
 
 
+def _link_open(renderer: RendererHTML, tokens: Sequence[Token], idx: int, *_rest: Any) -> str:
+    """A link, or a button that Word-Outlook shows too: the cell has the colour, and room that only Word asks it for."""
+    if "button" not in tokens[idx].meta:
+        return renderer.renderToken(tokens, idx, *_rest)
+    return f'{_BUTTON_CELL}<a class="button"{RendererHTML.renderAttrs(tokens[idx])}>'
+
+
+def _link_close(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return "</a></td></tr></table>\n" if "button" in tokens[idx].meta else "</a>"
+
+
+_BUTTON_CELL = (
+    '<table role="presentation" class="buttons" cellpadding="0" cellspacing="0" border="0"><tr><td class="button-cell">'
+)
 # Word-Outlook gives padding and borders to cells only, so quotes and call-outs hold a table.
 _BOX = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%"><tr>'
 
@@ -255,6 +389,8 @@ _RULES: dict[str, Callable[..., str]] = {
     "blockquote_close": _fixed("</td></tr></table></blockquote>\n"),
     "blockquote_open": _fixed(f'<blockquote class="quote">{_BOX}<td class="quote-cell">\n'),
     "bullet_list_open": _fixed("<ul>\n"),
+    "buttons_close": _fixed(""),
+    "buttons_open": _fixed(""),
     "code_block": _code,
     "fence": _code,
     "footnote_block_close": _fixed("</ol>\n"),
@@ -264,10 +400,15 @@ _RULES: dict[str, Callable[..., str]] = {
     "footnote_ref": _note_number,
     "hr": _fixed('<hr class="rule">\n'),
     "image": _picture,
+    "link_close": _link_close,
+    "link_open": _link_open,
     "list_item_open": _list_item,
     "table_open": _fixed('<table class="facts" cellpadding="0" cellspacing="0" border="0" width="100%">\n'),
     "th_open": _header_cell,
 }
+
+
+_DEEPEST = 100  # blocks within blocks; markdown-it's own 20 would drop the tenth list within lists without a word
 
 
 @lru_cache(maxsize=16)
@@ -278,9 +419,14 @@ def _parser(language: str) -> MarkdownIt:
         "quotes": quotes(language),
         "tasklists": True,
         "alerts": True,
+        "maxNesting": _DEEPEST,
     }
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "smartquotes"])
     parser.use(footnote_plugin, inline=False).use(gfm_autolink_plugin)
+    for medium in _ONLY:
+        parser.use(container_plugin, medium)
+    parser.use(container_plugin, "unknown", validate=lambda info, _: info.strip() not in _ONLY)
+    parser.core.ruler.after("block", "choose", _choose)
     # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
     parser.core.ruler.before("smartquotes", "dashes", _dashes)
     for name, rule in _RULES.items():
