@@ -27,7 +27,7 @@ from newsletter.errors import ConfigError, PostError, TemplateError
 from newsletter.posts import Post
 from newsletter.render import markdown, plaintext, styles
 from newsletter.render.images import ImageError, InlineImage, Place, load_logo
-from newsletter.render.markdown import Medium
+from newsletter.render.syntax import Medium
 from newsletter.render.templates import Filler
 from newsletter.render.words import Words, words
 from newsletter.starter import builtin_templates
@@ -35,6 +35,8 @@ from newsletter.starter import builtin_templates
 __all__ = ["InlineImage", "Medium", "Rendered", "Token", "builtin_templates", "direction", "render"]
 
 _RTL_LANGUAGES = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"})
+# Scripts that know no italics; a slanted letter in them is only a crooked one.
+_UPRIGHT = _RTL_LANGUAGES | {"hi", "ja", "ko", "th", "zh"}
 _RTL_SCRIPTS = frozenset({"adlm", "arab", "hebr", "mand", "nkoo", "rohg", "syrc", "thaa"})
 
 PREHEADER_LEAST, PREHEADER_MOST = 40, 130  #: characters that inboxes show beside the subject
@@ -167,6 +169,7 @@ def _values(post: Post, identity: Identity, language: str, preheader: str) -> di
         "preheader": preheader,
         "language": language,
         "direction": direction(language),
+        "slant": "normal" if language.lower().partition("-")[0] in _UPRIGHT else "italic",
         "newsletter": identity.name,
         "author": identity.sender.name or identity.name,
         "postal_address": identity.postal_address,

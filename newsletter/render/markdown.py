@@ -1,29 +1,21 @@
 """Markdown: one parse, made fit for mail, from which both parts are written.
 
-Beyond Markdown
-    ``::: email_only`` and ``::: web_only`` up to ``:::``
-        stays in that medium alone, its footnotes and all.
-    ``[Book a first hour](https://…){.button}``
-        in a paragraph of its own is a button.
-
 Guarantees
     Raw HTML in a post is text and template syntax stays text. Every link left in the tree is absolute, every image is a
     file of the project, the shallowest heading is h2 and no step is deeper than one, footnotes have no jump links
     (most mail programs can't follow them).
 
 Diagnostics
-    `PostError` with the line in the post's file, for an image or a link that can't work in a mail, a block that is
-    never closed, and a post that is too long for one letter.
+    `PostError` with the line in the post's file, for an image or a link that can't work in a mail; without one for a
+    post that is too long for one letter.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from functools import lru_cache
 from html import escape
-from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import unquote, urljoin
@@ -40,6 +32,8 @@ from newsletter.errors import PostError
 from newsletter.mail import shown
 from newsletter.posts import Post
 from newsletter.render.images import ImageError, InlineImage, Place, load
+from newsletter.render.plaintext import width
+from newsletter.render.syntax import DEEPEST, ONLY, Medium, choose, make_buttons
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH_QUOTES = ("“", "”", "‘", "’")
@@ -78,21 +72,7 @@ def quotes(language: str) -> tuple[str, str, str, str]:
     return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
 
 
-class Medium(StrEnum):
-    """Where a post is read."""
-
-    EMAIL = "email"
-    WEB = "web"
-
-
-_MARK = re.compile(r"\s*\{[.#:][^}]*\}")  # attributes as other Markdown tools have them
-_BUTTON = re.compile(r"\s*\{\s*\.button\s*\}\s*")
-_EXAMPLE = "[Book a first hour](https://…){.button}"
-
-LONGEST = 200_000  #: characters of a post: twice what Gmail shows, ten times a long letter
-
-_FENCE = re.compile(r"\s*:{3,}\s*")
-_ONLY = {f"{medium}_only": medium for medium in Medium}
+LONGEST = 100_000  #: characters of a post: more than Gmail shows of a letter, and three times a very long one
 
 
 def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Token]:
@@ -100,44 +80,10 @@ def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Toke
     if len(post.body) > LONGEST:
         raise PostError(
             post.path,
-            f"the post has {len(post.body):,} characters, and Gmail cuts a letter after about 100,000; "
-            f"make several posts of it ({LONGEST:,} are the most)",
+            f"the post has {len(post.body):,} characters, and Gmail cuts a letter before {LONGEST:,}; "
+            "make several posts of it",
         )
     return _parser(language).parse(post.body, {"post": post, "medium": medium})
-
-
-def _choose(state: StateCore) -> None:
-    """Keep what is for this medium. Before any text is read, so that a note is numbered only where it is shown."""
-    post: Post = state.env["post"]
-    kept, hidden, in_note = [], 0, False
-    for token in state.tokens:
-        name = token.type.removeprefix("container_").rpartition("_")[0]
-        if name in _ONLY or name == "unknown":
-            if token.nesting == 1:
-                _check_fence(post, token)
-            hidden += token.nesting if hidden or _ONLY[name] != state.env["medium"] else 0
-            continue
-        # The text of a note shows only where something refers to it, so it may stand in any block.
-        in_note = token.type == "footnote_reference_open" or (in_note and token.type != "footnote_reference_close")
-        if not hidden or in_note or token.type == "footnote_reference_close":
-            kept.append(token)
-    state.tokens = kept
-
-
-def _check_fence(post: Post, token: Token) -> None:
-    """A block that somebody else's eyes are not meant for must not depend on a typing mistake."""
-    begins, end = token.map or (0, 0)
-    line = post.body_line + begins
-    name = token.info.strip()
-    if not name:
-        raise PostError(post.path, "this ::: closes nothing; delete the line", line=line)
-    if name not in _ONLY:
-        raise PostError(post.path, f"there is no block {shown(name)}; write {_FENCES}", line=line)
-    if not _FENCE.fullmatch(post.body.split("\n")[end].lstrip("> ") if end < post.body.count("\n") else ""):
-        raise PostError(post.path, f"the block {name} is never closed; put a line ::: below its text", line=line)
-
-
-_FENCES = " or ".join(f"::: {name}" for name in _ONLY)
 
 
 def _dashes(state: StateCore) -> None:
@@ -154,9 +100,7 @@ def _dashes(state: StateCore) -> None:
                     token.content = pattern.sub(sign, token.content)
 
 
-def adapt(
-    tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]
-) -> list[InlineImage]:
+def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]) -> list[InlineImage]:
     """Make *tokens* fit for mail, in place, and return the images they show, each once.
 
     *url* is where the newsletter lives on the web ("" = nowhere), *place* where its images are, *callouts* the titles
@@ -165,7 +109,7 @@ def adapt(
     _step_headings(tokens)
     _title_callouts(tokens, callouts)
     _draw_boxes(tokens)
-    _make_buttons(tokens, post)
+    make_buttons(tokens, post)
     _close_up(tokens)
     found: dict[str, InlineImage] = {}
     for block in tokens:
@@ -217,45 +161,6 @@ def _title_callouts(tokens: Sequence[Token], callouts: Mapping[str, str]) -> Non
             title.children = [Token("text", "", 0, content=callouts[opened.meta["kind"]])]
 
 
-def _make_buttons(tokens: Sequence[Token], post: Post) -> None:
-    """A paragraph of nothing but links marked {.button} becomes a row of buttons."""
-    for opened, block, closed in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        children = block.children or []
-        marks = [
-            mark
-            for end, mark in pairwise(children)
-            if end.type == "link_close" and mark.type == "text" and _MARK.match(mark.content)
-        ]
-        for mark in marks:
-            if not _BUTTON.match(mark.content):
-                problem = f"{shown(mark.content.strip())} behind a link is not known; a button is written {_EXAMPLE}"
-                raise PostError(post.path, problem, line=_block_line(post, block))
-        if not marks:
-            continue
-        outside = [
-            child for depth, child in _depths(children) if not depth and child.type not in ("link_close", "softbreak")
-        ]
-        links = sum(child.type == "link_open" for child in children)
-        if opened.type != "paragraph_open" or links != len(marks) or not all(_BUTTON.fullmatch(child.content) for child in outside):
-            problem = "a button stands in a paragraph of its own; put an empty line above and below it"
-            raise PostError(post.path, problem, line=_block_line(post, block))
-        opened.type, closed.type = "buttons_open", "buttons_close"
-        opened.hidden = closed.hidden = False
-        block.children = [child for depth, child in _depths(children) if depth or child.type == "link_close"]
-        for child in block.children:
-            if child.type in ("link_open", "link_close"):
-                child.meta = {"button": True}
-
-
-def _depths(children: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """Inline tokens, each with the number of links that it stands in, its own opening included."""
-    depth = 0
-    for child in children:
-        if child.type in ("link_open", "link_close"):
-            depth += child.nesting
-        yield depth, child
-
-
 def _draw_boxes(tokens: Sequence[Token]) -> None:
     """A task's box becomes a character of its text: mail programs drop form fields."""
     for opened, _, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
@@ -304,10 +209,6 @@ def _line(post: Post, block: Token, token: Token) -> int | None:
     return post.body_line + first
 
 
-def _block_line(post: Post, block: Token) -> int | None:
-    return post.body_line + block.map[0] if block.map else None
-
-
 def plain(tokens: Sequence[Token] | None) -> str:
     """Inline *tokens* as words alone: no marks, no images, no footnote numbers."""
     return "".join(_words(tokens or ()))
@@ -350,6 +251,26 @@ def _list_item(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> 
 
 def _header_cell(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
     return f'<th scope="col"{RendererHTML.renderAttrs(tokens[idx])}>'
+
+
+_PHONE, _CHARACTER, _CELL = 280, 9.5, 20  # px: the column on the smallest phone, a letter, a cell's padding
+
+
+def _table_open(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    """A table whose longest words fit side by side on any phone keeps them whole; else they break where they must."""
+    end = next(at for at in range(idx, len(tokens)) if tokens[at].type == "table_close")
+    longest: dict[int, int] = {}
+    column = 0
+    for token in tokens[idx:end]:
+        if token.type == "tr_open":
+            column = 0
+        elif token.type == "inline":
+            words = plain(token.children).split()
+            longest[column] = max(longest.get(column, 0), *map(width, words), 0)
+            column += 1
+    whole = sum(longest.values()) * _CHARACTER + len(longest) * _CELL <= _PHONE
+    kind = "facts whole" if whole else "facts"
+    return f'<table class="{kind}" cellpadding="0" cellspacing="0" border="0" width="100%">\n'
 
 
 def _picture(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
@@ -403,12 +324,9 @@ _RULES: dict[str, Callable[..., str]] = {
     "link_close": _link_close,
     "link_open": _link_open,
     "list_item_open": _list_item,
-    "table_open": _fixed('<table class="facts" cellpadding="0" cellspacing="0" border="0" width="100%">\n'),
+    "table_open": _table_open,
     "th_open": _header_cell,
 }
-
-
-_DEEPEST = 100  # blocks within blocks; markdown-it's own 20 would drop the tenth list within lists without a word
 
 
 @lru_cache(maxsize=16)
@@ -419,14 +337,14 @@ def _parser(language: str) -> MarkdownIt:
         "quotes": quotes(language),
         "tasklists": True,
         "alerts": True,
-        "maxNesting": _DEEPEST,
+        "maxNesting": DEEPEST,
     }
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "smartquotes"])
     parser.use(footnote_plugin, inline=False).use(gfm_autolink_plugin)
-    for medium in _ONLY:
-        parser.use(container_plugin, medium)
-    parser.use(container_plugin, "unknown", validate=lambda info, _: info.strip() not in _ONLY)
-    parser.core.ruler.after("block", "choose", _choose)
+    for name in ONLY:
+        parser.use(container_plugin, name)
+    parser.use(container_plugin, "unknown", validate=lambda info, _: info.strip() not in ONLY)
+    parser.core.ruler.after("block", "choose", choose)
     # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
     parser.core.ruler.before("smartquotes", "dashes", _dashes)
     for name, rule in _RULES.items():

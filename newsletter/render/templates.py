@@ -1,7 +1,8 @@
 """Templates: found, filled in a sandbox, and inlined.
 
-A file of the project's ``templates/email`` replaces the one of the same name that comes with newsletter. One that begins
-``{% extends "builtin/post.html" %}`` replaces only the blocks it names. So an owner changes one part and keeps the rest.
+A file of the project's ``templates/email`` replaces the one of the same name that comes with newsletter. One that
+begins ``{% extends "builtin/post.html" %}`` replaces only the blocks it names. So an owner changes one part and keeps
+the rest.
 
 Guarantees
     A template sees plain values only and can't reach Python behind them; what a post or a subscriber says is never
@@ -66,6 +67,8 @@ class Filler:
         try:
             self._check_blocks(name)
             return self._environment.get_template(name).render(values)
+        except TemplateError:
+            raise
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(error.name or name, f"{error.message}; correct this line", line=error.lineno) from None
         except jinja2.TemplateNotFound as error:
@@ -79,7 +82,8 @@ class Filler:
             raise TemplateError(where, _advised(str(error), values), line=line) from None
         except UnicodeDecodeError:
             where = next(filter(self._is_garbled, self._names()), name)
-            raise TemplateError(where, "it is not UTF-8; in your editor choose Save As and the encoding UTF-8") from None
+            remedy = "in your editor choose Save As and the encoding UTF-8"
+            raise TemplateError(where, f"it is not UTF-8; {remedy}") from None
         except RecursionError:
             where, line = self._place(None, name)
             raise TemplateError(where, _CIRCLE, line=line) from None
@@ -115,14 +119,16 @@ class Filler:
     def _ancestry(self, name: str) -> Iterator[tuple[str, str]]:
         """*name* and what it extends, one after the other, as far as names are written out, without comments."""
         seen: list[str] = []
+        line = None
         while name:
             if name in seen:
-                raise TemplateError(seen[-1], _CIRCLE, line=1)
+                raise TemplateError(seen[-1], _CIRCLE, line=line)
             seen.append(name)
             source = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), self._source(name))
             yield name, source
             extends = _EXTENDS.search(source)
             name = extends["name"] if extends else ""
+            line = source.count("\n", 0, extends.start()) + 1 if extends else None
 
     def _source(self, name: str) -> str:
         return self._loader.get_source(self._environment, name)[0]

@@ -32,7 +32,6 @@ class Words:
         default_factory=lambda: _callouts("Note", "Tip", "Important", "Warning", "Caution")
     )
 
-
     def texts(self) -> dict[str, str]:
         """All that a template may say, by name."""
         return {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), str)}
@@ -96,9 +95,9 @@ _WORDS = {
         number="N° {number}",
         why="Vous recevez cette lettre parce que vous avez demandé {newsletter} par e-mail.",
         leave="Se désabonner",
-        reply="Pour ne plus la recevoir, répondez par le mot «\N{NO-BREAK SPACE}désabonner\N{NO-BREAK SPACE}» ou {leave}",
+        reply="Pour ne plus la recevoir, répondez par le mot «\xa0désabonner\xa0» ou {leave}",
         leave_by_mail="désabonnez-vous par e-mail",
-        write_to="Pour ne plus la recevoir, répondez par le mot «\N{NO-BREAK SPACE}désabonner\N{NO-BREAK SPACE}», ou écrivez à\N{NO-BREAK SPACE}:",
+        write_to="Pour ne plus la recevoir, répondez par le mot «\xa0désabonner\xa0», ou écrivez à\xa0:",
         links="Liens",
         image="Image",
         callouts=_callouts("Remarque", "Conseil", "Important", "Avertissement", "Attention"),
@@ -129,7 +128,7 @@ _WORDS = {
         image="Immagine",
         callouts=_callouts("Nota", "Consiglio", "Importante", "Avvertenza", "Attenzione"),
     ),
-    # A Japanese name needs an honorific behind it, and no name needs none: a greeting without the name is right for all.
+    # A Japanese name wants an honorific behind it and no name wants none, so this greeting leaves it out.
     "ja": Words(
         greeting="こんにちは。",
         comma="、",
