@@ -238,12 +238,14 @@ def _design(section: Section, root: Path, identity: Identity) -> Design:
 def _palette(section: Section, default: Palette) -> Palette:
     """Six-digit colours, and none of them too faint to be read where it stands."""
     found = Palette(**{role: section.read(role, values.colour, getattr(default, role)) for role in palette.ROLES})
+    told: set[str] = set()
     for role, ground, contrast in palette.too_faint(found):
         words, behind = getattr(found, role), getattr(found, ground)
         if section.has(role):
             better = f'words need {palette.LEAST_CONTRAST}; "{palette.legible(words, behind)}" has it'
             section.fault(role, f"on {ground} {behind} its contrast is {contrast:.1f}, and {better}", f' = "{words}"')
-        else:
+        elif ground not in told:
+            told.add(ground)
             better = f"words need {palette.LEAST_CONTRAST}; choose another, or set {role} too"
             section.fault(
                 ground, f"{role} {words} on it has a contrast of {contrast:.1f}, and {better}", f' = "{behind}"'

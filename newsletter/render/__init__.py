@@ -25,6 +25,7 @@ from markupsafe import Markup
 from newsletter.config import FILE_NAME, Design, Identity, Images
 from newsletter.errors import ConfigError, PostError, TemplateError
 from newsletter.posts import Post
+from newsletter.posts.names import named
 from newsletter.render import markdown, plaintext, styles
 from newsletter.render.images import ImageError, InlineImage, Place, load_logo
 from newsletter.render.syntax import Medium
@@ -82,7 +83,7 @@ def render(post: Post, identity: Identity, design: Design) -> Rendered:
     place = Place(identity.sender.address.domain, identity.url if hosted else "")
     tokens = markdown.parse(post, language)
     if not tokens:
-        raise PostError(post.path, "nothing in it is for the email; take some of it out of ::: web_only")
+        raise PostError(named(post.path), "nothing in it is for the email; take some of it out of ::: web_only")
     lead = markdown.lead_image(post, place) if post.image else None
     logo = _logo(design, place)
     media = [image for image in (logo, lead) if image]

@@ -31,6 +31,7 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from newsletter.errors import PostError
 from newsletter.mail import shown
 from newsletter.posts import Post
+from newsletter.posts.names import named
 from newsletter.render.images import ImageError, InlineImage, Place, load
 from newsletter.render.plaintext import width
 from newsletter.render.syntax import DEEPEST, ONLY, Medium, choose, make_buttons
@@ -72,15 +73,15 @@ def quotes(language: str) -> tuple[str, str, str, str]:
     return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
 
 
-LONGEST = 100_000  #: characters of a post: more than Gmail shows of a letter, and three times a very long one
+LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
 
 
 def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Token]:
     """The token stream of *post* as *medium* shows it, with the typography of *language*; raises `PostError`."""
     if len(post.body) > LONGEST:
         raise PostError(
-            post.path,
-            f"the post has {len(post.body):,} characters, and Gmail cuts a letter before {LONGEST:,}; "
+            named(post.path),
+            f"the post has {len(post.body):,} characters, and Gmail cuts a letter after about 100,000; "
             "make several posts of it",
         )
     return _parser(language).parse(post.body, {"post": post, "medium": medium})
@@ -125,7 +126,7 @@ def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: 
             elif token.type == "link_open":
                 problem = _make_absolute(token, url)
                 if problem:
-                    raise PostError(post.path, problem, line=_line(post, block, token))
+                    raise PostError(named(post.path), problem, line=_line(post, block, token))
     tokens[:] = [token for token in tokens if token.type != "footnote_anchor"]
     return list(found.values())
 
@@ -134,7 +135,7 @@ def _image(source: str, post: Post, place: Place, line: int | None) -> InlineIma
     try:
         return load(unquote(source), post=post.path, place=place)
     except ImageError as error:
-        raise PostError(post.path, f"the image {shown(unquote(source))} {error}", line=line) from None
+        raise PostError(named(post.path), f"the image {shown(unquote(source))} {error}", line=line) from None
 
 
 def lead_image(post: Post, place: Place) -> InlineImage:

@@ -23,6 +23,7 @@ from markdown_it.token import Token
 from newsletter.errors import PostError
 from newsletter.mail import shown
 from newsletter.posts import Post
+from newsletter.posts.names import named
 
 
 class Medium(StrEnum):
@@ -50,7 +51,9 @@ def choose(state: StateCore) -> None:
     for token in state.tokens:
         if token.nesting == 1 and token.level + 1 >= DEEPEST:
             line = post.body_line + token.map[0] if token.map else None
-            raise PostError(post.path, "lists and quotes are nested too deeply here; begin a new list", line=line)
+            raise PostError(
+                named(post.path), "lists and quotes are nested too deeply here; begin a new list", line=line
+            )
         name = token.type.removeprefix("container_").rpartition("_")[0]
         if name in ONLY or name == "unknown":
             if token.nesting == 1:
@@ -73,11 +76,12 @@ def _check_fence(post: Post, token: Token) -> None:
     line = post.body_line + begins
     name = token.info.strip()
     if not name:
-        raise PostError(post.path, "this ::: closes nothing; delete the line", line=line)
+        raise PostError(named(post.path), "this ::: closes nothing; delete the line", line=line)
     if name not in ONLY:
-        raise PostError(post.path, f"there is no block {shown(name)}; write {_FENCES}", line=line)
-    if not _FENCE.fullmatch(post.body.split("\n")[end].lstrip("> ") if end < post.body.count("\n") else ""):
-        raise PostError(post.path, f"the block {name} is never closed; put a line ::: below its text", line=line)
+        raise PostError(named(post.path), f"there is no block {shown(name)}; write {_FENCES}", line=line)
+    lines = post.body.split("\n")
+    if end >= len(lines) or not _FENCE.fullmatch(lines[end].lstrip("> ")):
+        raise PostError(named(post.path), f"the block {name} is never closed; put a line ::: below its text", line=line)
 
 
 def make_buttons(tokens: Sequence[Token], post: Post) -> None:
@@ -91,13 +95,13 @@ def make_buttons(tokens: Sequence[Token], post: Post) -> None:
         line = post.body_line + block.map[0] if block.map else None
         if unknown := next((mark for mark in marks if not _BUTTON.match(mark)), ""):
             problem = f"{shown(unknown)} behind a link is not known; a button is written {_EXAMPLE}"
-            raise PostError(post.path, problem, line=line)
+            raise PostError(named(post.path), problem, line=line)
         links = sum(child.type == "link_open" for child in children)
         around = [child for depth, child in _depths(children) if not depth and child.type not in _BETWEEN]
         alone = links == len(marks) and all(_BUTTON.fullmatch(child.content) for child in around)
         if opened.type != "paragraph_open" or not alone:
             problem = "a button stands in a paragraph of its own; put an empty line above and below it"
-            raise PostError(post.path, problem, line=line)
+            raise PostError(named(post.path), problem, line=line)
         opened.type, closed.type = "buttons_open", "buttons_close"
         opened.hidden = closed.hidden = False
         block.children = [child for depth, child in _depths(children) if depth or child.type == "link_close"]

@@ -184,7 +184,7 @@ def test_what_is_for_the_web_alone_needs_no_picture_and_no_preheader(project: Pa
         pytest.param("a\n\n:::\n", 7, "closes nothing", id="an end without a beginning"),
         pytest.param("::: web_only\nx\n:::\n", None, "nothing in it is for the email", id="nothing is left"),
         pytest.param("\n".join("  " * n + "- a" for n in range(60)), 54, "nested too deeply", id="lists without end"),
-        pytest.param("x" * 100_001, None, "100,001 characters", id="a post that is no letter"),
+        pytest.param("x" * 150_001, None, "150,001 characters", id="a post that is no letter"),
         pytest.param("word " * 2_000_000, None, "make several posts of it", id="ten megabytes"),
     ],
 )
