@@ -100,6 +100,8 @@ def render(post: Post, identity: Identity, design: Design) -> Rendered:
             "content": Markup(markdown.html(tokens, language)),  # noqa: S704
             "lead_image": Markup(markdown.image_html(lead, post.image_alt)) if lead else "",  # noqa: S704
             "logo": Markup(markdown.image_html(logo, design.logo_alt or identity.name, "logo")) if logo else "",  # noqa: S704
+            "crisis_line": markdown.linked(design.crisis_line),
+            "footer_lines": tuple(map(markdown.linked, design.footer)),
             "preheader_filler": _FILLER_MARK,
         },
     )

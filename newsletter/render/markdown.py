@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from html import escape
+from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import unquote, urljoin
@@ -24,6 +25,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markupsafe import Markup
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
@@ -99,6 +101,14 @@ def _dashes(state: StateCore) -> None:
             elif token.type == "text" and not spelled_out:
                 for pattern, sign in _DASHES:
                     token.content = pattern.sub(sign, token.content)
+
+
+def _secure(state: StateCore) -> None:
+    """An address that was written without http:// is https://, as browsers take it."""
+    for block in state.tokens:
+        for opened, words in pairwise(block.children or ()):
+            if opened.type == "link_open" and opened.markup == "autolink" and words.content.startswith("www."):
+                opened.attrs["href"] = str(opened.attrs["href"]).replace("http://", "https://", 1)
 
 
 def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]) -> list[InlineImage]:
@@ -229,6 +239,15 @@ def html(tokens: Sequence[Token], language: str) -> str:
     return str(parser.renderer.render(tokens, parser.options, {}))
 
 
+def linked(text: str) -> Markup:
+    """A line of text as HTML: an address in it becomes a link, everything else stays what it is."""
+    return Markup(_LINES.renderInline(text))  # noqa: S704  the renderer escapes
+
+
+_LINES = MarkdownIt("zero").use(gfm_autolink_plugin)
+_LINES.core.ruler.push("secure", _secure)
+
+
 def image_html(image: InlineImage, alt: str, kind: str = "picture") -> str:
     """An image as every mail program shows it.
 
@@ -348,6 +367,7 @@ def _parser(language: str) -> MarkdownIt:
     parser.core.ruler.after("block", "choose", choose)
     # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
     parser.core.ruler.before("smartquotes", "dashes", _dashes)
+    parser.core.ruler.push("secure", _secure)
     for name, rule in _RULES.items():
         parser.add_render_rule(name, rule)
     return parser

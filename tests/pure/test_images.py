@@ -6,6 +6,7 @@ import os
 import re
 import struct
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from newsletter.config import Design, Images
 from newsletter.errors import ConfigError, PostError
+from newsletter.proof import SAMPLE, pull
 from newsletter.render import render
 from newsletter.render.images import ImageError, Place, load
 
@@ -166,6 +168,15 @@ def test_hosted_pictures_have_an_address_of_their_own_and_stay_out_of_the_messag
     travels = render(post, IDENTITY, Design())
     assert travels.images == travels.media
     assert f"cid:{travels.images[0].cid}" in travels.html
+
+
+def test_a_proof_shows_hosted_pictures_without_asking_the_website(project: Path) -> None:
+    (project / "posts" / "a.png").write_bytes(png(10, 10))
+    date = datetime(2026, 3, 3, 17, tzinfo=UTC)
+    proof = pull(a_post("![x](a.png)", folder=project / "posts"), IDENTITY, HOSTED, SAMPLE, date=date)
+    assert "/m/" in proof.html
+    assert "/m/" not in proof.page
+    assert 'src="data:image/png;base64,' in proof.page
 
 
 def test_hosted_pictures_need_a_website() -> None:

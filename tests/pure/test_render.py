@@ -285,6 +285,22 @@ def test_links_from_the_root_get_the_newsletters_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "href"),
+    [
+        pytest.param("www.example.org/a", "https://www.example.org/a", id="without a scheme"),
+        pytest.param("[www.x](http://example.org)", "http://example.org", id="http stays where it was written"),
+        pytest.param(
+            "[a](https://bücher.example/ä)", "https://xn--bcher-kva.example/%C3%A4", id="a host outside ASCII"
+        ),
+        pytest.param("[a](mailto:m@bücher.example)", "mailto:m@xn--bcher-kva.example", id="an address outside ASCII"),
+        pytest.param("[a](tel:+49-30-1)", "tel:+49-30-1", id="a telephone number"),
+    ],
+)
+def test_a_link_leads_where_it_was_meant_to(written: str, href: str) -> None:
+    assert f'<a href="{href}">' in letter(rendered(f"x {written} y"))
+
+
+@pytest.mark.parametrize(
     ("link", "url", "says"),
     [
         pytest.param("[a](#top)", "https://x.example.org", "jumps within the page", id="an anchor"),
