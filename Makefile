@@ -20,6 +20,8 @@ check: .venv/ready       ## lint, types, layers, docs
 bench: .venv/ready       ## figures for bench/README.md
 	.venv/bin/python bench/planning.py
 	.venv/bin/python bench/startup.py
+	.venv/bin/python bench/rendering.py
+	.venv/bin/python bench/message.py
 
 demo: .venv/ready
 	.venv/bin/newsletter demo

@@ -66,8 +66,15 @@ class Proof:
 
     @cached_property
     def page(self) -> str:
-        """Its HTML part as a page of its own: the images it brings along stand in place of their cid: addresses."""
-        return _whole(self.parsed)
+        """Its HTML part as a page of its own: its images stand in place of their addresses, hosted ones as well."""
+        html = _whole(self.parsed)
+        for image in self.rendered.media:
+            html = (
+                html.replace(f'"{image.url}"', f'"{_data(f"image/{image.subtype}", image.data)}"')
+                if image.url
+                else html
+            )
+        return html
 
     @property
     def html_size(self) -> int:
@@ -100,12 +107,15 @@ def html_part(message: bytes) -> str:
 
 def _whole(parsed: EmailMessage) -> str:
     images = {
-        str(part["Content-ID"]).strip("<>"): f"data:{part.get_content_type()};base64,"
-        + b64encode(cast(bytes, part.get_payload(decode=True))).decode()
+        str(part["Content-ID"]).strip("<>"): _data(part.get_content_type(), cast(bytes, part.get_payload(decode=True)))
         for part in parsed.walk()
         if part["Content-ID"]
     }
     return _CID.sub(lambda found: images.get(found[1], found[0]), _body(parsed, "html"))
+
+
+def _data(kind: str, octets: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(octets).decode()}"
 
 
 def _body(parsed: EmailMessage, kind: str) -> str:

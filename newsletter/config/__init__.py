@@ -8,10 +8,11 @@ Guarantees
 Layers below `cli` and `scheduler` are handed one section (`Identity`, `Rules`, ...), never the whole.
 
 Within: `settings` has the values, `document` the file with its lines and faults, `values` one reader for
-each kind of value, `loading` the sections.
+each kind of value, `palette` the colours, `loading` the sections.
 """
 
 from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
@@ -21,6 +22,7 @@ from newsletter.config.settings import (
     First,
     FolderSettings,
     Identity,
+    Images,
     Missing,
     Mode,
     OnUncertain,
@@ -41,9 +43,11 @@ __all__ = [
     "First",
     "FolderSettings",
     "Identity",
+    "Images",
     "Missing",
     "Mode",
     "OnUncertain",
+    "Palette",
     "Rules",
     "Security",
     "SmtpSettings",

@@ -12,8 +12,9 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from newsletter.config import values
+from newsletter.config import palette, values
 from newsletter.config.document import Document, Section
+from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
@@ -23,6 +24,7 @@ from newsletter.config.settings import (
     First,
     FolderSettings,
     Identity,
+    Images,
     Missing,
     Mode,
     OnUncertain,
@@ -73,6 +75,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     delivery = top.section("delivery")
     provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
+    design = _design(top.section("theme"), root, identity)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
@@ -86,7 +89,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         store_url,
         provider,
         on_uncertain,
-        design=Design(root / "templates" / "email"),
+        design=design,
         folder=folder,
         smtp=smtp,
         dkim=dkim,
@@ -222,6 +225,58 @@ def _absolute_store(root: Path, given: str) -> str:
     if "?" in path:
         raise WrongValueError('leave out what begins with ?; write "sqlite:///newsletter.db"')
     return f"sqlite:///{_path(root, path)}"
+
+
+def _design(section: Section, root: Path, identity: Identity) -> Design:
+    default = Design(root / "templates" / "email")
+    light = _palette(section, palette.LIGHT)
+    images = section.read("images", values.choice(Images), default.images)
+    if images is Images.HOSTED and not identity.url:
+        section.fault(
+            "images", 'a website has to show them: set url in [newsletter], or write "attached"', ' = "hosted"'
+        )
+    return Design(
+        templates=default.templates,
+        light=light,
+        dark=_palette(section.section("dark"), palette.at_night(light)),
+        font=section.read("font", values.font, default.font),
+        heading_font=section.read("heading_font", values.font, default.heading_font),
+        code_font=section.read("code_font", values.font, default.code_font),
+        logo=section.read("logo", lambda value: _inside(root, value), None),
+        logo_alt=section.read("logo_alt", values.text, default.logo_alt),
+        greeting=section.read("greeting", values.greeting, None),
+        sign_off=section.read("sign_off", values.text, None),
+        signature=section.read("signature", values.text, None),
+        crisis_line=section.read("crisis_line", values.text, default.crisis_line),
+        footer=section.read("footer", values.lines, default.footer),
+        images=images,
+    )
+
+
+def _palette(section: Section, default: Palette) -> Palette:
+    """Six-digit colours, and none of them too faint to be read where it stands."""
+    found = Palette(**{role: section.read(role, values.colour, getattr(default, role)) for role in palette.ROLES})
+    told: set[str] = set()
+    for role, ground, contrast in palette.too_faint(found):
+        words, behind = getattr(found, role), getattr(found, ground)
+        if section.has(role):
+            better = f'words need {palette.LEAST_CONTRAST}; "{palette.legible(words, behind)}" has it'
+            section.fault(role, f"on {ground} {behind} its contrast is {contrast:.1f}, and {better}", f' = "{words}"')
+        elif ground not in told:
+            told.add(ground)
+            better = f"words need {palette.LEAST_CONTRAST}; choose another, or set {role} too"
+            section.fault(
+                ground, f"{role} {words} on it has a contrast of {contrast:.1f}, and {better}", f' = "{behind}"'
+            )
+    return found
+
+
+def _inside(root: Path, value: object) -> Path:
+    """A file that is there and, links followed, lies in the project."""
+    path = _existing(root, value)
+    if not path.resolve().is_relative_to(root):
+        raise WrongValueError(f"it lies outside the project; copy it into {root} and name it from there")
+    return path
 
 
 def _folder(section: Section, root: Path) -> FolderSettings:

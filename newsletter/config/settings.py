@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from newsletter.config.palette import DARK, LIGHT, Palette
 from newsletter.mail import Address, Mailbox
 
 FILE_NAME = "newsletter.toml"
@@ -40,6 +41,13 @@ class OnUncertain(StrEnum):
 
     RESEND = "resend"
     HOLD = "hold"
+
+
+class Images(StrEnum):
+    """How the pictures of a letter reach a reader."""
+
+    ATTACHED = "attached"  #: with the message, shown by Content-ID; no site ever hears that it was opened
+    HOSTED = "hosted"  #: from the newsletter's own website, https://…/m/HASH/NAME
 
 
 class Security(StrEnum):
@@ -95,9 +103,22 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a letter looks."""
+    """[theme]: how a letter looks, and what it says around a post. None is the word of the post's language."""
 
     templates: Path | None = None  #: the project's templates/email; what is absent there comes from the package
+    light: Palette = LIGHT
+    dark: Palette = DARK
+    font: str = "Georgia, 'Times New Roman', Times, serif"
+    heading_font: str = ""  #: empty = the same as `font`
+    code_font: str = "Menlo, Consolas, 'Courier New', monospace"
+    logo: Path | None = None
+    logo_alt: str = ""  #: empty = the newsletter's name
+    greeting: str | None = None  #: a word ("Hi"), or a line with "{name}" where the reader's name goes
+    sign_off: str | None = None
+    signature: str | None = None  #: None = the sender's name
+    crisis_line: str = ""  #: what this letter is not, and where help is
+    footer: tuple[str, ...] = ()  #: lines between the reason for the letter and the postal address
+    images: Images = Images.ATTACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,45 @@ def postal_address(value: object) -> str:
     return joined
 
 
+def lines(value: object) -> tuple[str, ...]:
+    """Texts of one line each, from a list of them or from one."""
+    return tuple(filter(None, map(text, value if isinstance(value, list) else [value])))
+
+
+def greeting(value: object) -> str:
+    """A word before the name, or a whole line with ``{name}`` in it."""
+    given = filled(value)
+    if re.search(r"[{}]", given.replace("{name}", "", 1)):
+        raise WrongValueError('write a word, such as "Hello", or a line with {name} in it once, such as "Dear {name},"')
+    return given
+
+
+def colour(value: object) -> str:
+    """A colour as # and six hexadecimal digits: Gmail and Outlook drop other forms, some with the whole rule."""
+    given = value.strip().lower() if isinstance(value, str) else ""
+    if re.fullmatch("#[0-9a-f]{6}", given):
+        return given
+    digits = given.removeprefix("#")
+    if re.fullmatch("[0-9a-f]{3}|[0-9a-f]{6}", digits):
+        six = digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
+        raise WrongValueError(f'write all of it: "#{six}"')
+    raise WrongValueError('write # and six digits from 0 to f, such as "#2c5f53": mail programs drop other forms')
+
+
+def font(value: object) -> str:
+    """Names of fonts, the best first; the last one is a kind that every reader has."""
+    given = filled(value)
+    if not re.fullmatch(r"""[\w ,'"-]+""", given):
+        raise WrongValueError("write names of fonts with commas between them; nothing can be loaded into a mail")
+    names = [name.strip().strip("'\"") for name in given.split(",")]
+    if not all(names) or names[-1] not in ("serif", "sans-serif", "monospace", "cursive", "system-ui"):
+        raise WrongValueError(
+            "end it with serif, sans-serif or monospace, for readers who have no such font, "
+            "such as \"Georgia, 'Times New Roman', serif\""
+        )
+    return ", ".join(name if re.fullmatch(r"[\w-]+", name) else f"'{name}'" for name in names)
+
+
 def choice(kind: type[E]) -> Callable[[object], E]:
     """A reader for the values of an enum."""
 

@@ -120,7 +120,7 @@ class TestTheMessage:
     def test_as_text_is_the_plain_text_part(self, look: Any, typed: Typed) -> None:
         printed = typed("preview", "4", "--text").out
         assert printed == look("4")["post.txt"]
-        assert printed.startswith("Letters from the Practice, no. 4\n")
+        assert printed.startswith("Letters from the Practice · No. 4\n")
 
 
 def _without_identity(message: str) -> str:

@@ -107,10 +107,9 @@ def test_fetches_nothing_even_if_a_template_wants_it(page: Page, tmp_path: Path)
         Thread(target=server.serve_forever).start()
         try:
             there = f"http://127.0.0.1:{server.server_port}"
-            footer = tmp_path / "templates/email/parts/footer.html"
-            footer.write_text(
-                f'<img src="{there}/pixel.gif" alt=""><p style="background:url({there}/paper.gif)">Bye</p>'
-            )
+            template = tmp_path / "templates/email/post.html"
+            block = f'<img src="{there}/pixel.gif" alt=""><table background="{there}/paper.gif"><tr><td>Bye</td></tr></table>'
+            template.write_text(f'{{% extends "builtin/post.html" %}}{{% block footer %}}{block}{{% endblock %}}')
             posts = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at).posts
             made = pull(posts[0], config.identity, config.design, SAMPLE, date=AT)
             assert there in made.page

@@ -18,11 +18,13 @@ from typing import Any
 
 import click
 import pytest
+from letters import a_post
 
 from newsletter import cli
-from newsletter.config import PASSWORD_VARIABLE, Config, document, load, loading
+from newsletter.config import PASSWORD_VARIABLE, Config, Design, document, load, loading
 from newsletter.mail import Address
 from newsletter.posts import KEYS
+from newsletter.render import render
 from newsletter.scheduler import tick
 from newsletter.store import Store
 from newsletter.subscribers import COLUMNS, Row
@@ -267,9 +269,36 @@ def test_what_configuration_md_calls_the_defaults_are_the_defaults(tmp_path: Pat
     # Each key of a section whose every key has a default is there: else it would not be "everything".
     written = set(re.findall(r"^([a-z_]+) =", defaults, re.MULTILINE))
     without = {"file", "url_file", "password_file", "ca_file"}
-    sections = ("[sequence]", "[subscribers]", "[store]", "[delivery]", "[provider.folder]", "[provider.smtp]")
+    without |= {"logo", "greeting", "sign_off", "signature", "heading_font"}  # another setting or the language says it
+    sections = (
+        "[sequence]",
+        "[theme]",
+        "[theme.dark]",
+        "[subscribers]",
+        "[store]",
+        "[delivery]",
+        "[provider.folder]",
+        "[provider.smtp]",
+    )
     documented = tables(CONFIGURATION.read_text())
     assert written == set().union(*(documented[section] for section in sections)) - without
+
+
+def test_the_letter_that_configuration_md_shows_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "email"
+    folder.mkdir(parents=True)
+    examples = {language: [b.text for b in blocks(CONFIGURATION.read_text()) if b.language == language]
+                for language in ("jinja", "markdown")}  # fmt: skip
+    (template,) = examples["jinja"]
+    (folder / "post.html").write_text(template)
+    _, *bodies = examples["markdown"]
+    result = render(a_post("\n\n".join(bodies)), _load(tmp_path, "").identity, Design(folder))
+    for words in ("Be kind to yourself,", "I write on Tuesdays.", "Answer this mail if you like", 'class="button"'):
+        assert words in result.html
+    named = set(re.findall(r"`(\w+)`", CONFIGURATION.read_text().partition("The blocks of `post.html` are")[2]))
+    html, text = (set(re.findall(r"\{% block (\w+)", (ROOT / f"templates/email/post.{kind}").read_text()))
+                  for kind in ("html", "txt"))  # fmt: skip
+    assert html | {"styles"} <= named and text - html == {"links"} <= named
 
 
 # -- links
