@@ -14,14 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from newsletter.checks import source
+from newsletter.checks import clients, contrast, header, images, inbox, links, parity, source, spam, structure
 from newsletter.checks.finding import Finding, Part, Severity
 from newsletter.checks.reading import Context, Reading
 from newsletter.proof import Proof
 
 __all__ = ["RULES", "Context", "Finding", "Part", "Severity", "check"]
 
-RULES: Mapping[str, Callable[[Reading], Iterator[Finding]]] = {**source.RULES}
+RULES: Mapping[str, Callable[[Reading], Iterator[Finding]]] = {
+    **source.RULES,
+    **inbox.RULES,
+    **links.RULES,
+    **images.RULES,
+    **structure.RULES,
+    **contrast.RULES,
+    **clients.RULES,
+    **spam.RULES,
+    **parity.RULES,
+    **header.RULES,
+}
 
 _SEVERITIES = list(Severity)
 _PARTS = list(Part)

@@ -17,11 +17,11 @@ from newsletter.checks.css import declarations
 _VOID = frozenset(  # HTML, section 13.1.2: they have no end tag
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
-_NOT_SHOWN = frozenset({"head", "title", "style", "script", "noscript", "template"})
+NOT_SHOWN = frozenset({"head", "title", "style", "script", "noscript", "template"})
 _CODE = frozenset({"code", "pre", "kbd", "samp"})
 _BLOCKS = frozenset(
-    ["p", "div", "td", "th", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table", "tr"]
-    + ["ul", "ol", "hr", "br", "dt", "dd", "section", "article"]
+    """article blockquote br dd div dt h1 h2 h3 h4 h5 h6 hr li ol p pre section table td th tr
+    ul""".split()  # noqa: SIM905  a list of words
 )
 
 
@@ -47,7 +47,7 @@ class Element:
     @property
     def hidden(self) -> bool:
         """Never shown: by its nature, or by display:none."""
-        return self.tag in _NOT_SHOWN or self.style.get("display", "").startswith("none")
+        return self.tag in NOT_SHOWN or self.style.get("display", "").startswith("none")
 
     @property
     def ancestors(self) -> Iterator[Element]:
