@@ -31,7 +31,7 @@ def preheader(reading: Reading) -> Iterator[Finding]:
         yield warning(
             "preheader",
             "There is no preheader, so inboxes show the first sentences of the post beside the subject.",
-            f"Add a line preheader: with what the letter is about, in {PREHEADER_LEAST} to {PREHEADER_MOST} characters.",
+            f"Add a line preheader: with {PREHEADER_LEAST} to {PREHEADER_MOST} characters on what the letter says.",
             line=reading.key_line("title"),
             quote=reading.proof.rendered.preheader,
         )

@@ -13,11 +13,10 @@ from newsletter.checks.reading import Reading
 from newsletter.posts import PostStatus
 
 _EMPTY_NAMES = frozenset(
-    """click|click here|click this|click this link|here|link|more|read more|learn more|this|this link|see here|page|website
-    |hier|hier klicken|klick hier|klicken|mehr|weiterlesen|klik hier|lees meer|her|klik her|klikk her|här|klicka här
-    |ici|cliquez ici|en savoir plus|lire la suite|aquí|haz clic aquí|más|leer más|aqui|clique aqui|qui|clicca qui|tutaj
-    |ここ|こちら""".replace("
-    ", "").split("|")
+    """click|click here|click this|click this link|here|link|more|read more|learn more|this|this link|see here|page
+    |website|hier|hier klicken|klick hier|klicken|mehr|weiterlesen|klik hier|lees meer|her|klik her|klikk her|här
+    |klicka här|ici|cliquez ici|en savoir plus|lire la suite|aquí|haz clic aquí|más|leer más|aqui|clique aqui|qui
+    |clicca qui|tutaj|ここ|こちら""".replace("\n    ", "").split("|")
 )
 _SHORTENERS = frozenset(
     """bit.ly buff.ly cutt.ly goo.gl is.gd lnkd.in ow.ly rb.gy rebrand.ly shorturl.at t.co t.ly tiny.cc tinyurl.com
