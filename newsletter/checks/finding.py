@@ -60,6 +60,16 @@ def note(
     return Finding(rule, Severity.NOTE, problem, remedy, part, line, clipped(quote))
 
 
+def halves(words: str) -> tuple[str, str]:
+    """Problem and remedy, as sentences, of what an error says with a semicolon between them."""
+    problem, _, remedy = words.partition("; ")
+    return _sentence(problem), _sentence(remedy or "put it right")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
+
+
 def clipped(text: str, most: int = _QUOTED) -> str:
     """*text* on one line of at most *most* characters, with nothing in it that would move a terminal's cursor."""
     text = " ".join(text[: most * 8].split())

@@ -24,7 +24,12 @@ _SHORTENERS = frozenset(
 )
 _HERE_ONLY = frozenset({"localhost", "0.0.0.0"})  # noqa: S104  named, not listened on
 _SHOWS_DOMAIN = re.compile(
-    r"(?:https?://)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24})(?=[/?#:]|$)"
+    r"(?:https?://)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}([a-z]{2,24}))(?=[/?#:]|$)"
+)
+# Of "Node.js" nobody thinks as of an address.
+_TOP_LEVEL = frozenset(
+    """app at au be biz blog ca ch cloud co com de dev dk edu es eu fi fr gov health ie in info io it jp me net nl no nz
+    online org pl pt se shop site uk us""".split()  # noqa: SIM905  a list of words
 )
 _TWO_LABELS = frozenset(["co", "com", "org", "net", "gov", "ac", "edu", "or", "ne"])
 
@@ -128,6 +133,7 @@ def disguised(reading: Reading) -> Iterator[Finding]:
     for link in reading.links:
         parts, words = _split(link.attributes["href"]), link.text.casefold()
         shown = _SHOWS_DOMAIN.match(words) if " " not in words else None
+        shown = shown if shown and (shown[2] in _TOP_LEVEL or words.startswith(("http", "www."))) else None
         if not parts or parts.scheme not in ("http", "https") or not shown or "@" in words:
             continue
         if _registered(shown[1]) != _registered((parts.hostname or "").encode("ascii", "ignore").decode()):

@@ -11,14 +11,14 @@ from urllib.parse import unquote
 from newsletter.checks.css import Sheet, sheet
 from newsletter.checks.page import Element, Page
 from newsletter.config import LOCK_SCREEN_WORDS
-from newsletter.posts import Post, PostStatus
+from newsletter.posts import Folder, Post, PostStatus
 from newsletter.proof import Proof
 
 LARGEST = 1024 * 1024  #: octets of HTML that are judged word by word; what is longer is too long, and that is said
 
 _FENCE = re.compile(r"[ >\t]*(`{3,}|~{3,})")
 _TICKS = re.compile(r"`+")
-_TARGET = re.compile(r"\]\([^()\s]*\)|<?\bhttps?://[^\s<>]*>?|\]:\s*\S+", re.IGNORECASE)
+_TARGET = re.compile(r"(?<=\]\()[^()\s]*(?=\))|(?<=\]:)\s*\S+|<?\bhttps?://[^\s<>]*>?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,12 @@ class Context:
 
     posts: Mapping[str, PostStatus] | None = None  #: id → status of every post in the folder; None = not known
     lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS
+
+    @classmethod
+    def of(cls, folder: Folder, lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS) -> Context:
+        """The context that a folder of posts gives; a broken file is there as well, and counts as live."""
+        posts = {fault.id: PostStatus.LIVE for fault in folder.faults}
+        return cls(posts | {post.id: post.status for post in (*folder.posts, *folder.held)}, lock_screen_words)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,14 @@ class Reading:
                 return number
         return None
 
+    def excerpt(self, line: int | None, words: str) -> str:
+        """The line of the file as typed, from a little before *words* on."""
+        if line is None or line < self.post.body_line:
+            return words
+        text = self.post.body.split("\n")[line - self.post.body_line]
+        start = text.rfind(" ", 0, max(text.find(words) - 15, 0)) + 1
+        return f"…{text[start:]}" if start else text
+
     def key_line(self, key: str) -> int | None:
         """The line of the file on which a key of the front matter stands."""
         return self.post.places.get(key)
@@ -111,7 +125,7 @@ def _prose(body: str, first: int) -> Iterator[tuple[int, str]]:
         elif found:
             fence = found[1]
         else:
-            yield number, _TARGET.sub("]", _without_code(line))
+            yield number, _TARGET.sub("", _without_code(line))
 
 
 def _without_code(line: str) -> str:

@@ -37,7 +37,12 @@ def shouting(reading: Reading) -> Iterator[Finding]:
     words = [word for _, text in reading.prose for word in re.findall(r"[^\W\d_]{3,}", text)]
     loud = sum(word.isupper() for word in words)
     if len(words) >= _SHOUTED_BODY and loud > len(words) / 3:
-        yield warning("shouting", f"{loud} of {len(words)} words are in capitals.", "Use *emphasis* instead.")
+        yield warning(
+            "shouting",
+            f"{loud} of {len(words)} words are in capitals.",
+            "Use *emphasis* instead.",
+            line=reading.post.body_line,
+        )
 
 
 def _shouted(text: str) -> bool:
