@@ -8,7 +8,7 @@ doubt could never leave again once a key was changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,10 @@ from newsletter.store.ledger import Begun, Claim, Ledger
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
+    from newsletter.render import Rendered
+
+#: looks at a post before the first message of a revision leaves; raises `PostHeld`
+Judge = Callable[[Post, "Rendered", "MessageTemplate"], None]
 
 
 class _Plate:
@@ -63,6 +67,7 @@ class Press:
     ledger: Ledger
     keys: Sequence[SigningKey] = ()  #: each puts a DKIM signature in front of every message
     in_flight: dict[str, str] = field(default_factory=dict)  #: post → the revision a broadcast began with
+    judge: Judge | None = None
     _revisions: dict[str, str] = field(default_factory=dict)  # post → revision of today
     _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
     _plates: dict[str, _Plate] = field(default_factory=dict)  # by revision
@@ -82,7 +87,10 @@ class Press:
         return cls({p.id: p for p in posts}, identity, design, secret, ledger, keys)
 
     def revision(self, ident: str) -> str:
-        """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
+        """The revision of the post as it is today, compiled on first use.
+
+        Raises `PostError`, `TemplateError`; and `PostHeld` for one that never left and that the judge keeps back.
+        """
         if ident not in self._revisions:
             from newsletter.compose import (
                 compile_template,
@@ -91,9 +99,10 @@ class Press:
 
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
-            template = compile_template(
-                render(self.posts[ident], self.identity, self.design), self.identity, post_id=ident
-            )
+            rendered = render(self.posts[ident], self.identity, self.design)
+            template = compile_template(rendered, self.identity, post_id=ident)
+            if self.judge and self.ledger.template(template.revision) is None:
+                self.judge(self.posts[ident], rendered, template)
             self._revisions[ident], self._templates[template.revision] = template.revision, template
         return self._revisions[ident]
 

@@ -1,6 +1,7 @@
 """A proof: a post as one reader's message, before anybody gets it.
 
     pull        the message, byte for byte as it would leave, but with personal links that do nothing
+    pull_from   the same from a template that is compiled already
     html_part   a message's HTML as a page that needs nothing else
 
 What is judged (`checks`) and what is shown (`preview`) is taken from these bytes, not from the post again.
@@ -24,7 +25,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import cast
 
-from newsletter.compose import Personal, compile_template, merge
+from newsletter.compose import MessageTemplate, Personal, compile_template, merge
 from newsletter.config import Design, Identity
 from newsletter.links import Purpose
 from newsletter.mail import Address, Mailbox
@@ -86,6 +87,19 @@ def pull(post: Post, identity: Identity, design: Design, recipient: Mailbox, *, 
     """*post* as *recipient* would get it at *date*. Raises `PostError`, `TemplateError`."""
     rendered = render(post, identity, design)
     template = compile_template(rendered, identity, post_id=post.id)
+    return pull_from(template, rendered, post, identity, recipient, date=date)
+
+
+def pull_from(
+    template: MessageTemplate,
+    rendered: Rendered,
+    post: Post,
+    identity: Identity,
+    recipient: Mailbox = SAMPLE,
+    *,
+    date: datetime,
+) -> Proof:
+    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*."""
     domain = identity.sender.address.domain
     message = merge(
         template,

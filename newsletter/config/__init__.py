@@ -15,6 +15,8 @@ from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VA
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
+    LOCK_SCREEN_WORDS,
+    Checking,
     Config,
     Design,
     Dkim,
@@ -34,8 +36,10 @@ from newsletter.config.settings import (
 __all__ = [
     "DKIM_VARIABLE",
     "FILE_NAME",
+    "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "Checking",
     "Config",
     "Design",
     "Dkim",

@@ -17,6 +17,7 @@ from newsletter.config.document import Document, Section
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
+    Checking,
     Config,
     Design,
     Dkim,
@@ -76,6 +77,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
     design = _design(top.section("theme"), root, identity)
+    checks = _checks(top.section("checks"))
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
@@ -92,6 +94,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         design=design,
         folder=folder,
         smtp=smtp,
+        checks=checks,
         dkim=dkim,
         notes=tuple(_notes(dkim)),
     )
@@ -277,6 +280,14 @@ def _inside(root: Path, value: object) -> Path:
     if not path.resolve().is_relative_to(root):
         raise WrongValueError(f"it lies outside the project; copy it into {root} and name it from there")
     return path
+
+
+def _checks(section: Section) -> Checking:
+    default = Checking()
+    return Checking(
+        strict=section.read("strict", values.yes_or_no, default.strict),
+        lock_screen_words=section.read("lock_screen_words", values.phrases, default.lock_screen_words),
+    )
 
 
 def _folder(section: Section, root: Path) -> FolderSettings:

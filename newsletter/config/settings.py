@@ -121,6 +121,23 @@ class Design:
     images: Images = Images.ATTACHED
 
 
+#: What a glance at somebody's locked telephone should not tell; a * stands for any ending.
+LOCK_SCREEN_WORDS = (
+    "abortion", "abuse*", "addict*", "affair", "alcohol*", "anorexi*", "anxiety", "bipolar", "bulimi*", "cancer",
+    "depress*", "diagnos*", "disorder*", "divorce*", "hiv", "medication*", "miscarriage*", "overdos*", "panic attack*",
+    "psychiatr*", "psychosis", "psychotic", "ptsd", "rape*", "rehab", "relaps*", "schizo*", "self-harm*", "suicid*",
+    "trauma*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """[checks]: how a post is judged before it leaves."""
+
+    strict: bool = False  #: a warning holds a post as an error does
+    lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS  #: not for a subject or preheader; lower case
+
+
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
     """[provider.folder]"""
@@ -177,6 +194,7 @@ class Config:
     smtp: SmtpSettings = SmtpSettings()
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
+    checks: Checking = Checking()
 
     @property
     def posts(self) -> Path:
