@@ -4,6 +4,7 @@
     Store.audience    subscribers, their consent, suppressions
     Store.planner     who is due: plans deliveries, one statement for any number of readers
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
+    Store.notices     mail outside the sequence, with the ledger's verbs
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
 
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from newsletter.store.audience import Audience
     from newsletter.store.catalogue import CatalogueTable
     from newsletter.store.ledger import Ledger
+    from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
 
-HEAD = "0001"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0002"  #: the schema this version writes; `migrations/versions` ends with it
 
 
 class Store:
@@ -174,6 +176,12 @@ class Store:
         from newsletter.store.ledger import Ledger
 
         return Ledger(self)
+
+    @cached_property
+    def notices(self) -> Notices:
+        from newsletter.store.notices import Notices
+
+        return Notices(self)
 
     @cached_property
     def accounts(self) -> Accounts:
