@@ -14,6 +14,7 @@ each kind of value, `loading` the sections.
 from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
 from newsletter.config.settings import (
     FILE_NAME,
+    Alerts,
     Config,
     Design,
     First,
@@ -31,6 +32,7 @@ __all__ = [
     "FILE_NAME",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "Alerts",
     "Config",
     "Design",
     "First",

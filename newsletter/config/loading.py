@@ -15,6 +15,7 @@ from newsletter.config import values
 from newsletter.config.document import Document, Section
 from newsletter.config.settings import (
     FILE_NAME,
+    Alerts,
     Config,
     Design,
     First,
@@ -72,9 +73,23 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
+    alerts = _alerts(top.section("alerts"), root)
+    log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
     document.finish()
-    design = Design(root / "templates" / "email")
-    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp)
+    return Config(
+        root,
+        identity,
+        rules,
+        subscribers_file,
+        store_url,
+        provider,
+        on_uncertain,
+        design=Design(root / "templates" / "email"),
+        alerts=alerts,
+        log_file=log_file,
+        folder=folder,
+        smtp=smtp,
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -128,6 +143,14 @@ def _rules(section: Section) -> Rules:
         holidays=section.read("holidays", values.holidays, default.holidays),
         catch_up_every=section.read("catch_up_every", values.days, default.catch_up_every),
         quiet_hours=section.read("quiet_hours", values.quiet_hours, default.quiet_hours),
+    )
+
+
+def _alerts(section: Section, root: Path) -> Alerts:
+    return Alerts(
+        to=section.read("to", values.optional(values.mailbox), None),
+        health_file=section.read("health_file", lambda value: _path(root, value), None),
+        health_url=section.read("health_url", values.url, ""),
     )
 
 
