@@ -11,20 +11,25 @@ What goes wrong
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from newsletter.config import OnUncertain
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
-from newsletter.press import Press
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
-from newsletter.store.ledger import Begun, Claim, Result
+from newsletter.store.ledger import Begun, Claim, Ledger, Result
+from newsletter.store.notices import Notices
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Book = Ledger | Notices  #: what was promised to whom; one loop serves both
 
 LEASE = timedelta(minutes=20)  #: outlives the ten minutes a server may take after the final dot (RFC 5321 4.5.3.2.6)
 DOUBT_FOR = timedelta(minutes=10)  #: before an unanswered message is sent once more
@@ -44,6 +49,14 @@ def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float)
     """
     delay = _DELAYS[min(attempts, len(_DELAYS)) - 1] * (1 + _JITTER * (2 * jitter - 1))
     return at + delay if at + delay - first <= LIFETIME else None
+
+
+class Printer(Protocol):
+    """What turns a claim into a message: the press for posts, a copyist for notices."""
+
+    def revision(self, ident: str) -> str: ...
+    def begun_with(self, claim: Claim) -> str | None: ...
+    def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]: ...
 
 
 @dataclass(slots=True)
@@ -68,40 +81,52 @@ class Report:
 def deliver(
     store: Store,
     provider: Provider,
-    press: Press,
+    press: Printer,
     *,
+    book: Book | None = None,
     now: Clock,
     on_uncertain: OnUncertain,
     jitter: Callable[[], float],
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Submit everything that may leave now. *stop* is asked between messages; *progress* is told how many are done."""
-    run = _Run(store, provider, press, now, jitter, stop, progress)
-    reconcile(store, provider, now=now, on_uncertain=on_uncertain)
-    run.report.withdrawn = store.ledger.withdraw_inactive()
-    for batch in store.ledger.claims(at=now(), lease=LEASE, prompt=PROMPT):
+    """Submit everything in *book* (None: the ledger) that may leave now.
+
+    *stop* is asked between messages; *progress* is told how many are done.
+    """
+    book = store.ledger if book is None else book
+    run = _Run(store, book, provider, press, now, jitter, stop, progress)
+    reconcile(book, provider, now=now, on_uncertain=on_uncertain)
+    run.report.withdrawn = book.withdraw_inactive()
+    for batch in book.claims(at=now(), lease=LEASE, prompt=PROMPT):
         if not run.submit(batch):
             break
     return run.report
 
 
-def reconcile(store: Store, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
+def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
     """Settle what earlier runs left: expired leases, and doubt whose waiting time is over."""
-    ledger = store.ledger
-    ledger.sweep(at=now(), doubt_for=DOUBT_FOR)
+    book.sweep(at=now(), doubt_for=DOUBT_FOR)
     lookup = getattr(provider, "lookup", None)
-    for doubt in ledger.in_doubt(at=now()):
+    for doubt in book.in_doubt(at=now()):
         arrived = lookup(doubt.message_id) is not None if lookup and doubt.provider == provider.name else None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
-        ledger.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
+        book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
+
+
+def _facts(result: Result) -> dict[str, object]:
+    """One result for the log: ids and codes, not the server's words."""
+    claim, reply = result.claim, getattr(result.outcome, "reply", None)
+    facts: dict[str, object] = {"delivery": claim.id, "post": claim.ident, "attempt": claim.attempts + 1}
+    return facts | ({"code": reply.code, "status": reply.status} if reply else {})
 
 
 @dataclass(slots=True)
 class _Run:
     store: Store
+    book: Book
     provider: Provider
-    press: Press
+    press: Printer
     now: Clock
     jitter: Callable[[], float]
     stop: Callable[[], bool]
@@ -130,7 +155,7 @@ class _Run:
             go_on = False
         # By the provider's contract nothing of these was handed over. (Any other exception leaves them
         # as they are: the sweep will call them uncertain.)
-        self.store.ledger.release(self.open.values())
+        self.book.release(self.open.values())
         self.open = {}
         self._check_health()
         self.report.interrupted = self.stop()
@@ -141,9 +166,7 @@ class _Run:
         size = self.provider.window
         for start in range(0, len(batch), size):
             printed = [p for claim in batch[start : start + size] if (p := self._print(claim)) is not None]
-            begun = self.store.ledger.begin(
-                [b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE
-            )
+            begun = self.book.begin([b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE)
             for attempt, message in printed:
                 if self.stop() or self.held:
                     return
@@ -168,7 +191,7 @@ class _Run:
         except (NewsletterError, ValueError) as error:
             self.report.faults += 1
             self.fault = f"{claim.recipient.address}: {error}"
-            self.store.ledger.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
+            self.book.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
             del self.open[claim.id]
             return None
 
@@ -203,10 +226,13 @@ class _Run:
                 self.report.problems.append(f"the mail server refuses us: {result.outcome.reply}")
                 self.held = True
         group = [r for r in group if not (isinstance(r.outcome, Rejected) and r.outcome.about is About.US)]
-        self.store.ledger.record(group, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR)
+        self.book.record(group, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR)
         for result in group:
             del self.open[result.claim.id]
             self._count(result)
+        if _log.isEnabledFor(logging.INFO):
+            for result in group:
+                _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
         self.progress(self.report.submitted)
 
     def _count(self, result: Result) -> None:
@@ -230,7 +256,7 @@ class _Run:
     def _check_health(self) -> None:
         """Put a hold in force when the trouble is evidently not the readers'."""
         if len(self.refused) >= _REFUSALS_MAX:
-            self.store.ledger.take_back(self.refused, at=self.now())
+            self.book.take_back(self.refused, at=self.now())
             self.report.rejected -= len(self.refused)
             self.refused.clear()
             self._hold(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,9 +27,10 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from newsletter import consent, delivery
-from newsletter.catalogue import position_before, survey
+from newsletter import consent, delivery, watch
+from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
+from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
 from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
 from newsletter.mail import Provider
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
+
+_log = logging.getLogger(__name__)
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -101,9 +105,31 @@ def tick(
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
     result = Tick(now())
-    if why := reason_to_wait(store, provider.name, at=result.at):
-        result.stopped = why
-        return result
+    if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
+        result.notes.append(missed)
+    result.stopped = reason_to_wait(store, provider.name, at=result.at)
+    if not result.stopped:
+        _run(config, store, provider, secret, result, now, jitter, stop, progress, press)
+    _tell(config, store, provider, result, missed, now=now, stop=stop)
+    r = result.report
+    counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
+    _log.info("run", extra={"facts": {"planned": result.planned.count, **counts, "stopped": result.stopped}})
+    return result
+
+
+def _run(
+    config: Config,
+    store: Store,
+    provider: Provider,
+    secret: bytes,
+    result: Tick,
+    now: Clock,
+    jitter: Callable[[], float],
+    stop: Callable[[], bool],
+    progress: Callable[[int, int], None],
+    press: PressMaker,
+) -> None:
+    """What a tick does when nothing stands in its way."""
     # Small steps back are the clock's business; the ledger's time never runs backwards.
     result.at = max(result.at, store.facts.last_tick() or result.at)
     folder = take_in(config, store, secret, result)
@@ -129,7 +155,50 @@ def tick(
     _keep_held(store, folder, judged)
     result.held = held_posts(store, folder)
     result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
-    return result
+
+
+def _tell(
+    config: Config, store: Store, provider: Provider, result: Tick, missed: str, *, now: Clock, stop: Callable[[], bool]
+) -> None:
+    """Alerts to the owner, and a sign of life."""
+    hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
+    blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
+    wrong = [s for s in dict.fromkeys([missed, *result.stopped, *blocked]) if s and s not in hers]
+    if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
+        watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
+        result.notes += notify(config, store, provider, now=now, stop=stop)
+    try:
+        if config.alerts.health_file:
+            watch.pulse(config.alerts.health_file, at=result.at, attention=wrong)
+        if config.alerts.health_url and not wrong:
+            from newsletter.providers.heartbeat import beat
+
+            beat(config.alerts.health_url)
+    except NewsletterError as error:
+        result.notes.append(str(error))
+
+
+def notify(
+    config: Config,
+    store: Store,
+    provider: Provider,
+    *,
+    now: Clock,
+    jitter: Callable[[], float] = random.random,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """Deliver the notices that may leave now; what stood in the way."""
+    report = delivery.deliver(
+        store,
+        provider,
+        Copyist(store.notices, config.identity.sender.address),
+        book=store.notices,
+        now=now,
+        on_uncertain=config.on_uncertain,
+        jitter=jitter,
+        stop=stop,
+    )
+    return report.problems
 
 
 # --- posts that are held
@@ -190,6 +259,8 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if store.restored():
         store.facts.hold(HoldKind.RESTORED, _RESTORED, at=at)
     why = [h.reason for h in store.facts.holds() if h.stops_all]
+    if full := store.short_of_room():
+        why.append(full)
     last = store.facts.last_tick()
     if last is not None and at < last - _CLOCK_SLACK:
         why.append(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.journal import open_journal
 from newsletter.config import Config, find_root, load
 from newsletter.errors import ConfigError, NotFound
 
@@ -177,6 +178,7 @@ def _new_secret(path: Path) -> bytes:
 def open_project(ctx: click.Context) -> Project:
     """The project of this command line; closed when the command ends."""
     project = Project.find(ctx.find_root().obj)
+    open_journal(project.config.log_file)
     ctx.call_on_close(project.close)
     return project
 

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from newsletter import watch
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
+from newsletter.cli.stop import Stop
 from newsletter.config import OnUncertain
 from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick, would_hold
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
-
-_REMIND_AFTER = timedelta(hours=20)
-
-
-def stop_on_signal() -> Callable[[], bool]:
-    """Let Ctrl-C and SIGTERM end a run between two messages; a second one ends it at once."""
-    stopped: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(number)
-        say("stopping: what is under way is finished first (once more to stop at once).")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
-    return lambda: bool(stopped)
 
 
 @click.command()
@@ -58,7 +40,7 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
         project.config = replace(project.config, checks=replace(project.config.checks, strict=True))
     if dry_run:
         return _dry(project, as_json=as_json)
-    stop = stop_on_signal()
+    stop = Stop()
     with run_lock(project.config), Progress("sending") as bar:
         result = tick(
             project.config,
@@ -88,7 +70,8 @@ def _show(project: Project, store: Store, result: Tick, *, quiet: bool, as_json:
         if not quiet:
             for line in sentences(project, store, result, dry=dry):
                 data(line)
-        warn(news(store, result.notes + result.stopped) if quiet else result.notes + result.stopped)
+        said = result.notes + result.stopped
+        warn(watch.news(store, said, at=now(), told="said") if quiet else said)
     if result.report.interrupted:
         return 130
     return 0 if result.clean else 1
@@ -164,17 +147,6 @@ def _changes(t: Any) -> str:
     return ", ".join(f"{n:,} {word}" for n, word in parts if n)
 
 
-def news(store: Store, notes: list[str]) -> list[str]:
-    """What was not said in the last day: cron mails every line it gets."""
-    said: dict[str, str] = store.facts.get("said") or {}
-    at = now()
-    recent = {s: when for s, when in said.items() if at - datetime.fromisoformat(when) < _REMIND_AFTER}
-    news = [s for s in notes if s not in recent]
-    if news or recent != said:
-        store.facts.put("said", recent | {s: at.isoformat() for s in news})
-    return news
-
-
 @click.command("go-live")
 @click.option(
     "--start-over", is_flag=True, help="Readers begin anew: what went to the rehearsal folder does not count."
@@ -237,6 +209,8 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
         f"Should this machine die in the middle of a run, at most {project.provider.window} letters are in doubt: each"
         f" {again}, and `newsletter status` names it."
     )
+    if config.alerts.to is None:
+        data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")
     if since is not None and not start_over:
         return _first_date(project)
     if not ask("Go live?", yes=yes):

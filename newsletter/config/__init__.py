@@ -16,6 +16,7 @@ from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
     LOCK_SCREEN_WORDS,
+    Alerts,
     Checking,
     Config,
     Design,
@@ -39,6 +40,7 @@ __all__ = [
     "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "Alerts",
     "Checking",
     "Config",
     "Design",

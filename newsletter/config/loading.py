@@ -17,6 +17,7 @@ from newsletter.config.document import Document, Section
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
+    Alerts,
     Checking,
     Config,
     Design,
@@ -82,6 +83,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
+    alerts = _alerts(top.section("alerts"), root)
+    log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
     document.finish()
     return Config(
         root,
@@ -92,6 +95,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         provider,
         on_uncertain,
         design=design,
+        alerts=alerts,
+        log_file=log_file,
         folder=folder,
         smtp=smtp,
         checks=checks,
@@ -151,6 +156,14 @@ def _rules(section: Section) -> Rules:
         holidays=section.read("holidays", values.holidays, default.holidays),
         catch_up_every=section.read("catch_up_every", values.days, default.catch_up_every),
         quiet_hours=section.read("quiet_hours", values.quiet_hours, default.quiet_hours),
+    )
+
+
+def _alerts(section: Section, root: Path) -> Alerts:
+    return Alerts(
+        to=section.read("to", values.optional(values.mailbox), None),
+        health_file=section.read("health_file", lambda value: _path(root, value), None),
+        health_url=section.read("health_url", values.url, ""),
     )
 
 

@@ -177,6 +177,14 @@ class Dkim:
     keys: tuple[DkimKey, ...]
 
 
+class Alerts:
+    """[alerts]: how the owner learns that something needs her, also when nothing runs."""
+
+    to: Mailbox | None = None  #: where alerts are mailed; None = nowhere
+    health_file: Path | None = None  #: written by each run
+    health_url: str = ""  #: asked for by each run that was in order; whoever watches it misses the others
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One project, complete and checked. All paths are absolute."""
@@ -190,6 +198,8 @@ class Config:
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
     design: Design = Design()
+    alerts: Alerts = Alerts()
+    log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody

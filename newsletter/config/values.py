@@ -21,6 +21,7 @@ from newsletter.errors import SubscriberError
 from newsletter.mail import Address, Mailbox, shown
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
@@ -344,6 +345,11 @@ def mailbox(value: object) -> Mailbox:
         return Mailbox(name.strip(), Address.parse(match[3]))
     except SubscriberError as error:
         raise WrongValueError(f'{error}; write it as "Maya Thorne <maya@example.org>"') from None
+
+
+def optional(reader: Callable[[object], T]) -> Callable[[object], T | None]:
+    """What *reader* reads, or nothing at all: ``""``."""
+    return lambda value: None if value == "" else reader(value)
 
 
 def address(value: object) -> Address:

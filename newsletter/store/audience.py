@@ -415,6 +415,7 @@ def _delete(c: Connection, subscriber: int, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
     c.execute(sql.JOURNAL_ERASED, values)
+    c.execute(text("DELETE FROM notice WHERE LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"), values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )
