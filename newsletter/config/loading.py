@@ -239,5 +239,9 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         password=password,
         ca_file=section.read("ca_file", lambda value: _existing(root, value), None),
         connections=section.read("connections", values.number(1, 50), default.connections),
+        messages_per_connection=section.read(
+            "messages_per_connection", values.number(1, 1_000_000), default.messages_per_connection
+        ),
+        window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
     )

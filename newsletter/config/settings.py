@@ -118,6 +118,8 @@ class SmtpSettings:
     password: str = field(default="", repr=False)  #: NEWSLETTER_SMTP_PASSWORD or password_file
     ca_file: Path | None = None  #: additional certificate authority, PEM
     connections: int = 4
+    messages_per_connection: int = 1_000  #: then a fresh one
+    window: int = 50  #: messages that may be handed over without an answer, over all connections
     timeout: timedelta = timedelta(seconds=60)  #: to connect and for each reply before the final dot
 
 
