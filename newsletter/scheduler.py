@@ -155,7 +155,7 @@ def take_posts(config: Config, store: Store, result: Tick) -> Folder:
         store.catalogue.entries(), folder, at=result.at, previous=previous, rules=config.rules, identity=config.identity
     )
     store.catalogue.apply(found, at=result.at, first=previous is None)
-    result.notes += [*folder.warnings, *found.notes]
+    result.notes += [*config.notes, *folder.warnings, *found.notes]
     return folder
 
 

@@ -100,7 +100,15 @@ class _Daemon:
         project = Project(self._config)
         try:
             with run_lock(project.config):
-                result = tick(project.config, project.store, project.provider, project.secret, now=now, stop=self._stop)
+                result = tick(
+                    project.config,
+                    project.store,
+                    project.provider,
+                    project.secret,
+                    now=now,
+                    stop=self._stop,
+                    press=project.press,
+                )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):
                     data(self._timed(line))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ from newsletter.config import Config, find_root, load
 from newsletter.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
+    from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
-    from newsletter.scheduler import Tick
+    from newsletter.scheduler import PressMaker, Tick
     from newsletter.store import Store
 
 _SECRET_BYTES = 32
@@ -85,6 +86,18 @@ class Project:
             raise ConfigError(
                 f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup."
             ) from None
+
+    @cached_property
+    def press(self) -> PressMaker:
+        """Makes presses that sign as [dkim] says. Raises `ConfigError` for a key that can't sign."""
+        from newsletter.press import Press
+
+        keys: tuple[SigningKey, ...] = ()
+        if self.config.dkim is not None:
+            from newsletter.keys import signing_keys
+
+            keys = signing_keys(self.config.dkim)
+        return partial(Press.of, keys=keys)
 
     @property
     def secret_path(self) -> Path:

@@ -229,10 +229,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
 
 def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     """The submitted bytes, rebuilt from the ledger and checked against their hash."""
-    import hashlib
-
     from newsletter.mail import Address, Mailbox
-    from newsletter.press import Press
 
     sent = [r for r in records if r.revision and r.recipient and r.date]
     if not sent:
@@ -243,16 +240,16 @@ def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     r = sent[-1]
     assert r.recipient is not None and r.date is not None and r.revision is not None
     name, address = r.recipient
-    press = Press.of([], project.config.identity, project.config.design, project.secret, project.store.ledger)
+    press = project.press([], project.config.identity, project.config.design, project.secret, project.store.ledger)
     recipient = Mailbox(name, Address(*address.rsplit("@", 1)))
-    content = press.reprint(
+    data, content = press.reprint(
         r.revision, ident=r.ident, epoch=r.epoch, copy=r.copy, token=r.token, recipient=recipient, date=r.date
     )
-    if hashlib.sha256(content).hexdigest() != r.content:
+    if content != r.content:
         raise NewsletterError(
             "the rebuilt bytes differ from what was submitted: was secret.key, url or the From address changed since?"
         )
-    return content
+    return data
 
 
 @click.command()

@@ -62,6 +62,7 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
             now=now,
             stop=stop,
             progress=bar,
+            press=project.press,
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 

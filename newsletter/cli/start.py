@@ -17,6 +17,7 @@ _IGNORED = """\
 /subscribers.csv
 /newsletter.db*
 /secret.key
+/dkim*.key
 /smtp-password.txt
 /newsletter.env
 /outbox/

@@ -11,11 +11,13 @@ Within: `settings` has the values, `document` the file with its lines and faults
 each kind of value, `loading` the sections.
 """
 
-from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
 from newsletter.config.settings import (
     FILE_NAME,
     Config,
     Design,
+    Dkim,
+    DkimKey,
     First,
     FolderSettings,
     Identity,
@@ -28,11 +30,14 @@ from newsletter.config.settings import (
 )
 
 __all__ = [
+    "DKIM_VARIABLE",
     "FILE_NAME",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
     "Config",
     "Design",
+    "Dkim",
+    "DkimKey",
     "First",
     "FolderSettings",
     "Identity",

@@ -7,8 +7,9 @@ stand here; what one value alone must be stands in `values`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from newsletter.config import values
@@ -17,6 +18,8 @@ from newsletter.config.settings import (
     FILE_NAME,
     Config,
     Design,
+    Dkim,
+    DkimKey,
     First,
     FolderSettings,
     Identity,
@@ -33,6 +36,7 @@ from newsletter.mail import Address, Mailbox
 
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
+DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp")
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
@@ -72,9 +76,22 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
+    dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     document.finish()
-    design = Design(root / "templates" / "email")
-    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp)
+    return Config(
+        root,
+        identity,
+        rules,
+        subscribers_file,
+        store_url,
+        provider,
+        on_uncertain,
+        design=Design(root / "templates" / "email"),
+        folder=folder,
+        smtp=smtp,
+        dkim=dkim,
+        notes=tuple(_notes(dkim)),
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -245,3 +262,57 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
     )
+
+
+def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:
+    """The environment comes before `key_file`."""
+    domain = section.read("domain", values.domain, sender)
+    if sender != domain and not sender.endswith(f".{domain}"):
+        # RFC 7489 section 3.1.1: else the signature says nothing of the address that readers see.
+        section.fault("domain", f"it has to be {sender}, the domain of [newsletter] from, or one above it")
+    pem = environment.get(DKIM_VARIABLE, "").replace("\\n", "\n").encode()  # such files have a line for a variable
+    first = _dkim_key(section, "", root, pem, wanted=wanted)
+    second = _dkim_key(section, "ed25519_", root)
+    if first and second and first.selector == second.selector:
+        section.fault("ed25519_selector", "two keys have two names; write another one than that of selector")
+    keys = tuple(filter(None, (first, second)))
+    return Dkim(domain, keys) if keys else None
+
+
+def _dkim_key(section: Section, prefix: str, root: Path, pem: bytes = b"", *, wanted: bool = False) -> DkimKey | None:
+    name, file = f"{prefix}selector", f"{prefix}key_file"
+    selector = section.read(name, values.selector, "")
+    nothing: tuple[Path | None, bytes] = (None, b"")
+    path, octets = section.read(file, partial(_key_file, root), nothing, secret=True)
+    if not (wanted or pem or section.has(name) or section.has(file)):
+        return None
+    section.need(name, "the name of the key in the DNS; `newsletter dkim` makes a key and says what to write here")
+    if pem:
+        return DkimKey(selector, pem, f"{DKIM_VARIABLE} in the environment")
+    section.need(file, "the file with the key; `newsletter dkim` makes one")
+    return DkimKey(selector, octets, section.place(file), path)
+
+
+def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
+    """A key's file and what is in it: nothing as long as it is not there, so that the command that makes it can run."""
+    path = _path(root, value)
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_SECRET_MAX + 1)
+    except FileNotFoundError:
+        return path, b""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else "that is no name of a file"
+        raise WrongValueError(f"the file it names can't be read: {why}") from None
+    if len(octets) > _SECRET_MAX:
+        raise WrongValueError("the file it names is too large for a key")
+    return path, octets
+
+
+def _notes(dkim: Dkim | None) -> Iterator[str]:
+    for key in dkim.keys if dkim else ():
+        if key.pem and key.path and key.path.stat().st_mode & 0o077:
+            yield (
+                f"{key.where}: other users of this computer can read {key.path.name}, and so send mail in your name; "
+                f"type: chmod 600 {key.path}"
+            )

@@ -124,6 +124,24 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DkimKey:
+    """One key of [dkim]; what it is worth is seen by `newsletter.keys`."""
+
+    selector: str
+    pem: bytes = field(repr=False)  #: as it was found; empty while there is no such file
+    where: str  #: how messages call the setting: "newsletter.toml, line 61: [dkim] key_file"
+    path: Path | None = None  #: None when the key came from the environment
+
+
+@dataclass(frozen=True, slots=True)
+class Dkim:
+    """[dkim]: signatures of our own."""
+
+    domain: str
+    keys: tuple[DkimKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project, complete and checked. All paths are absolute."""
 
@@ -138,6 +156,8 @@ class Config:
     design: Design = Design()
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
+    notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
 
     @property
     def posts(self) -> Path:

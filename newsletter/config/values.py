@@ -39,6 +39,7 @@ _TEN_YEARS = timedelta(days=3650)
 _NAME_ADDR = re.compile(r'(?:"((?:\\.|[^"\\])*)"|([^<>"]*))\s*<([^<>]+)>')  # RFC 5322 section 3.4
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # RFC 5646, the common shape
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?){0,3}")
 # On this machine they are whatever the system is set to, or a second spelling with leap seconds.
 _NOT_IANA = re.compile(r"(?i)(localtime|posixrules|factory|(right|posix)/.*)")
 
@@ -318,6 +319,26 @@ def host(value: object) -> str:
     raise WrongValueError(
         'write only the name of the server, such as "smtp.example.org"; its number goes into port = 587'
     )
+
+
+def domain(value: object) -> str:
+    """A domain with two parts or more, as A-labels in lower case."""
+    given = filled(value)
+    try:
+        name = Address.parse(f"a@{given}").domain
+    except SubscriberError:
+        name = ""
+    if "." not in name:
+        raise WrongValueError('write a domain, such as "example.org"')
+    return name
+
+
+def selector(value: object) -> str:
+    """The name of a DKIM key (RFC 6376 section 3.1)."""
+    given = filled(value).lower()
+    if not _SELECTOR.fullmatch(given):
+        raise WrongValueError('write a short word of English letters, digits and dashes, such as "newsletter"')
+    return given
 
 
 def url(value: object) -> str:
