@@ -93,12 +93,12 @@ class MessageTemplate:
         """What *personal* puts into each slot, encoded for its place."""
         return self._choose(_encoded(personal, one_click=self._one_click))
 
-    def filled(self, values: Sequence[bytes]) -> bytes:
-        """The message with *values* in its slots."""
+    def pieces(self, values: Sequence[bytes]) -> list[bytes]:
+        """The message with *values* in its slots, in pieces; literal ones are the same objects for every message."""
         pieces = self._literals.copy()
         for at, value in zip(self._at, values, strict=True):
             pieces[at] = value
-        return b"".join(pieces)
+        return pieces
 
     def fingerprint(self, values: Sequence[bytes]) -> str:
         """A hash of the message with *values* in its slots."""
@@ -138,7 +138,7 @@ class MessageTemplate:
 
 def merge(template: MessageTemplate, personal: Personal) -> bytes:
     """The message of one reader."""
-    return template.filled(template.values(personal))
+    return b"".join(template.pieces(template.values(personal)))
 
 
 def message_id(secret: bytes, *, epoch: int, post_id: str, subscriber: bytes, copy: int, domain: str) -> str:

@@ -28,7 +28,7 @@ from newsletter.errors import ProviderError
 from newsletter.mail import About, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers.replies import Phase, outcome, parse
 from newsletter.providers.session import Session, why
-from newsletter.providers.wire import FINAL_DOT, Dropped, canonical, spoken, stuffed
+from newsletter.providers.wire import FINAL_DOT, Dropped, canonical, clean, spoken, stuffed
 
 #: What came of a job here: an outcome; the server's refusal of us; or the session broke before handing it over.
 Result = Outcome | ProviderError | Dropped
@@ -128,8 +128,9 @@ class Channel:
         return self._awaiting is None if self._pipelining else not self._due
 
     def _begin(self, job: Job) -> None:
-        data = canonical(job.message.data)
-        if fault := self._fault(data):
+        good = clean(job.message.pieces)
+        data = job.message.data if good else canonical(job.message.data)
+        if fault := self._fault(data, good):
             self._results.append((job, fault))
             return
         job.end, job.refusal = 0, None
@@ -137,7 +138,7 @@ class Channel:
         reset = self._unended or (self._chunking and self._begun > 0)
         sender, recipient = job.message.envelope.sender, job.message.envelope.recipient
         # Addresses are ASCII and so are our header fields: SMTPUTF8 (RFC 6531) is never needed.
-        eight_bit = "" if data.isascii() else " BODY=8BITMIME"
+        eight_bit = "" if good or data.isascii() else " BODY=8BITMIME"
         job.commands = deque([(Phase.RSET, b"RSET\r\n")] if reset else [])
         job.commands.append((Phase.MAIL, spoken(f"MAIL FROM:<{sender}>{eight_bit}")))
         job.commands.append((Phase.RCPT, spoken(f"RCPT TO:<{recipient}>")))
@@ -146,7 +147,7 @@ class Channel:
             job.body = data
         else:
             job.commands.append((Phase.DATA, b"DATA\r\n"))
-            job.body = stuffed(data) + FINAL_DOT
+            job.body = (data if good else stuffed(data)) + FINAL_DOT
             self._awaiting = job
         self._begun += 1
         self._unended = True
@@ -337,11 +338,11 @@ class Channel:
         self.deadline = inf
         self.session.close()
 
-    def _fault(self, data: bytes) -> Rejected | None:
-        """Why this server can't take *data* at all, from what it announced in EHLO."""
-        if b"\0" in data:
+    def _fault(self, data: bytes, good: bool) -> Rejected | None:
+        """Why this server can't take *data* (*good*: found clean) at all, from what it announced in EHLO."""
+        if not good and b"\0" in data:
             return _unfit("5.6.0", "the message has a NUL byte, which mail must not have (RFC 5322 section 2.2)")
-        if not data.isascii() and not self.session.has_extn("8bitmime"):
+        if not good and not data.isascii() and not self.session.has_extn("8bitmime"):
             return _unfit(
                 "5.6.3", "the message has 8-bit bytes and the server takes 7-bit only (no 8BITMIME, RFC 6152)"
             )

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import re
 import smtplib
+from collections.abc import Sequence
+from functools import lru_cache
 
 from newsletter.mail import shown
 
 LINE_MAX = 8_192  # octets; RFC 5321 section 4.5.3.1.5 asks for 512
 LINES_MAX = 100
 FINAL_DOT = b".\r\n"
+_LONG = 512  # octets
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -82,3 +85,33 @@ def stuffed(data: bytes) -> bytes:
     """Canonical *data* with leading dots doubled (RFC 5321 section 4.5.2), without the final dot."""
     data = data.replace(b"\r\n.", b"\r\n..")
     return b"." + data if data.startswith(b".") else data
+
+
+def clean(pieces: Sequence[bytes]) -> bool:
+    """Whether *pieces* make a message that can go as it is: canonical, nothing to stuff, ASCII, no NUL. False: unknown.
+
+    Looking through 25 kB costs 40 µs, as much as sending them; this remembers the long pieces and costs 6.
+    """
+    short = [b""]
+    for piece in pieces:
+        if len(piece) < _LONG:
+            short.append(piece)
+        elif not _long_clean(piece):
+            return False
+    # Between line ends each piece shows a dot it begins with, or the half of a line end.
+    return bool(pieces) and pieces[-1].endswith(b"\r\n") and _clean(b"\r\n".join(short))
+
+
+def _clean(piece: bytes) -> bool:
+    """Holds for pieces joined if it holds for each."""
+    ends = piece.count(b"\r\n")
+    return (
+        piece.count(b"\r") == ends == piece.count(b"\n")
+        and b"\r\n." not in piece
+        and piece[:1] != b"."
+        and piece.isascii()
+        and b"\0" not in piece
+    )
+
+
+_long_clean = lru_cache(maxsize=64)(_clean)
