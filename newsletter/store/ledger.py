@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -105,8 +105,16 @@ class Ledger:
             c.execute(sql.ATTEMPT_UNKNOWN, values)
             return c.execute(sql.DOUBT_EXPIRED, values).rowcount
 
-    def claims(self, *, at: datetime, lease: timedelta, prompt: timedelta, size: int = 500) -> Iterator[list[Claim]]:
-        """Batch after batch of what may leave now, each a durable claim.
+    def claims(
+        self,
+        *,
+        at: datetime,
+        lease: timedelta,
+        prompt: timedelta,
+        size: int = 500,
+        clock: Callable[[], datetime] | None = None,
+    ) -> Iterator[list[Claim]]:
+        """Batch after batch of what may leave *at* this instant, each a durable claim. A lease begins when it is given.
 
         A row that is passed over in one batch (its zone asleep, its post held) is not looked at again here,
         so a run costs one walk over what is due, however much of it must wait.
@@ -118,7 +126,7 @@ class Ledger:
                 values = {
                     "at": micros(at),
                     "late": micros(at - prompt),
-                    "lease": micros(at + lease),
+                    "lease": micros((clock() if clock else at) + lease),
                     "size": size,
                     "after_time": after[0],
                     "after_id": after[1],
@@ -173,6 +181,8 @@ class Ledger:
         lease: timedelta,
     ) -> set[int]:
         """`record` *results* and `begin` *attempts* in one commit: half the price, and no moment between them."""
+        if not results and not attempts:
+            return set()
         with self._store.write() as c:
             _record(c, results, provider, at, doubt_for)
             return _begin(c, attempts, provider, at, lease)
@@ -319,9 +329,7 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
         mailbox = Mailbox(name, Address(local, domain))
         first_at = optional_instant(date)
         claims.append(
-            Claim(
-                key, fence, post_id, ident, epoch, copy, attempts, bytes(token), mailbox, first_at, revision, content
-            )
+            Claim(key, fence, post_id, ident, epoch, copy, attempts, bytes(token), mailbox, first_at, revision, content)
         )
     return claims, (not_before, claims[-1].id)
 
