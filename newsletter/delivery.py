@@ -163,12 +163,7 @@ class _Run:
 
     def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
         """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
-        for result in self.known:
-            if _refuses_us(result) and not self.held:
-                # Nobody is marked for it: the delivery stays among the open ones and goes back.
-                self.report.problems.append(f"the mail server refuses us: {result.outcome.reply}")
-                self.held = True
-        known = [result for result in self.known if not _refuses_us(result)]
+        known = [result for result in self.known if not self._refuses_us(result.outcome)]
         begun = self.store.ledger.turn(
             known, attempts, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR, lease=LEASE
         )
@@ -209,6 +204,14 @@ class _Run:
             retry = max(retry, at + outcome.retry_after)
         return Result(claim, outcome, retry)
 
+    def _refuses_us(self, outcome: Outcome) -> bool:
+        """Nobody is marked for such a refusal: the delivery stays among the open ones and goes back."""
+        if not isinstance(outcome, Rejected) or outcome.about is not About.US:
+            return False
+        self.report.problems.append(f"the mail server refuses us: {outcome.reply}")
+        self.held = True
+        return True
+
     def _count(self, result: Result) -> None:
         match result.outcome:
             case Accepted():
@@ -248,7 +251,3 @@ class _Run:
         self.store.facts.hold(kind, reason, at=self.now())
         self.report.problems.append(reason)
         self.held = True
-
-
-def _refuses_us(result: Result) -> bool:
-    return isinstance(result.outcome, Rejected) and result.outcome.about is About.US

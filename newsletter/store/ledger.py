@@ -318,11 +318,12 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
     if not ids:
         return [], (-1, -1)
     statement, values = _driver(c, sql.READ_CLAIMS, {"ids": [[i] for i in ids]})
-    claims, not_before = [], -1
+    rows = c.exec_driver_sql(statement, values).all()
+    claims = []
     for (
-        key, fence, post_id, ident, epoch, copy, attempts, not_before, date, revision, content, recipient,
-        token, name, address,
-    ) in c.exec_driver_sql(statement, values).all():  # fmt: skip
+        key, fence, post_id, ident, epoch, copy, attempts, date, revision, content, recipient, token, name, address,
+        _not_before,
+    ) in rows:  # fmt: skip
         if revision:
             name, address = json.loads(recipient)
         local, _, domain = address.rpartition("@")
@@ -331,7 +332,7 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
         claims.append(
             Claim(key, fence, post_id, ident, epoch, copy, attempts, bytes(token), mailbox, first_at, revision, content)
         )
-    return claims, (not_before, claims[-1].id)
+    return claims, (rows[-1].not_before, claims[-1].id)
 
 
 def _driver(c: Connection, statement: str, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:

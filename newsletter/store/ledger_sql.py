@@ -20,9 +20,8 @@ CLAIM = (
     " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
 )
 READ_CLAIMS = (
-    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.not_before, d.date, d.revision,"
-    " d.content,"
-    " d.recipient, s.token, s.name, s.address"
+    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.date, d.revision, d.content,"
+    " d.recipient, s.token, s.name, s.address, d.not_before"
     " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
     " WHERE d.id IN (VALUES :ids) ORDER BY d.not_before, d.id"
 )
@@ -109,7 +108,8 @@ ATTEMPT = text(
 )
 ATTEMPT_ACCEPTED = (
     "INSERT INTO attempt (delivery_id, n, at, provider, outcome, code, status, diagnostic)"
-    " SELECT id, attempts, begun_at, provider, 'accepted', code, status, diagnostic FROM delivery WHERE id IN (VALUES :ids)"
+    " SELECT id, attempts, begun_at, provider, 'accepted', code, status, diagnostic FROM delivery"
+    " WHERE id IN (VALUES :ids)"
     f" {ON_ATTEMPT}"
 )
 # SQLite uses a partial index only when the query repeats its condition word for word.
