@@ -98,11 +98,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--profile")
+    parser.add_argument("--profile"); parser.add_argument("--delivery", default="")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, sink() as port:
         folder = Path(scratch, "p")
-        env = project(folder, options.count, port, extra=f"connections = {options.connections}")
+        env = project(folder, options.count, port, extra=f"connections = {options.connections}", delivery=options.delivery)
         command = [*NEWSLETTER, "send"]
         if options.profile:
             command = [sys.executable, "-m", "cProfile", "-o", options.profile, "-m", "newsletter", "send"]

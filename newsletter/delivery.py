@@ -65,6 +65,17 @@ class Report:
         """Messages with an outcome."""
         return self.accepted + self.deferred + self.rejected + self.uncertain
 
+    def add(self, other: Report) -> None:
+        """What another process did in the same run."""
+        self.accepted += other.accepted
+        self.deferred += other.deferred
+        self.rejected += other.rejected
+        self.uncertain += other.uncertain
+        self.withdrawn += other.withdrawn
+        self.faults += other.faults
+        self.problems += (problem for problem in other.problems if problem not in self.problems)
+        self.interrupted |= other.interrupted
+
 
 def deliver(
     store: Store,

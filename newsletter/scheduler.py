@@ -19,7 +19,7 @@ import hashlib
 import hmac
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +42,9 @@ from newsletter.store.planning import Planned
 from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
+
+#: Other processes that deliver meanwhile, told how many messages were planned; afterwards, what each of them did.
+Crew = Callable[[int], AbstractContextManager[Callable[[], list[Report]]]]
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -93,6 +96,7 @@ def tick(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     press: PressMaker = Press.of,
+    crew: Crew = lambda messages: nullcontext(list),
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
     result = Tick(now())
@@ -105,22 +109,30 @@ def tick(
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    prints = press(folder.posts, config.identity, config.design, secret, store.ledger)
-    if config.rules.mode is Mode.BROADCAST:
-        prints.in_flight = store.catalogue.in_flight()
-    result.report = delivery.deliver(
-        store,
-        provider,
-        prints,
-        now=lambda: max(now(), result.at),
-        on_uncertain=config.on_uncertain,
-        jitter=jitter,
-        stop=stop,
-        progress=lambda done: progress(done, result.planned.count),
-    )
+    with crew(result.planned.count) as reports:
+        result.report = delivery.deliver(
+            store,
+            provider,
+            printing(config, store, secret, folder, press),
+            now=lambda: max(now(), result.at),
+            on_uncertain=config.on_uncertain,
+            jitter=jitter,
+            stop=stop,
+            progress=lambda done: progress(done, result.planned.count),
+        )
+        for report in reports():
+            result.report.add(report)
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
     result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
     return result
+
+
+def printing(config: Config, store: Store, secret: bytes, folder: Folder, press: PressMaker) -> Press:
+    """The press of one run."""
+    made = press(folder.posts, config.identity, config.design, secret, store.ledger)
+    if config.rules.mode is Mode.BROADCAST:
+        made.in_flight = store.catalogue.in_flight()
+    return made
 
 
 def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:

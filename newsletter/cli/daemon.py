@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import data, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.config import PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
@@ -108,6 +109,7 @@ class _Daemon:
                     now=now,
                     stop=self._stop,
                     press=project.press,
+                    crew=crew_of(project.config, self._stop),
                 )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
@@ -63,6 +64,7 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
             stop=stop,
             progress=bar,
             press=project.press,
+            crew=crew_of(project.config, stop),
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 

@@ -73,6 +73,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     delivery = top.section("delivery")
     provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
+    processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
@@ -86,6 +87,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         store_url,
         provider,
         on_uncertain,
+        processes,
         design=Design(root / "templates" / "email"),
         folder=folder,
         smtp=smtp,

@@ -153,6 +153,7 @@ class Config:
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    processes: int = 1  #: that deliver side by side when much is due
     design: Design = Design()
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
