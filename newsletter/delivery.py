@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Protocol
 
 from newsletter.config import OnUncertain
@@ -77,6 +78,17 @@ class Report:
         """Messages with an outcome."""
         return self.accepted + self.deferred + self.rejected + self.uncertain
 
+    def add(self, other: Report) -> None:
+        """What another process did in the same run."""
+        self.accepted += other.accepted
+        self.deferred += other.deferred
+        self.rejected += other.rejected
+        self.uncertain += other.uncertain
+        self.withdrawn += other.withdrawn
+        self.faults += other.faults
+        self.problems += (problem for problem in other.problems if problem not in self.problems)
+        self.interrupted |= other.interrupted
+
 
 def deliver(
     store: Store,
@@ -98,9 +110,7 @@ def deliver(
     run = _Run(store, book, provider, press, now, jitter, stop, progress)
     reconcile(book, provider, now=now, on_uncertain=on_uncertain)
     run.report.withdrawn = book.withdraw_inactive()
-    for batch in book.claims(at=now(), lease=LEASE, prompt=PROMPT):
-        if not run.submit(batch):
-            break
+    run.submit()
     return run.report
 
 
@@ -132,7 +142,10 @@ class _Run:
     stop: Callable[[], bool]
     progress: Callable[[int], None]
     report: Report = field(default_factory=Report)
-    open: dict[int, Claim] = field(default_factory=dict)  # claimed, without an outcome
+    open: dict[int, Claim] = field(default_factory=dict)  # claimed, not recorded
+    in_doubt: int = 0  # of these, begun
+    known: list[Result] = field(default_factory=list)  # of these, with an outcome
+    recorded_at: datetime | None = None
     refused: list[Claim] = field(default_factory=list)  # in a row
     words: str = ""  # the server's, about the last of them
     fault: str = ""  # the last message that could not be composed, and why
@@ -140,43 +153,72 @@ class _Run:
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
 
-    def submit(self, batch: list[Claim]) -> bool:
-        """One batch; False ends the run."""
-        self.open = {claim.id: claim for claim in batch}
-        self.claimed += len(batch)
-        go_on = True
+    def submit(self) -> None:
+        """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
         try:
-            # Never left early: when the run must end, `_begin` hands out nothing more and the rest is heard out.
-            for group in self._grouped(self.provider.submit(self._begin(batch))):
-                self._record(group)
-                self._check_health()
+            for message, outcome in self.provider.submit(self._messages()):
+                self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
-            go_on = False
+        except (Exception, KeyboardInterrupt):
+            self._turn()  # whatever befell the provider, these outcomes are known
+            raise
+        self._turn()
         # By the provider's contract nothing of these was handed over. (Any other exception leaves them
         # as they are: the sweep will call them uncertain.)
         self.book.release(self.open.values())
-        self.open = {}
-        self._check_health()
         self.report.interrupted = self.stop()
-        return go_on and not self.held and not self.report.interrupted
 
-    def _begin(self, batch: Sequence[Claim]) -> Iterator[Message]:
-        """Make window after window durable and hand out its messages."""
-        size = self.provider.window
-        for start in range(0, len(batch), size):
-            printed = [p for claim in batch[start : start + size] if (p := self._print(claim)) is not None]
-            begun = self.book.begin([b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE)
-            for attempt, message in printed:
-                if self.stop() or self.held:
-                    return
-                if attempt.claim.id in begun:
-                    yield message
-                else:
-                    self.report.withdrawn += 1
-                    del self.open[attempt.claim.id]
+    def _messages(self) -> Iterator[Message]:
+        """Claim batch after batch, make as many durable as the window has room for, hand them out."""
+        for batch in self.book.claims(at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT):
+            self.open |= {claim.id: claim for claim in batch}
+            self.claimed += len(batch)
+            left = iter(batch)
+            while claims := list(islice(left, self._room)):
+                at = self.now()
+                printed = [p for claim in claims if (p := self._print(claim, at)) is not None]
+                begun = self._turn([b for b, _ in printed])
+                for attempt, message in printed:
+                    if self.stop() or self.held:
+                        return
+                    if attempt.claim.id in begun:
+                        yield message
+                    else:
+                        self.report.withdrawn += 1
+                        del self.open[attempt.claim.id]
 
-    def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
+    @property
+    def _room(self) -> int:
+        """How many may be begun: what has an outcome is recorded in the same commit."""
+        return max(self.provider.window - self.in_doubt + len(self.known), 1)
+
+    def _note(self, result: Result) -> None:
+        """Keep an outcome until the next commit, which is not far."""
+        self.known.append(result)
+        if self.recorded_at is None or self.now() - self.recorded_at >= _FLUSH:
+            self._turn()
+
+    def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
+        """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
+        known = [result for result in self.known if not self._refuses_us(result.outcome)]
+        begun = self.book.turn(
+            known, attempts, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR, lease=LEASE
+        )
+        self.in_doubt += len(begun) - len(self.known)
+        self.known.clear()
+        self.recorded_at = self.now()
+        for result in known:
+            del self.open[result.claim.id]
+            self._count(result)
+        if _log.isEnabledFor(logging.INFO):
+            for result in known:
+                _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
+        self.progress(self.report.submitted)
+        self._check_health()
+        return begun
+
+    def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
         if claim.ident in self.broken:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:
@@ -187,28 +229,13 @@ class _Run:
                 self.report.problems.append(str(error))
                 return None
         try:
-            return self.press.print(claim, at=self.now())
+            return self.press.print(claim, at=at)
         except (NewsletterError, ValueError) as error:
             self.report.faults += 1
             self.fault = f"{claim.recipient.address}: {error}"
-            self.book.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
+            self.book.fault(claim, str(error), at=at, wait=_FAULT_WAIT)
             del self.open[claim.id]
             return None
-
-    def _grouped(self, outcomes: Iterator[tuple[Message, Outcome]]) -> Iterator[list[Result]]:
-        """Outcomes in groups of at most a window, none kept back for long."""
-        group: list[Result] = []
-        since = self.now()
-        try:
-            for message, outcome in outcomes:
-                group.append(self._result(self.open[message.delivery], outcome))
-                if len(group) >= self.provider.window or self.now() - since >= _FLUSH:
-                    yield group
-                    group, since = [], self.now()
-        except (Exception, KeyboardInterrupt):
-            self._record(group)  # whatever befell the provider, these outcomes are known
-            raise
-        yield group
 
     def _result(self, claim: Claim, outcome: Outcome) -> Result:
         if not isinstance(outcome, Deferred):
@@ -219,21 +246,13 @@ class _Run:
             retry = max(retry, at + outcome.retry_after)
         return Result(claim, outcome, retry)
 
-    def _record(self, group: list[Result]) -> None:
-        for result in group:
-            if isinstance(result.outcome, Rejected) and result.outcome.about is About.US:
-                # Nobody is marked for it: the delivery stays among the open ones and goes back.
-                self.report.problems.append(f"the mail server refuses us: {result.outcome.reply}")
-                self.held = True
-        group = [r for r in group if not (isinstance(r.outcome, Rejected) and r.outcome.about is About.US)]
-        self.book.record(group, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR)
-        for result in group:
-            del self.open[result.claim.id]
-            self._count(result)
-        if _log.isEnabledFor(logging.INFO):
-            for result in group:
-                _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
-        self.progress(self.report.submitted)
+    def _refuses_us(self, outcome: Outcome) -> bool:
+        """Nobody is marked for such a refusal: the delivery stays among the open ones and goes back."""
+        if not isinstance(outcome, Rejected) or outcome.about is not About.US:
+            return False
+        self.report.problems.append(f"the mail server refuses us: {outcome.reply}")
+        self.held = True
+        return True
 
     def _count(self, result: Result) -> None:
         match result.outcome:

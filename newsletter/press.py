@@ -47,13 +47,17 @@ class _Plate:
         )
         self._signed = Signing(template, keys).signed if keys else None
 
-    def print(self, claim: Claim, date: datetime) -> tuple[bytes, str, str]:
-        """One message, its Message-ID, and the hash of its content."""
+    def print(self, claim: Claim, date: datetime) -> tuple[list[bytes], bytes, str, str]:
+        """One message in pieces and whole, its Message-ID, and the hash of its content."""
         ident = self._message_id(epoch=claim.epoch, post_id=claim.ident, subscriber=claim.token, copy=claim.copy)
         values = self._template.values(self._personal(claim.recipient, date, ident, *self._unsubscribe(claim.token)))
-        data = self._template.filled(values)
-        signed = self._signed(data, values, date) if self._signed else data
-        return signed, ident, self._template.fingerprint(values)
+        pieces = self._template.pieces(values)
+        data = b"".join(pieces)
+        if self._signed:
+            signed = self._signed(data, values, date)
+            pieces.insert(0, signed[: len(signed) - len(data)])
+            data = signed
+        return pieces, data, ident, self._template.fingerprint(values)
 
 
 @dataclass(slots=True)
@@ -114,16 +118,15 @@ class Press:
         """The message of one claim, and what its attempt fixes."""
         revision = claim.revision or self.begun_with(claim) or self._keep(claim, at)
         date = claim.first_at or at
-        data, message_id, content = self._plate(revision).print(claim, date)
+        pieces, data, message_id, content = self._plate(revision).print(claim, date)
         if claim.content and content != claim.content:
             raise NewsletterError(
                 "the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent"
                 " again."
             )
         begun = Begun(claim, revision, date, message_id, content)
-        return begun, Message(
-            claim.id, message_id, Envelope(self.identity.sender.address, claim.recipient.address), data
-        )
+        envelope = Envelope(self.identity.sender.address, claim.recipient.address)
+        return begun, Message(claim.id, message_id, envelope, data, pieces)
 
     def reprint(
         self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
@@ -131,7 +134,7 @@ class Press:
         """The bytes of an earlier attempt, rebuilt from what the ledger kept and signed with the keys of today; and
         the hash of their content."""
         claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
-        data, _, content = self._plate(revision).print(claim, date)
+        _, data, _, content = self._plate(revision).print(claim, date)
         return data, content
 
     def _keep(self, claim: Claim, at: datetime) -> str:

@@ -20,7 +20,7 @@ import hmac
 import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
+
+#: Other processes that deliver meanwhile, told how many messages were planned; afterwards, what each of them did.
+Crew = Callable[[int], AbstractContextManager[Callable[[], list[Report]]]]
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ def tick(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     press: PressMaker = Press.of,
+    crew: Crew = lambda messages: nullcontext(list),
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
     result = Tick(now())
@@ -109,7 +113,25 @@ def tick(
         result.notes.append(missed)
     result.stopped = reason_to_wait(store, provider.name, at=result.at)
     if not result.stopped:
-        _run(config, store, provider, secret, result, now, jitter, stop, progress, press)
+        folder = _plan(config, store, secret, result)
+        judged: dict[str, str] = {}
+        with crew(result.planned.count) as reports:
+            result.report = delivery.deliver(
+                store,
+                provider,
+                printing(config, store, secret, folder, press, judging(config, folder, judged, at=result.at)),
+                now=lambda: max(now(), result.at),
+                on_uncertain=config.on_uncertain,
+                jitter=jitter,
+                stop=stop,
+                progress=lambda done: progress(done, result.planned.count),
+            )
+            for report in reports():
+                result.report.add(report)
+        result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
+        _keep_held(store, folder, judged)
+        result.held = held_posts(store, folder)
+        result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
     _tell(config, store, provider, result, missed, now=now, stop=stop)
     r = result.report
     counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
@@ -117,44 +139,15 @@ def tick(
     return result
 
 
-def _run(
-    config: Config,
-    store: Store,
-    provider: Provider,
-    secret: bytes,
-    result: Tick,
-    now: Clock,
-    jitter: Callable[[], float],
-    stop: Callable[[], bool],
-    progress: Callable[[int, int], None],
-    press: PressMaker,
-) -> None:
-    """What a tick does when nothing stands in its way."""
+def _plan(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
+    """Take in what changed, and plan what is due; the posts."""
     # Small steps back are the clock's business; the ledger's time never runs backwards.
     result.at = max(result.at, store.facts.last_tick() or result.at)
     folder = take_in(config, store, secret, result)
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    prints = press(folder.posts, config.identity, config.design, secret, store.ledger)
-    if config.rules.mode is Mode.BROADCAST:
-        prints.in_flight = store.catalogue.in_flight()
-    judged: dict[str, str] = {}
-    prints.judge = judging(config, folder, judged, at=result.at)
-    result.report = delivery.deliver(
-        store,
-        provider,
-        prints,
-        now=lambda: max(now(), result.at),
-        on_uncertain=config.on_uncertain,
-        jitter=jitter,
-        stop=stop,
-        progress=lambda done: progress(done, result.planned.count),
-    )
-    result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
-    _keep_held(store, folder, judged)
-    result.held = held_posts(store, folder)
-    result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
+    return folder
 
 
 def _tell(
@@ -252,6 +245,17 @@ def held_posts(store: Store, folder: Folder) -> dict[int, str]:
 
 
 # --- what comes before
+
+
+def printing(
+    config: Config, store: Store, secret: bytes, folder: Folder, press: PressMaker, judge: Judge | None = None
+) -> Press:
+    """The press of one run; *judge* is asked before a revision leaves for the first time."""
+    made = press(folder.posts, config.identity, config.design, secret, store.ledger)
+    made.judge = judge
+    if config.rules.mode is Mode.BROADCAST:
+        made.in_flight = store.catalogue.in_flight()
+    return made
 
 
 def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter import watch
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import data, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
@@ -93,6 +94,7 @@ class _Daemon:
                     now=now,
                     stop=self._stop,
                     press=project.press,
+                    crew=crew_of(project.config, self._stop),
                 )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from newsletter import watch
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
@@ -51,6 +52,7 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
             stop=stop,
             progress=bar,
             press=project.press,
+            crew=crew_of(project.config, stop),
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 

@@ -97,12 +97,12 @@ class MessageTemplate:
         """What *personal* puts into each slot, encoded for its place."""
         return self._choose(_encoded(personal, one_click=self._one_click, base64=self._base64))
 
-    def filled(self, values: Sequence[bytes]) -> bytes:
-        """The message with *values* in its slots."""
+    def pieces(self, values: Sequence[bytes]) -> list[bytes]:
+        """The message with *values* in its slots, in pieces; literal ones are the same objects for every message."""
         pieces = self._literals.copy()
         for at, value in zip(self._at, values, strict=True):
             pieces[at] = value
-        return b"".join(self._coded(pieces) if self._base64 else pieces)
+        return list(self._coded(pieces)) if self._base64 else pieces
 
     def _coded(self, pieces: Sequence[bytes]) -> Iterator[bytes]:
         """*pieces* with those of bodies in base64."""
@@ -170,7 +170,7 @@ class MessageTemplate:
 
 def merge(template: MessageTemplate, personal: Personal) -> bytes:
     """The message of one reader."""
-    return template.filled(template.values(personal))
+    return b"".join(template.pieces(template.values(personal)))
 
 
 def message_id(secret: bytes, *, epoch: int, post_id: str, subscriber: bytes, copy: int, domain: str) -> str:

@@ -79,6 +79,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
     design = _design(top.section("theme"), root, identity)
     checks = _checks(top.section("checks"))
+    processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
@@ -94,6 +95,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         store_url,
         provider,
         on_uncertain,
+        processes=processes,
         design=design,
         alerts=alerts,
         log_file=log_file,
@@ -335,6 +337,10 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         password=password,
         ca_file=section.read("ca_file", lambda value: _existing(root, value), None),
         connections=section.read("connections", values.number(1, 50), default.connections),
+        messages_per_connection=section.read(
+            "messages_per_connection", values.number(1, 1_000_000), default.messages_per_connection
+        ),
+        window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
     )
 

@@ -156,6 +156,8 @@ class SmtpSettings:
     password: str = field(default="", repr=False)  #: NEWSLETTER_SMTP_PASSWORD or password_file
     ca_file: Path | None = None  #: additional certificate authority, PEM
     connections: int = 4
+    messages_per_connection: int = 1_000  #: then a fresh one
+    window: int = 50  #: messages that may be handed over without an answer, over all connections
     timeout: timedelta = timedelta(seconds=60)  #: to connect and for each reply before the final dot
 
 
@@ -177,6 +179,7 @@ class Dkim:
     keys: tuple[DkimKey, ...]
 
 
+@dataclass(frozen=True, slots=True)
 class Alerts:
     """[alerts]: how the owner learns that something needs her, also when nothing runs."""
 
@@ -197,6 +200,7 @@ class Config:
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    processes: int = 1  #: that deliver side by side when much is due
     design: Design = Design()
     alerts: Alerts = Alerts()
     log_file: Path | None = None  #: [log] file

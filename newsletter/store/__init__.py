@@ -267,9 +267,12 @@ class Store:
             return
         with suppress(OSError):  # no state folder, no marker: the protection is lost, never the run
             marker.parent.mkdir(parents=True, exist_ok=True)
-            spare = marker.with_suffix(f".{os.getpid()}")
-            spare.write_text(str(generation))
-            spare.replace(marker)
+            # In place, in one write of a fixed length: a rename costs 100 µs and more, and each commit comes by here.
+            file = os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(file, b"%020d" % generation, 0)
+            finally:
+                os.close(file)
 
 
 _TRACES = (

@@ -10,13 +10,13 @@ Guarantees
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 
 from newsletter.mail import Accepted, Address, Deferred, Mailbox, Rejected, Reply, Uncertain
 from newsletter.store.ledger import Begun, Claim, Doubt, Result
@@ -111,10 +111,18 @@ class Notices:
             c.execute(_RELEASE_EXPIRED, values)
             return c.execute(_DOUBT_EXPIRED, values).rowcount
 
-    def claims(self, *, at: datetime, lease: timedelta, prompt: timedelta, size: int = 50) -> Iterator[list[Claim]]:
+    def claims(
+        self,
+        *,
+        at: datetime,
+        lease: timedelta,
+        prompt: timedelta,
+        size: int = 50,
+        clock: Callable[[], datetime] | None = None,
+    ) -> Iterator[list[Claim]]:
         """Batch after batch of what may leave now, never more in an hour than `PER_HOUR`."""
         while True:
-            values = {"at": micros(at), "lease": micros(at + lease), "hour": micros(at - _HOUR)}
+            values = {"at": micros(at), "lease": micros((clock() if clock else at) + lease), "hour": micros(at - _HOUR)}
             with self._store.write() as c:
                 room = PER_HOUR - int(c.scalar(_LEFT_LATELY, values) or 0)
                 skip = "FOR UPDATE SKIP LOCKED" if c.dialect.name == "postgresql" else ""
@@ -124,28 +132,28 @@ class Notices:
                 return
             yield [_claim(row) for row in sorted(rows, key=lambda row: row.id)]
 
-    def begin(self, attempts: Sequence[Begun], *, provider: str, at: datetime, lease: timedelta) -> set[int]:
-        """Make attempts durable; returns the notices that may really be submitted."""
-        if not attempts:
+    def turn(
+        self,
+        results: Sequence[Result],
+        attempts: Sequence[Begun],
+        *,
+        provider: str,
+        at: datetime,
+        doubt_for: timedelta,
+        lease: timedelta,
+    ) -> set[int]:
+        """Keep what came of attempts and make others durable, in one commit; the notices that may be submitted."""
+        if not results and not attempts:
             return set()
-        rows = [
+        begun = [
             _fenced(a.claim)
             | {"at": micros(at), "lease": micros(at + lease), "content": a.content, "provider": provider}
             for a in attempts
         ]
-        fences = {(a.claim.id, a.claim.fence) for a in attempts}
         with self._store.write() as c:
-            c.execute(_BEGIN, rows)
-            begun = c.execute(_BEGUN, {"ids": [a.claim.id for a in attempts]})
-            return {row.id for row in begun if (row.id, row.fence) in fences}
-
-    def record(self, results: Sequence[Result], *, provider: str, at: datetime, doubt_for: timedelta) -> int:
-        """Keep what came of attempts, in one commit; returns how many came too late to count."""
-        if not results:
-            return 0
-        with self._store.write() as c:
-            kept = sum(c.execute(_RECORD, _values(r, provider, at, doubt_for)).rowcount for r in results)
-        return len(results) - kept
+            for result in results:
+                c.execute(_RECORD, _values(result, provider, at, doubt_for))
+            return {row["id"] for row in begun if c.execute(_BEGIN, row).rowcount}
 
     def release(self, claims: Iterable[Claim]) -> None:
         """Give notices back that certainly were not handed over."""
@@ -253,9 +261,6 @@ _CLAIM = (
 _BEGIN = text(
     "UPDATE notice SET state = 'submitting', attempts = attempts + 1, begun_at = :at, lease_until = :lease,"
     f" provider = :provider, content = :content WHERE {_MINE} AND state = 'claimed'"
-)
-_BEGUN = text("SELECT id, fence FROM notice WHERE id IN :ids AND state = 'submitting'").bindparams(
-    bindparam("ids", expanding=True)
 )
 _RECORD = text(
     "UPDATE notice SET state = :state, lease_until = NULL, not_before = :retry, provider = :provider,"
