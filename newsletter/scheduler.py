@@ -184,7 +184,7 @@ def notify(
     report = delivery.deliver(
         store,
         provider,
-        Copyist(store.notices, config.identity.sender.address),
+        Copyist(store.notices, config.identity.sender.address, config.dkim),
         book=store.notices,
         now=now,
         on_uncertain=config.on_uncertain,
