@@ -1,4 +1,4 @@
-"""The copyist: writes notices out. They were composed when they were planned; an envelope and signatures are missing."""
+"""The copyist: writes notices out. They were composed when they were planned; envelope and signatures are missing."""
 
 from __future__ import annotations
 
