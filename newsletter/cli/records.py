@@ -198,6 +198,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
                 "name": reader.name,
                 "status": reader.status.value,
                 "paused": bool(reader.pauses),
+                "confirmed_at": iso(reader.confirmed_at),
                 "position": reader.had_through,
                 "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
                 "deliveries": [

@@ -213,16 +213,20 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
     )
     if config.alerts.to is None:
         data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")
+    with store.rehearsal():
+        if start_over:
+            store.audience.start_over(at=result.at)
+        _first_date(project)
     if since is not None and not start_over:
-        return _first_date(project)
+        return 0
     if not ask("Go live?", yes=yes):
         say("Nothing was changed.")
         return 1
     if start_over:
         store.audience.start_over(at=now())
     store.facts.go_live(name, at=now())
-    data(f"{name} is live.")
-    return _first_date(project)
+    data(f"{name} is live; `newsletter cron` prints the line that makes it run by itself.")
+    return 0
 
 
 def _described(project: Project) -> str:
@@ -230,7 +234,7 @@ def _described(project: Project) -> str:
     return f"smtp ({smtp.host}:{smtp.port})" if project.config.provider == "smtp" else project.config.provider
 
 
-def _first_date(project: Project) -> int:
+def _first_date(project: Project) -> None:
     from newsletter.store.forecast import forecast
 
     config = project.config
@@ -241,10 +245,8 @@ def _first_date(project: Project) -> int:
             f"First mail: #{first.post} to {plural(first.count, 'reader')},"
             f" {moment(first.at, config.identity.timezone)} ({config.identity.timezone.key})."
         )
-        data("`newsletter cron` prints the line that makes it so.")
     else:
         data("Nothing is due in the next 60 days: `newsletter plan` says why.")
-    return 0
 
 
 @click.command()
@@ -297,7 +299,8 @@ def resume(ctx: click.Context, yes: bool) -> int:
         return 0
     for sentence in dict.fromkeys([*waiting, *(h.reason for h in holds)]):
         data(sentence)
-    if any(h.kind is not HoldKind.OWNER for h in holds) and not ask("Go on?", yes=yes):
+    hers = {h.reason for h in holds if h.kind is HoldKind.OWNER}
+    if {*waiting, *(h.reason for h in holds)} - hers and not ask("Go on?", yes=yes):
         say("Nothing was changed.")
         return 1
     kinds = {h.kind for h in holds}

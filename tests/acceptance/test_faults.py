@@ -517,6 +517,7 @@ def test_a_clock_that_is_right_after_having_been_wrong(live: Practice, mail: Mai
     mail.taken.clear()
     live.tick_at(mail, days=0)
     assert live.run("send").status == 1
+    assert live.run("resume").status == 1, "it asks, and nobody answers"
     assert live.run("resume", "--yes").status == 0
     assert live.run("send").status == 0
     assert live.run("verify").status == 0

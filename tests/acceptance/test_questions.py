@@ -251,6 +251,8 @@ def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: Mai
     assert "550 5.1.1 no such user" in told
     facts = live.json("history", BO)
     assert facts["status"] == "suppressed"
+    assert facts["confirmed_at"] == facts["consent"][0]["at"]
+    assert (facts["consent"][0]["cause"], facts["consent"][0]["detail"]) == ("imported", "on the owner's word")
     assert [(d["post"], d["state"]) for d in facts["deliveries"]] == [(1, "accepted"), (2, "rejected")]
     assert [(t["n"], t["outcome"], t["provider"]) for t in facts["deliveries"][1]["tries"]] == [(1, "rejected", "smtp")]
 

@@ -158,6 +158,14 @@ def test_a_pasted_page_becomes_a_live_post(newsletter: Typed, project: Path) -> 
     assert (found["posts"][-1]["number"], found["posts"][-1]["state"], found["problems"]) == (7, "live", [])
 
 
+def test_what_became_of_each_page_as_json(typed: Typed, project: Path) -> None:
+    (project / "page.txt").write_bytes(page())
+    (found,) = typed("import", "page.txt", "--json").json()
+    assert Path(found.pop("file")).resolve() == (project / "posts/007-the-long-goodbye.md").resolve()
+    assert len(found.pop("cut")) == 9
+    assert found == {"source": "page.txt", "post": 7, "title": "The Long Goodbye"}
+
+
 def test_a_page_from_standard_input(newsletter: Typed, project: Path) -> None:
     assert newsletter("import", "-", "--number", "20", stdin=page()).status == 0
     assert "020-the-long-goodbye.md" in names(project)
