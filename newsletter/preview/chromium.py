@@ -52,6 +52,11 @@ def found() -> Path | None:
     return next((Path(path) for name in _NAMES if (path := shutil.which(name))), None)
 
 
+def _at_home_in(folder: str) -> dict[str, str]:
+    """Our environment, with *folder* as home: whatever Chromium keeps besides its profile goes with it."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("XDG_")} | {"HOME": folder}
+
+
 class Tab:
     """One tab, by the DevTools protocol."""
 
@@ -61,7 +66,8 @@ class Tab:
         self._commands, self._answers = commands, answers
         self._buffer, self._count, self._session = b"", 0, ""
         self._loaded = False
-        self._told: dict[str, Callable[[dict[str, Any]], None]] = {
+        #: DevTools event → what is done when it comes
+        self.told: dict[str, Callable[[dict[str, Any]], None]] = {
             "Page.loadEventFired": lambda _: setattr(self, "_loaded", True)
         }
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -105,7 +111,7 @@ class Tab:
             self._buffer += more
         line, _, self._buffer = self._buffer.partition(b"\0")
         message: dict[str, Any] = json.loads(line)
-        tell = self._told.get(message.get("method", ""))
+        tell = self.told.get(message.get("method", ""))
         if tell:
             tell(message["params"])
         return message
@@ -121,6 +127,7 @@ class Tab:
             process = subprocess.Popen(  # noqa: S603
                 ["/bin/bash", "-c", line, "sh", program, *_FLAGS, f"--user-data-dir={profile}"],
                 pass_fds=(their_in, their_out),
+                env=_at_home_in(profile),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )

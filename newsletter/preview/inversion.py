@@ -60,11 +60,14 @@ def turn_page(html: str) -> str:
 
 def _in_styles(html: str, change: Callable[[str], str]) -> str:
     """*html* with *change* made to the style sheets and style attributes in it, and to nothing that is read."""
-    return _STYLES.sub(lambda found: found["before"] + change(found["css"]) + found["after"], html)
+    for pattern in (_SHEET, _ATTRIBUTE_STYLE):
+        html = pattern.sub(lambda found: found["before"] + change(found["css"]) + found["after"], html)
+    return html
 
 
-_STYLES = re.compile(
-    r"(?P<before><style\b[^>]*>|<[a-z][^<>]*?\sstyle=\")(?P<css>.*?)(?P<after></style>|\")", re.IGNORECASE | re.DOTALL
+_SHEET = re.compile(r"(?P<before><style\b[^>]*>)(?P<css>.*?)(?P<after></style>)", re.IGNORECASE | re.DOTALL)
+_ATTRIBUTE_STYLE = re.compile(
+    r"(?P<before><[a-z][^<>]*?\sstyle=(?P<quote>[\"']))(?P<css>.*?)(?P<after>(?P=quote))", re.IGNORECASE | re.DOTALL
 )
 
 

@@ -26,8 +26,8 @@ _HEAD_ENDS = re.compile(r"</head>", re.IGNORECASE)
 _STYLE = re.compile(r"<style\b[^>]*>.*?</style>", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _SCHEME_META = re.compile(r"<meta\b[^>]*\bcolor-scheme\b[^>]*>", re.IGNORECASE)
-_SOURCE = re.compile(r"(<img\b[^>]*?\s)src=\"[^\"]*\"", re.IGNORECASE)
-_BEHIND = re.compile(r"\sbackground=\"[^\"]*\"", re.IGNORECASE)
+_SOURCE = re.compile(r"(<img\b[^>]*?\s)src=(?:\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_BEHIND = re.compile(r"\sbackground=(?:\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _URL = re.compile(r"url\([^)]*\)", re.IGNORECASE)
 
 

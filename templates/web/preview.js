@@ -25,9 +25,7 @@ const restorePlace = frame => frame.addEventListener("load", () => scrolled(fram
 
 /** The letter in the frames of *old* becomes the one of *fresh*; around it only words change. */
 function replaceLetter(old, fresh) {
-  for (const words of ["#shown-title", "#shown > p"]) old.querySelector(words).replaceWith(fresh.querySelector(words));
-  const heads = [old, fresh].map(part => part.querySelector(".mailhead"));
-  heads[0].replaceWith(heads[1]);
+  for (const words of [".way", ".mailhead"]) old.querySelector(words).replaceWith(fresh.querySelector(words));
   const coming = frames(fresh);
   for (const frame of frames(old)) {
     const next = coming.find(other => other.name === frame.name).getAttribute("src");
