@@ -78,12 +78,11 @@ def _stamps(config: Config) -> Iterator[tuple[str, int, int]]:
 
 @dataclass
 class Desk:
-    """Sheets of the project in *root*, each kept until a file changes; and test messages."""
+    """Sheets of one project, each kept until a file changes; and test messages."""
 
-    root: Path
+    config: Config  #: the last that could be read
     _lock: Lock = field(default_factory=Lock)  # one at a time: the second wants what the first just made
     _kept: dict[tuple[int, str], tuple[Stamp, datetime, Sheet]] = field(default_factory=dict)
-    _config: Config | None = None  # the last that could be read
 
     def sheet(self, number: int, reader: str) -> Sheet:
         """Post *number* for *reader* from the files as they are now. Raises `NewsletterError`."""
@@ -105,20 +104,17 @@ class Desk:
     @property
     def provider(self) -> str:
         """What a test goes through."""
-        return way_of(self._last())
+        return way_of(self.config)
 
     @property
     def owner(self) -> str:
         """Where answers go, so where the owner reads."""
-        identity = self._last().identity
+        identity = self.config.identity
         return str((identity.reply_to or identity.sender).address)
 
-    def _last(self) -> Config:
-        return self._config or self._project().config
-
     def _project(self) -> Project:
-        project = Project.at(self.root)
-        self._config = project.config
+        project = Project.at(self.config.root)
+        self.config = project.config
         return project
 
     def _sheet(self, project: Project, number: int, reader: str) -> Sheet:

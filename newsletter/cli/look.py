@@ -124,7 +124,7 @@ def _show_live(project: Project, number: int, address: str, port: int, no_open: 
     url = f"http://127.0.0.1:{place}/{number}{'?' + urlencode({'as': address}) if address else ''}"
     folders = [config.posts, *filter(None, [config.design.templates])]
     files = [config.root / FILE_NAME, *filter(None, [config.subscribers_file])]
-    app = Guard(preview_app(Desk(config.root), bell, first=number, now=now), place)
+    app = Guard(preview_app(Desk(config), bell, first=number, now=now), place)
     with watching(folders, files, bell):
         data(f"The live page: {url}")
         say("What you save shows there. Ctrl-C ends it.")

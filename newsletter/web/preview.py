@@ -226,7 +226,7 @@ def _status(error: NewsletterError) -> int:
 
 def _sentence(error: NewsletterError) -> str:
     words = str(error)
-    return f"{words[:1].upper()}{words[1:]}"
+    return f"{words[:1].upper()}{words[1:]}" if words.partition(" ")[0].isalpha() else words  # not the name of a file
 
 
 def preview_app(desk: Desk, bell: Bell, *, first: int, now: Callable[[], datetime]) -> Starlette:

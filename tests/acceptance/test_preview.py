@@ -158,7 +158,7 @@ class TestThePage:
         assert "more lines of base64" in shown["source.html"] and len(shown["source.html"]) < len(shown["post.eml"])
         assert 'id="line-1"' in shown["markdown.html"] and "title: The Space Between" in shown["markdown.html"]
         assert "[Image: " in shown["text.html"]
-        assert "src=\"data:image" in shown["letter-light.html"] and "data:image" not in shown["letter-no-images.html"]
+        assert 'src="data:image' in shown["letter-light.html"] and "data:image" not in shown["letter-no-images.html"]
         assert "<style" not in shown["letter-no-styles.html"].replace("<style>:root", "")
         assert all('../index.html"' in shown[link.removeprefix("views/")] for link in links)
 

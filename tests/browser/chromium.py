@@ -76,7 +76,9 @@ class Page(Tab):
     def violations(self) -> list[str]:
         """What axe-core finds against the page: each rule with the first element that breaks it."""
         self.ask(files("axe_core_python").joinpath("axe.min.js").read_text() + "; true")
-        found = self.ask("axe.run(document, {iframes: false}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))")
+        found = self.ask(
+            "axe.run(document, {iframes: false}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))"
+        )
         return [f"{rule}: {element[:200]}" for rule, element in found]
 
 
@@ -84,5 +86,3 @@ def running() -> contextlib.AbstractContextManager[Page]:
     """A tab of a new Chromium with a profile of its own."""
     assert BINARY is not None
     return Page.running(BINARY)
-
-
