@@ -48,9 +48,9 @@ function replaceParts(page) {
   }
   for (const id of PARTS) {
     const old = byId(id), fresh = byId(id, page);
-    if (!old || old.outerHTML === fresh.outerHTML) continue;
+    if (!old) continue;
     if (frames(old).length && frames(fresh).length) replaceLetter(old, fresh);
-    else if (!typingIn(old)) {
+    else if (old.outerHTML !== fresh.outerHTML && !typingIn(old)) {
       old.replaceWith(fresh);
       frames(fresh).forEach(restorePlace);
     }
