@@ -23,7 +23,9 @@ from newsletter.preview.chromium import Tab, found
 
 ROUNDS = 20
 SENTENCE = "The space between two letters is where most of the listening happens, and it is rarely silent. "
-_SHOWN = """[...document.querySelectorAll("iframe")].filter(f => f.contentDocument.body?.textContent.includes("{}")).length"""
+_SHOWN = """
+[...document.querySelectorAll("iframe")].filter(f => f.contentDocument.body?.textContent.includes("{}")).length
+"""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ its bytes are the same, which is checked by hash.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ from newsletter.store.ledger import Begun, Claim, Ledger
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
+    from newsletter.render import Rendered
+
+#: looks at a post before the first message of a revision leaves; raises `PostHeld`
+Judge = Callable[[Post, "Rendered", "MessageTemplate"], None]
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Press:
     secret: bytes = field(repr=False)
     ledger: Ledger
     in_flight: dict[str, str] = field(default_factory=dict)  #: post → the revision a broadcast began with
+    judge: Judge | None = None
     _revisions: dict[str, str] = field(default_factory=dict)  # post → revision of today
     _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
     _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
@@ -44,7 +49,10 @@ class Press:
         return cls({p.id: p for p in posts}, identity, design, secret, ledger)
 
     def revision(self, ident: str) -> str:
-        """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
+        """The revision of the post as it is today, compiled on first use.
+
+        Raises `PostError`, `TemplateError`; and `PostHeld` for one that never left and that the judge keeps back.
+        """
         if ident not in self._revisions:
             from newsletter.compose import (
                 compile_template,
@@ -53,10 +61,11 @@ class Press:
 
             if ident not in self.posts:
                 raise NewsletterError(f"the file of post {ident!r} is not usable now; `newsletter posts` says why.")
-            template = compile_template(
-                render(self.posts[ident], self.identity, self.design), self.identity, post_id=ident
-            )
+            rendered = render(self.posts[ident], self.identity, self.design)
+            template = compile_template(rendered, self.identity, post_id=ident)
             revision = template.revision  # hashes the whole: once
+            if self.judge and self.ledger.template(revision) is None:
+                self.judge(self.posts[ident], rendered, template)
             self._revisions[ident], self._templates[revision] = revision, template
         return self._revisions[ident]
 

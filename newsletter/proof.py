@@ -1,6 +1,7 @@
 """A proof: a post as one reader's message, before anybody gets it.
 
     pull        the message, byte for byte as it would leave, but with personal links that do nothing
+    pull_from   the same from a template that is compiled already
     html_part   a message's HTML as a page that needs nothing else
 
 What is judged (`checks`) and what is shown (`preview`) is taken from these bytes, not from the post again.
@@ -24,7 +25,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import cast
 
-from newsletter.compose import Personal, compile_template, merge
+from newsletter.compose import MessageTemplate, Personal, compile_template, merge
 from newsletter.config import Design, Identity
 from newsletter.links import Purpose
 from newsletter.mail import Address, Mailbox
@@ -86,15 +87,32 @@ def pull(
     rendered = render(post, identity, design)
     if mark:
         rendered = replace(rendered, subject=f"{mark} {rendered.subject}")
-    ident = f"preview {post.id}" + (f" {recipient.address} {date.isoformat()}" if mark else "")
     template = compile_template(rendered, identity, post_id=post.id)
+    unique = f"{recipient.address} {date.isoformat()}" if mark else ""
+    return pull_from(template, rendered, post, identity, recipient, date=date, unique=unique)
+
+
+def pull_from(
+    template: MessageTemplate,
+    rendered: Rendered,
+    post: Post,
+    identity: Identity,
+    recipient: Mailbox = SAMPLE,
+    *,
+    date: datetime,
+    unique: str = "",
+) -> Proof:
+    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*.
+
+    *unique* words make its Message-ID another one than that of the post's other proofs.
+    """
     domain = identity.sender.address.domain
     message = merge(
         template,
         Personal(
             recipient=recipient,
             date=date,
-            message_id=f"{sha256(ident.encode()).hexdigest()[:40]}@{domain}",
+            message_id=f"{sha256(f'preview {post.id} {unique}'.encode()).hexdigest()[:40]}@{domain}",
             unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
             unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
         ),

@@ -24,22 +24,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from newsletter import consent, delivery
 from newsletter.catalogue import position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.delivery import Clock, Report
-from newsletter.errors import RunLocked, SubscriberError
+from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post, read_folder
-from newsletter.press import Press
+from newsletter.press import Judge, Press
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint, Taken
 from newsletter.store.facts import HoldKind
 from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
 from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
+
+if TYPE_CHECKING:
+    from newsletter.compose import MessageTemplate
+    from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
 
@@ -57,6 +61,7 @@ class Tick:
     report: Report = field(default_factory=Report)
     taken: Taken = field(default_factory=Taken)
     suppressed: int = 0
+    held: dict[int, str] = field(default_factory=dict)  #: posts that the checks keep back, by number, with the reason
     notes: list[str] = field(default_factory=list)  #: warnings: nothing was stopped by them
     stopped: list[str] = field(default_factory=list)  #: why something was held or stopped
 
@@ -108,6 +113,8 @@ def tick(
     prints = press(folder.posts, config.identity, config.design, secret, store.ledger)
     if config.rules.mode is Mode.BROADCAST:
         prints.in_flight = store.catalogue.in_flight()
+    judged: dict[str, str] = {}
+    prints.judge = judging(config, folder, judged, at=result.at)
     result.report = delivery.deliver(
         store,
         provider,
@@ -119,8 +126,63 @@ def tick(
         progress=lambda done: progress(done, result.planned.count),
     )
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
+    _keep_held(store, folder, judged)
+    result.held = held_posts(store, folder)
     result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
     return result
+
+
+# --- posts that are held
+
+
+def judging(config: Config, folder: Folder, judged: dict[str, str], *, at: datetime) -> Judge:
+    """What the press asks before a revision leaves for the first time; the answers go into *judged*, "" for a yes."""
+
+    def judge(post: Post, rendered: Rendered, template: MessageTemplate) -> None:
+        from newsletter.checks import Context, check, reason_to_hold  # only when something new leaves
+        from newsletter.proof import pull_from
+
+        proof = pull_from(template, rendered, post, config.identity, date=at)
+        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words))
+        judged[post.id] = reason_to_hold(post, found, strict=config.checks.strict)
+        if judged[post.id]:
+            raise PostHeld(judged[post.id])
+
+    return judge
+
+
+def would_hold(config: Config, store: Store, folder: Folder, result: Tick) -> list[str]:
+    """What would keep the posts that *result* plans from leaving, as a run would say it."""
+    press = Press.of(folder.posts, config.identity, config.design, b"", store.ledger)
+    press.judge = judging(config, folder, {}, at=result.at)
+    why = dict(result.held)
+    for post in folder.posts:
+        if result.planned.planned.get(post.number):
+            try:
+                press.revision(post.id)
+            except NewsletterError as error:
+                why[post.number] = str(error)
+    return list(why.values())
+
+
+def _keep_held(store: Store, folder: Folder, judged: dict[str, str]) -> None:
+    """Remember who is held, so that `status` says so without judging again."""
+    before: dict[str, Any] = store.facts.get("held_posts") or {}
+    digests = {post.id: post.digest for post in folder.posts}
+    after = {ident: held for ident, held in before.items() if digests.get(ident) == held["digest"]}
+    after |= {ident: {"digest": digests[ident], "reason": reason} for ident, reason in judged.items()}
+    after = {ident: held for ident, held in after.items() if held["reason"]}
+    if after != before:
+        store.facts.put("held_posts", after or None)
+
+
+def held_posts(store: Store, folder: Folder) -> dict[int, str]:
+    """The posts that were held when they were to leave, and are as they were then: number → reason."""
+    held: dict[str, Any] = store.facts.get("held_posts") or {}
+    return {p.number: held[p.id]["reason"] for p in folder.posts if p.id in held and held[p.id]["digest"] == p.digest}
+
+
+# --- what comes before
 
 
 def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:

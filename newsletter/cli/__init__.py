@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "import": ("write", "Turn a pasted web page into a numbered post."),
         "posts": ("write", "List the posts and what is wrong with any of them."),
         "preview": ("look", "Look at a post as its readers will get it."),
+        "check": ("check", "Find what is wrong with a post before it leaves."),
         "test": ("look", "Send a post to yourself."),
     },
     "Readers": {

@@ -55,13 +55,13 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
                 "next": next_of(coming),
                 "days": [{"at": iso(e.at), "post": e.post, "count": e.count} for e in coming],
                 "changes": changes,
-                "held": result.stopped,
+                "held": [*result.stopped, *result.held.values()],
                 "notes": result.notes,
             }
         )
         return
     _show_plan(project, coming, titles, changes, days)
-    warn(result.stopped + result.notes)
+    warn([*result.stopped, *result.held.values(), *result.notes])
 
 
 def next_of(coming: list[Expected]) -> dict[str, Any] | None:
@@ -162,9 +162,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
     source = store or Store.in_memory()
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
-    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at))
+    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
     attention = [
         *result.stopped,
+        *result.held.values(),
         *(h.reason for h in source.facts.holds() if not h.stops_all),
         *_overdue(waiting, result),
         *result.notes,

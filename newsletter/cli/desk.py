@@ -10,11 +10,12 @@ from threading import Lock
 from typing import Any
 
 from newsletter import trial
+from newsletter.checks import Context, check
 from newsletter.cli.project import Project, looked_at, now
 from newsletter.config import Config
 from newsletter.config.settings import FILE_NAME
 from newsletter.mail import Address, Mailbox
-from newsletter.preview import Outlook, Sheet, Someone, found_in, neighbours, outlook, warnings_of
+from newsletter.preview import Outlook, Sheet, Someone, neighbours, outlook
 from newsletter.proof import SAMPLE, Proof, pull
 
 _KEPT_MOST = 12  # sheets: what a person switches between
@@ -30,7 +31,8 @@ def sheet_of(project: Project, number: int, reader: str, *, choices: bool = Fals
     about = _asked(project, number, reader) if reader or choices else _Asked()
     proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now())
     before, after = neighbours(project.folder.posts, number)
-    findings = found_in(proof, warnings_of(post, project.folder.warnings))
+    context = Context.of(project.folder, config.checks.lock_screen_words)
+    findings = tuple(check(proof, context=context))
     return Sheet(proof, about.when, findings, before, after, about.readers, about.held)
 
 
@@ -56,7 +58,12 @@ def _asked(project: Project, number: int, address: str) -> _Asked:
         reader = store.audience.find(address)
         titles = {p.number: p.title for p in project.folder.posts}
         when = outlook(store, config.identity, config.rules, post, reader, titles, at=at)
-    return _Asked(Mailbox(reader.name, reader.address), when, readers, tuple(tick.stopped))
+    return _Asked(
+        Mailbox(reader.name, reader.address),
+        when,
+        readers,
+        (*tick.stopped, *(why for held, why in tick.held.items() if held == number)),
+    )
 
 
 def stamp(config: Config) -> Stamp:

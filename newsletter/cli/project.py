@@ -169,7 +169,7 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
 
     Posts are taken in, and unless *file* is false the owner's subscriber file; without a database, into memory.
     """
-    from newsletter.scheduler import Tick, reason_to_wait, take_in, take_posts
+    from newsletter.scheduler import Tick, held_posts, reason_to_wait, take_in, take_posts
     from newsletter.store import Store
 
     result = Tick(at)
@@ -178,9 +178,10 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
         with store.rehearsal():
             result.stopped = reason_to_wait(store, project.config.provider, at=at)
             if file:
-                take_in(project.config, store, project.known_secret, result)
+                folder = take_in(project.config, store, project.known_secret, result)
             else:
-                take_posts(project.config, store, result)
+                folder = take_posts(project.config, store, result)
+            result.held = held_posts(store, folder)
             yield store, result
     finally:
         if store not in project.opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
-from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
+from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick, would_hold
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
@@ -35,14 +36,16 @@ def stop_on_signal() -> Callable[[], bool]:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would leave now, and change nothing.")
+@click.option("--strict", is_flag=True, help="Let a warning of the checks hold a post, as an error does.")
 @click.option("--quiet", is_flag=True, help="For cron: speak only of what needs attention, each once a day.")
 @json_option
 @click.pass_context
-def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
+def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: bool) -> int:
     """Send what is due now.
 
     Reads posts/ and the subscriber file, plans, and hands over every message that is due. Run it as often
     as you like: it looks at who is due, and nobody gets a post twice. cron runs it every hour.
+    A post in which `newsletter check` finds an error does not leave; its readers wait, the rest goes on.
 
     \b
     Example:
@@ -50,6 +53,8 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
       newsletter send
     """
     project = open_project(ctx)
+    if strict:
+        project.config = replace(project.config, checks=replace(project.config.checks, strict=True))
     if dry_run:
         return _dry(project, as_json=as_json)
     stop = stop_on_signal()
@@ -70,6 +75,7 @@ def _dry(project: Project, *, as_json: bool) -> int:
 
     with looked_at(project, now()) as (view, result):
         result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)
+        result.stopped += would_hold(project.config, view, project.folder, result)
         return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 
 

@@ -14,6 +14,8 @@ each kind of value, `loading` the sections.
 from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
 from newsletter.config.settings import (
     FILE_NAME,
+    LOCK_SCREEN_WORDS,
+    Checking,
     Config,
     Design,
     First,
@@ -29,8 +31,10 @@ from newsletter.config.settings import (
 
 __all__ = [
     "FILE_NAME",
+    "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "Checking",
     "Config",
     "Design",
     "First",

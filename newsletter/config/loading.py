@@ -15,6 +15,7 @@ from newsletter.config import values
 from newsletter.config.document import Document, Section
 from newsletter.config.settings import (
     FILE_NAME,
+    Checking,
     Config,
     Design,
     First,
@@ -69,12 +70,15 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     delivery = top.section("delivery")
     provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
+    checks = _checks(top.section("checks"))
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
     document.finish()
     design = Design(root / "templates" / "email")
-    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp)
+    return Config(
+        root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp, checks
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -205,6 +209,14 @@ def _absolute_store(root: Path, given: str) -> str:
     if "?" in path:
         raise WrongValueError('leave out what begins with ?; write "sqlite:///newsletter.db"')
     return f"sqlite:///{_path(root, path)}"
+
+
+def _checks(section: Section) -> Checking:
+    default = Checking()
+    return Checking(
+        strict=section.read("strict", values.yes_or_no, default.strict),
+        lock_screen_words=section.read("lock_screen_words", values.phrases, default.lock_screen_words),
+    )
 
 
 def _folder(section: Section, root: Path) -> FolderSettings:

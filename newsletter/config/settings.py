@@ -100,6 +100,23 @@ class Design:
     templates: Path | None = None  #: the project's templates/email; what is absent there comes from the package
 
 
+#: What a glance at somebody's locked telephone should not tell; a * stands for any ending.
+LOCK_SCREEN_WORDS = (
+    "abortion", "abuse*", "addict*", "affair", "alcohol*", "anorexi*", "anxiety", "bipolar", "bulimi*", "cancer",
+    "depress*", "diagnos*", "disorder*", "divorce*", "hiv", "medication*", "miscarriage*", "overdos*", "panic attack*",
+    "psychiatr*", "psychosis", "psychotic", "ptsd", "rape*", "rehab", "relaps*", "schizo*", "self-harm*", "suicid*",
+    "trauma*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """[checks]: how a post is judged before it leaves."""
+
+    strict: bool = False  #: a warning holds a post as an error does
+    lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS  #: not for a subject or preheader; lower case
+
+
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
     """[provider.folder]"""
@@ -136,6 +153,7 @@ class Config:
     design: Design = Design()
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    checks: Checking = Checking()
 
     @property
     def posts(self) -> Path:

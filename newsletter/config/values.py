@@ -211,6 +211,20 @@ def day(value: object) -> date:
     raise WrongValueError("write a date as year-month-day, such as 2026-03-01")
 
 
+def yes_or_no(value: object) -> bool:
+    """True or false, as TOML writes them."""
+    if not isinstance(value, bool):
+        raise WrongValueError("write true or false, without quotes")
+    return value
+
+
+def phrases(value: object) -> tuple[str, ...]:
+    """A list of words or phrases, in lower case."""
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise WrongValueError('write a list of words in double quotes, such as ["depress*", "diagnosis"]')
+    return tuple(dict.fromkeys(filter(None, (" ".join(entry.lower().split()) for entry in value))))
+
+
 def holidays(value: object) -> frozenset[date]:
     """A list of dates."""
     if not isinstance(value, list):

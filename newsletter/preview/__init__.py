@@ -19,7 +19,7 @@ from __future__ import annotations
 from newsletter.preview.files import write
 from newsletter.preview.outlook import Outlook, Turn, outlook
 from newsletter.preview.page import Site, page, page_of
-from newsletter.preview.sheet import Sheet, Someone, found_in, neighbours, warnings_of
+from newsletter.preview.sheet import Sheet, Someone, neighbours
 from newsletter.preview.views import View, framed, letter
 
 __all__ = [
@@ -29,13 +29,11 @@ __all__ = [
     "Someone",
     "Turn",
     "View",
-    "found_in",
     "framed",
     "letter",
     "neighbours",
     "outlook",
     "page",
     "page_of",
-    "warnings_of",
     "write",
 ]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from newsletter.checks import Finding, Severity
 from newsletter.posts import PostStatus
-from newsletter.preview.places import anchor, marked
+from newsletter.preview.places import places
 from newsletter.preview.sheet import NEAR_CLIP, Sheet, kilobytes
 from newsletter.preview.views import View, letter
 from newsletter.proof import CLIP, SAMPLE, Proof
@@ -31,7 +31,7 @@ _ABOUT = {
     PostStatus.LIVE: "Live: it leaves when its turn comes.",
     PostStatus.RETRACTED: "Retracted: nobody gets it any more.",
 }
-_LABELS = {Severity.ERROR: "Holds it", Severity.WARNING: "Worth mending", Severity.NOTE: "Good to know"}
+_LABELS = {Severity.ERROR: "Keeps it from leaving", Severity.WARNING: "Worth mending", Severity.NOTE: "Good to know"}
 
 
 class Site(Protocol):
@@ -160,7 +160,7 @@ def _shown(sheet: Sheet, view: View, site: Site) -> dict[str, Any]:
     proof = sheet.proof
     html = letter(proof.page, view if view.is_letter else View.LIGHT, sheet.findings)
     in_letter = site.letter(view if view.is_letter else View.LIGHT, hashlib.sha256(html.encode()).hexdigest()[:12])
-    places = marked(proof.page, sheet.findings)
+    found = places(proof.page, sheet.findings)
     header = proof.message.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n", "\n")
     return {
         "frame": in_letter if view.is_letter else "",
@@ -178,22 +178,24 @@ def _shown(sheet: Sheet, view: View, site: Site) -> dict[str, Any]:
                 "quote": finding.quote,
                 "where": where,
                 "href": href,
-                "frame": view.is_letter and index in places,
+                "frame": view.is_letter and index in found,
             }
             for index, finding in enumerate(sheet.findings)
-            for where, href in [_way(index, finding, view, site, in_letter, places)]
+            for where, href in [_way(index, finding, view, site, in_letter, found)]
         ],
         "counts": _counts(sheet.findings),
     }
 
 
-def _way(index: int, finding: Finding, view: View, site: Site, in_letter: str, places: set[int]) -> tuple[str, str]:
+def _way(
+    index: int, finding: Finding, view: View, site: Site, in_letter: str, found: Mapping[int, str]
+) -> tuple[str, str]:
     """In words and as an address, where a finding is to be seen: in the letter's frame, else in the post's file."""
-    if view.is_letter and index in places:
-        return "Show it in the letter", f"{in_letter}#{anchor(index)}"
+    if view.is_letter and index in found:
+        return "Show it in the letter", f"{in_letter}#{found[index]}"
     if finding.line:
         return f"Line {finding.line} of your file", f"{site.page(View.MARKDOWN)}#line-{finding.line}"
-    if index in places:
+    if index in found:
         return "In the letter", site.page(View.LIGHT)
     return "", ""
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import unescape
 
 from newsletter.checks import Finding
 
-# What is not read in the letter itself, then every other tag or comment: words are between them.
-_TAGS = re.compile(r"<(head|style|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# What nobody reads in the letter itself, then every other tag: words are between them.
+_TAGS = re.compile(
+    r"<(style|title)\b.*?</\1\s*>|<!--.*?-->|<(\w+)\b[^>]*\bdisplay:\s*none[^>]*>.*?</\2\s*>|<[^>]*>",
+    re.IGNORECASE | re.DOTALL,
+)
 _UNIT = re.compile(r"&(?:#\d+|#x[0-9a-f]+|\w+);|.", re.IGNORECASE | re.DOTALL)
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _HEAD_ENDS = re.compile(r"</head>", re.IGNORECASE)
@@ -25,26 +29,18 @@ _LOOK = (
 )
 
 
-def anchor(index: int) -> str:
-    """The name of finding *index* (from 0) in the letter."""
-    return f"finding-{index + 1}"
-
-
-def marked(html: str, findings: Sequence[Finding]) -> set[int]:
-    """Which of *findings* (by index) have a place in the letter *html*."""
-    return {index for index, _ in _places(html, findings)}
+def places(html: str, findings: Sequence[Finding]) -> dict[int, str]:
+    """Which of *findings* (by index) have a place in the letter *html*, and the name of that place."""
+    return {index: place.name for index, place in _places(html, findings).items()}
 
 
 def mark(html: str, findings: Sequence[Finding]) -> str:
     """*html* with a mark around the words of each of *findings* that are found."""
     inserts: list[tuple[int, str]] = []
-    taken: set[int] = set()
-    for index, spans in _places(html, findings):
-        for n, (start, end) in enumerate(spans):
-            if taken.isdisjoint(range(start, end)):  # of two findings at one place the first has the mark
-                name = "" if n else f' id="{anchor(index)}"'
-                inserts += [(start, f'<mark class="found"{name}>'), (end, "</mark>")]
-                taken.update(range(start, end))
+    for place in dict.fromkeys(_places(html, findings).values()):
+        for n, (start, end) in enumerate(place.spans):
+            name = "" if n else f' id="{place.name}"'
+            inserts += [(start, f'<mark class="found"{name}>'), (end, "</mark>")]
     if not inserts:
         return html
     pieces, at = [], 0
@@ -54,24 +50,41 @@ def mark(html: str, findings: Sequence[Finding]) -> str:
     return _HEAD_ENDS.sub(lambda end: f"<style>{_LOOK}</style>{end[0]}", "".join(pieces) + html[at:], count=1)
 
 
-_Spans = list[tuple[int, int]]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Words of the letter."""
+
+    name: str  #: of the mark, to be led to
+    start: int  #: among the letter's words
+    end: int
+    spans: tuple[tuple[int, int], ...]  #: where they stand in the HTML, cut at its tags
 
 
-def _places(html: str, findings: Sequence[Finding]) -> list[tuple[int, _Spans]]:
-    wanted = [(index, _folded(finding.quote)) for index, finding in enumerate(findings) if finding.quote.strip()]
+def _places(html: str, findings: Sequence[Finding]) -> dict[int, _Place]:
+    wanted = [(index, quote) for index, finding in enumerate(findings) if (quote := _folded(finding.quote))]
     if not wanted:
-        return []
+        return {}
     text, where = _read(html)
-    found = []
+    found: dict[int, _Place] = {}
     for index, quote in wanted:
-        start = text.find(quote)
-        if start >= 0 and quote:
-            found.append((index, _spans(where[start : start + len(quote)])))
+        # As words of their own ("here" is not in "there"), if they are, and where nothing else was found, if they are.
+        spans = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(quote)}(?!\w)", text)]
+        spans = spans or [m.span() for m in re.finditer(re.escape(quote), text)]
+        free = [span for span in spans if not _at(found, *span)]
+        if free:
+            start, end = free[0]
+            found[index] = _Place(f"finding-{index + 1}", start, end, tuple(_spans(where[start:end])))
+        elif spans and (shared := _at(found, *spans[0])):
+            found[index] = shared
     return found
 
 
+def _at(found: dict[int, _Place], start: int, end: int) -> _Place | None:
+    return next((place for place in found.values() if place.start < end and start < place.end), None)
+
+
 def _folded(text: str) -> str:
-    return re.sub(r"\s+", " ", text.translate(_PLAIN)).strip()
+    return re.sub(r"\s+", " ", text.translate(_PLAIN)).strip(" …")  # a long quote is cut at its ends
 
 
 def _read(html: str) -> tuple[str, list[tuple[int, int]]]:
@@ -92,9 +105,9 @@ def _read(html: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(letters), where
 
 
-def _spans(places: list[tuple[int, int]]) -> _Spans:
+def _spans(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Neighbouring characters joined: a tag between two of them begins a new span."""
-    spans: _Spans = []
+    spans: list[tuple[int, int]] = []
     for start, end in places:
         if spans and spans[-1][1] == start:
             spans[-1] = (spans[-1][0], end)

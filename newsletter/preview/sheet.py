@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from newsletter.checks import Finding, Part, Severity
+from newsletter.checks import Finding
 from newsletter.posts import Post
 from newsletter.preview.outlook import Outlook
-from newsletter.proof import CLIP, SAMPLE, Proof
+from newsletter.proof import SAMPLE, Proof
 
 NEAR_CLIP = 90 * 1024  #: octets of HTML from which on it is said that Gmail is about to cut
 
@@ -51,44 +50,6 @@ def neighbours(posts: Sequence[Post], number: int) -> tuple[Post | None, Post | 
     before = max((p for p in posts if p.number < number), key=lambda p: p.number, default=None)
     after = min((p for p in posts if p.number > number), key=lambda p: p.number, default=None)
     return before, after
-
-
-# --- findings
-
-
-def warnings_of(post: Post, warnings: Sequence[str]) -> list[str]:
-    """Those of a folder's *warnings* that are about *post*."""
-    name = f"{post.path.parent.name}/{post.path.name}"
-    return [w for w in warnings if w.startswith((f"{name}:", f"{name},", f"{name} "))]
-
-
-def found_in(proof: Proof, warnings: Sequence[str]) -> tuple[Finding, ...]:
-    """What is worth a look in *proof*."""
-    return (*_from_folder(warnings), *_too_long(proof.html_size))
-
-
-_LINE = re.compile(r"[^:,]+(?:, line (\d+))?[:,]? (.*)", re.DOTALL)
-
-
-def _from_folder(warnings: Sequence[str]) -> Iterator[Finding]:
-    for warning in warnings:
-        found = _LINE.match(warning)
-        problem, _, remedy = (found[2] if found else warning).partition("; ")
-        yield Finding(
-            "front-matter", Severity.WARNING, problem, remedy, line=int(found[1]) if found and found[1] else None
-        )
-
-
-def _too_long(size: int) -> Iterator[Finding]:
-    if size > CLIP:
-        problem = (
-            f"The letter has {kilobytes(size)} of HTML: Gmail cuts it after 102 KB and hides the rest, "
-            "the unsubscribe link included."
-        )
-        yield Finding("size", Severity.ERROR, problem, "Make two posts of it.", Part.HTML)
-    elif size > NEAR_CLIP:
-        problem = f"The letter has {kilobytes(size)} of HTML; Gmail would cut it after 102 KB."
-        yield Finding("size", Severity.WARNING, problem, "Don’t let it grow.", Part.HTML)
 
 
 def kilobytes(octets: int) -> str:

@@ -144,9 +144,7 @@ def test_every_view_is_a_page_that_works_from_the_disk(view: str, page: Page, pa
     page.open(pages["preview"])
     page.open(page.ask(f"document.querySelector('#views a[href$=\"/{view}.html\"]').href"))
     assert page.ask("document.querySelector('#views [aria-current]').href === location.href")
-    frames = page.ask(
-        f"[...document.querySelectorAll('iframe')].map(f => f.src.endsWith('/views/letter-{view}.html'))"
-    )
+    frames = page.ask(f"[...document.querySelectorAll('iframe')].map(f => f.src.endsWith('/views/letter-{view}.html'))")
     assert frames == ([] if view in ("text", "fields", "source", "markdown") else [True, True])
     assert page.ask("document.querySelector('#views a').href").endswith("/preview/index.html")
     assert page.errors == []

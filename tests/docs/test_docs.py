@@ -267,7 +267,8 @@ def test_what_configuration_md_calls_the_defaults_are_the_defaults(tmp_path: Pat
     # Each key of a section whose every key has a default is there: else it would not be "everything".
     written = set(re.findall(r"^([a-z_]+) =", defaults, re.MULTILINE))
     without = {"file", "url_file", "password_file", "ca_file"}
-    sections = ("[sequence]", "[subscribers]", "[store]", "[delivery]", "[provider.folder]", "[provider.smtp]")
+    sections = ("[sequence]", "[subscribers]", "[store]", "[delivery]", "[checks]", "[provider.folder]")
+    sections += ("[provider.smtp]",)
     documented = tables(CONFIGURATION.read_text())
     assert written == set().union(*(documented[section] for section in sections)) - without
 

@@ -376,7 +376,9 @@ def test_a_fault_has_file_line_section_key_value_and_remedy(root: Path) -> None:
         pytest.param("provider", 'host = "x"', "belongs in [provider.smtp]", id="a key one section too high"),
         pytest.param("provider.stmp", "port = 25", "did you mean [provider.smtp]?", id="a misspelt section below"),
         pytest.param("deliverey", 'provider = "x"', "did you mean [delivery]?", id="a misspelt section"),
-        pytest.param("weather", "sun = true", "allowed: [delivery], [newsletter]", id="a section like no other"),
+        pytest.param(
+            "weather", "sun = true", "allowed: [checks], [delivery], [newsletter]", id="a section like no other"
+        ),
     ],
 )
 def test_one_fault(root: Path, section: str, line: str, part: str) -> None:
