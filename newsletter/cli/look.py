@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ def _show_live(project: Project, number: int, address: str, port: int, no_open: 
     folders = [config.posts, *filter(None, [config.design.templates])]
     files = [config.root / FILE_NAME, *filter(None, [config.subscribers_file])]
     app = Guard(preview_app(Desk(config), bell, first=number, now=now), place)
-    with watching(folders, files, bell):
+    with suppress(KeyboardInterrupt), watching(folders, files, bell):
         data(f"The live page: {url}")
         say("What you save shows there. Ctrl-C ends it.")
         if not no_open:

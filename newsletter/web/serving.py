@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import socket
 from collections.abc import Callable
@@ -47,7 +46,8 @@ def serve(app: ASGIApp, sock: socket.socket, *, ending: Callable[[], None]) -> N
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn hands a signal on when it has ended
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            _Server(config, ending).run(sockets=[sock])
+        _Server(config, ending).run(sockets=[sock])
+    except KeyboardInterrupt:
+        pass  # that is how it ends
     finally:
         signal.signal(signal.SIGTERM, before)
