@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typist import CHECKOUT, Typed
 
 from newsletter.links import Links, Purpose
+from newsletter.preview import chromium
 
+CHROMIUM = chromium.found  #: as it is without `no_pictures`
 READER = "ana.lucero@example.org"
 
 
@@ -303,6 +306,44 @@ class TestWhatGoesWrong:
 
     def test_text_goes_with_nothing_else(self, typed: Typed) -> None:
         assert typed("preview", "4", "--text", "--json").status == 2
+
+
+@pytest.mark.skipif(chromium.found() is None, reason="needs Chromium")
+class TestPictures:
+    def test_show_the_whole_letter_wide_narrow_and_dark(
+        self, typed: Typed, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", CHROMIUM)
+        assert typed("preview", "3", "--no-open", "--output", str(tmp_path / "out")).status == 0
+        paper = {}
+        for name, width in (("desktop.png", 680), ("phone.png", 375), ("dark.png", 680)):
+            with Image.open(tmp_path / "out" / name) as picture:
+                assert picture.width == width and picture.height > 1_200
+                paper[name] = sum(picture.convert("RGB").getpixel((2, 2)))  # type: ignore[arg-type]
+        assert paper["desktop.png"] > 600 > 200 > paper["dark.png"]
+        assert not list(home.iterdir()), "Chromium leaves nothing in the owner's home"
+
+    def test_a_stranger_s_picture_is_left_alone(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", CHROMIUM)
+        (tmp_path / "dark.png").write_bytes(b"mine")
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path))
+        assert done.status == 1 and "dark.png, which no preview wrote" in done.err
+        assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {"dark.png"}
+
+    def test_without_chromium_everything_else_is_there(self, typed: Typed, tmp_path: Path) -> None:
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 0 and "Without Chromium there are no pictures" in done.err
+        assert not list((tmp_path / "out").glob("*.png"))
+
+    def test_a_browser_that_does_not_start_costs_the_pictures_alone(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", lambda: Path("/bin/false"))
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 0 and "/bin/false took no pictures" in done.err
+        assert (tmp_path / "out/index.html").is_file()
 
 
 class TestTheBrowser:
