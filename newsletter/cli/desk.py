@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,6 +17,7 @@ from newsletter.cli.project import Project, looked_at, now
 from newsletter.config import Config
 from newsletter.config.settings import FILE_NAME
 from newsletter.mail import Address, Mailbox
+from newsletter.posts import Post
 from newsletter.preview import Outlook, Sheet, Someone, neighbours, outlook
 from newsletter.proof import SAMPLE, Proof, pull
 
@@ -25,62 +28,60 @@ _CHOICES_MOST = 500  # readers offered in the list; any other address can be typ
 Stamp = tuple[tuple[str, int, int], ...]
 
 
-def sheet_of(project: Project, number: int, reader: str, *, choices: bool = False) -> Sheet:
+def sheet_of(project: Project, number: int, reader: str) -> Sheet:
     """Post *number* as *reader* ("" = the sample one) gets it. Raises `NewsletterError`."""
     post, config = project.post(number), project.config
-    about = _asked(project, number, reader) if reader or choices else _Asked()
+    about = _about(project, post, reader) if reader else _About(SAMPLE, Outlook(""))
     proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now())
+    findings = check(proof, context=Context.of(project.folder, config.checks.lock_screen_words))
     before, after = neighbours(project.folder.posts, number)
-    context = Context.of(project.folder, config.checks.lock_screen_words)
-    findings = tuple(check(proof, context=context))
-    return Sheet(proof, about.when, findings, before, after, about.readers, about.held)
+    return Sheet(proof, about.when, tuple(findings), before, after, held=about.held)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the database says for a sheet."""
+class _About:
+    """What there is to say of one reader and a post."""
 
-    recipient: Mailbox = SAMPLE
-    when: Outlook = field(default_factory=lambda: Outlook(""))
-    readers: tuple[Someone, ...] = ()
+    recipient: Mailbox
+    when: Outlook
     held: tuple[str, ...] = ()
 
 
-def _asked(project: Project, number: int, address: str) -> _Asked:
-    """The subscriber with *address*, when they get the post, and whom else to choose; what it takes is undone."""
+def _about(project: Project, post: Post, address: str) -> _About:
+    """The subscriber with *address*, and when they get *post*; what it takes to know that is undone."""
     at, config = now(), project.config
-    post = project.post(number)
     with looked_at(project, at) as (store, tick):
-        someone = (Someone(str(r.address), r.name) for r in store.audience.readers())
-        readers = tuple(one for one, _ in zip(someone, range(_CHOICES_MOST), strict=False))
-        if not address:
-            return _Asked(readers=readers)
         reader = store.audience.find(address)
         titles = {p.number: p.title for p in project.folder.posts}
         when = outlook(store, config.identity, config.rules, post, reader, titles, at=at)
-    return _Asked(
-        Mailbox(reader.name, reader.address),
-        when,
-        readers,
-        (*tick.stopped, *(why for held, why in tick.held.items() if held == number)),
-    )
+    held = [*tick.stopped, *(why for number, why in tick.held.items() if number == post.number)]
+    return _About(Mailbox(reader.name, reader.address), when, tuple(held))
 
 
-def stamp(config: Config) -> Stamp:
-    """What is different when any file that a letter is made of has changed."""
-    return tuple(sorted(_stamps(config)))
+def _choices(project: Project) -> tuple[Someone, ...]:
+    with looked_at(project, now()) as (store, _):
+        return tuple(Someone(str(r.address), r.name) for r in islice(store.audience.readers(), _CHOICES_MOST))
 
 
-def _stamps(config: Config) -> Iterator[tuple[str, int, int]]:
-    folders = [folder for folder in (config.posts, config.design.templates) if folder]
+def _letter_files(config: Config) -> Iterator[Path]:
+    yield config.root / FILE_NAME
+    for folder in filter(None, [config.posts, config.design.templates]):
+        yield from folder.rglob("*")
+
+
+def _reader_files(config: Config) -> Iterator[Path]:
     database = config.store_url.removeprefix("sqlite:///")
-    files = [config.root / FILE_NAME, config.subscribers_file, Path(database), Path(f"{database}-wal")]
-    for path in [*(p for folder in folders for p in folder.rglob("*")), *filter(None, files)]:
-        try:
-            found = path.stat()
-        except OSError:
-            continue
-        yield str(path), found.st_mtime_ns, found.st_size
+    yield from filter(None, [config.subscribers_file, Path(database), Path(f"{database}-wal")])
+
+
+def stamp(paths: Iterable[Path]) -> Stamp:
+    """What is different when any of *paths* has changed."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(sorted(found))
 
 
 @dataclass
@@ -90,13 +91,14 @@ class Desk:
     config: Config  #: the last that could be read
     _lock: Lock = field(default_factory=Lock)  # one at a time: the second wants what the first just made
     _kept: dict[tuple[int, str], tuple[Stamp, datetime, Sheet]] = field(default_factory=dict)
+    _readers: tuple[Stamp, tuple[Someone, ...]] | None = None
 
     def sheet(self, number: int, reader: str) -> Sheet:
         """Post *number* for *reader* from the files as they are now. Raises `NewsletterError`."""
         with self._lock:
             project = self._project()
             try:
-                return self._sheet(project, number, reader)
+                return replace(self._sheet(project, number, reader), readers=self._choices(project))
             finally:
                 project.close()
 
@@ -125,16 +127,24 @@ class Desk:
         return project
 
     def _sheet(self, project: Project, number: int, reader: str) -> Sheet:
-        key, seen = (number, reader), stamp(project.config)  # taken first: what is saved meanwhile is seen next time
+        key, config = (number, reader), project.config
+        # Taken first: what is saved meanwhile is seen the next time.
+        seen = stamp([*_letter_files(config), *(_reader_files(config) if reader else ())])
         kept = self._kept.get(key)
         if kept and kept[0] == seen and now() - kept[1] < _STALE:
             return kept[2]
-        sheet = sheet_of(project, number, reader, choices=True)
+        sheet = sheet_of(project, number, reader)
         self._kept.pop(key, None)
         self._kept[key] = seen, now(), sheet
         while len(self._kept) > _KEPT_MOST:
             del self._kept[next(iter(self._kept))]
         return sheet
+
+    def _choices(self, project: Project) -> tuple[Someone, ...]:
+        seen = stamp(_reader_files(project.config))
+        if self._readers is None or self._readers[0] != seen:
+            self._readers = seen, _choices(project)
+        return self._readers[1]
 
 
 # --- test messages
@@ -149,11 +159,9 @@ def way_of(config: Config) -> str:
 
 def proof_for(project: Project, number: int, reader: str, to: Address) -> Proof:
     """Post *number* as *reader* gets it, marked as a test, to the address *to*."""
-    recipient = _asked(project, number, reader).recipient if reader else SAMPLE
-    config = project.config
-    return pull(
-        project.post(number), config.identity, config.design, Mailbox(recipient.name, to), date=now(), mark=trial.MARK
-    )
+    post, config = project.post(number), project.config
+    recipient = _about(project, post, reader).recipient if reader else SAMPLE
+    return pull(post, config.identity, config.design, Mailbox(recipient.name, to), date=now(), mark=trial.MARK)
 
 
 @dataclass(frozen=True, slots=True)

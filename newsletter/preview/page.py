@@ -31,6 +31,7 @@ _ABOUT = {
     PostStatus.LIVE: "Live: it leaves when its turn comes.",
     PostStatus.RETRACTED: "Retracted: nobody gets it any more.",
 }
+_KEPT_BACK = "Live, but kept from leaving until what is wrong with it is mended."
 _LABELS = {Severity.ERROR: "Keeps it from leaving", Severity.WARNING: "Worth mending", Severity.NOTE: "Good to know"}
 
 
@@ -74,7 +75,7 @@ def page(sheet: Sheet, view: View, site: Site, *, form: Mapping[str, str] | None
         "newsletter": proof.identity.name,
         "number": post.number,
         "title": post.title,
-        "about": _ABOUT[post.status],
+        "about": _KEPT_BACK if sheet.kept_back else _ABOUT[post.status],
         "path": f"{post.path.parent.name}/{post.path.name}",
         "language": language,
         "direction": direction(language),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from newsletter.checks import Finding
-from newsletter.posts import Post
+from newsletter.checks import Finding, Severity
+from newsletter.posts import Post, PostStatus
 from newsletter.preview.outlook import Outlook
 from newsletter.proof import SAMPLE, Proof
 
@@ -37,6 +37,11 @@ class Sheet:
     def reader(self) -> str:
         """The address of the chosen reader, "" for the sample one."""
         return "" if self.proof.recipient == SAMPLE else str(self.proof.recipient.address)
+
+    @property
+    def kept_back(self) -> bool:
+        """Whether the post would leave if nothing had been found in it."""
+        return self.proof.post.status is PostStatus.LIVE and any(f.severity is Severity.ERROR for f in self.findings)
 
     @property
     def sentence(self) -> str:

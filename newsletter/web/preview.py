@@ -112,7 +112,7 @@ class Window:
             Route("/{number:int}/post.eml", self._message),
             Route("/{number:int}/test", self._test, methods=["POST"]),
         ]
-        return Starlette(routes=routes)
+        return Starlette(routes=routes, exception_handlers={Exception: _unforeseen})
 
     # What is shown
 
@@ -218,6 +218,12 @@ def _fault(number: int, reader: str, error: NewsletterError) -> Response:
     values = {"newsletter": "Preview", "number": number, "reader": reader, "sentence": _sentence(error)}
     values |= {"live": True, "neighbours": []}
     return _html(page_of("preview-fault.html", values), _status(error))
+
+
+def _unforeseen(_: Request, error: Exception) -> Response:
+    """What should not have happened, said as on the command line."""
+    words = f"This should not have happened, and it is not your mistake: {type(error).__name__}: {error}"
+    return PlainTextResponse(f"{words}\nThe next thing you save may mend it.\n", status_code=500)
 
 
 def _status(error: NewsletterError) -> int:
