@@ -35,7 +35,8 @@ def sheet_of(project: Project, number: int, reader: str) -> Sheet:
     proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now())
     findings = check(proof, context=Context.of(project.folder, config.checks.lock_screen_words))
     before, after = neighbours(project.folder.posts, number)
-    return Sheet(proof, about.when, tuple(findings), before, after, held=about.held)
+    chosen = str(about.recipient.address) if reader else ""
+    return Sheet(proof, about.when, chosen, tuple(findings), before, after, held=about.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ def _about(project: Project, post: Post, address: str) -> _About:
 def _choices(project: Project) -> tuple[Someone, ...]:
     with looked_at(project, now()) as (store, _):
         return tuple(Someone(str(r.address), r.name) for r in islice(store.audience.readers(), _CHOICES_MOST))
+
+
+def _address(words: str, readers: Iterable[Someone]) -> str:
+    """What was typed to choose a reader, as an address: a name serves when one alone has it."""
+    named = [one.address for one in readers if words.casefold() in one.name.casefold()]
+    return named[0] if words and "@" not in words and len(named) == 1 else words
 
 
 def _letter_files(config: Config) -> Iterator[Path]:
@@ -98,7 +105,8 @@ class Desk:
         with self._lock:
             project = self._project()
             try:
-                return replace(self._sheet(project, number, reader), readers=self._choices(project))
+                readers = self._choices(project)
+                return replace(self._sheet(project, number, _address(reader, readers)), readers=readers)
             finally:
                 project.close()
 
@@ -106,6 +114,7 @@ class Desk:
         """Send a test message, and say what went out. Raises `NewsletterError`."""
         project = self._project()
         try:
+            reader = _address(reader, self._choices(project))
             return send_test(project, number, reader, to).sentence
         finally:
             project.close()

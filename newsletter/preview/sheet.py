@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from newsletter.checks import Finding, Severity
 from newsletter.posts import Post, PostStatus
 from newsletter.preview.outlook import Outlook
-from newsletter.proof import SAMPLE, Proof
+from newsletter.proof import Proof
 
 NEAR_CLIP = 90 * 1024  #: octets of HTML from which on it is said that Gmail is about to cut
 
@@ -27,16 +27,12 @@ class Sheet:
 
     proof: Proof
     when: Outlook
+    reader: str = ""  #: the address of the chosen one, "" for the sample reader
     findings: tuple[Finding, ...] = ()
     before: Post | None = None  #: the neighbours by number
     after: Post | None = None
     readers: tuple[Someone, ...] = ()  #: whom to choose from
     held: tuple[str, ...] = ()  #: why nothing leaves at present, whatever is foreseen
-
-    @property
-    def reader(self) -> str:
-        """The address of the chosen reader, "" for the sample one."""
-        return "" if self.proof.recipient == SAMPLE else str(self.proof.recipient.address)
 
     @property
     def kept_back(self) -> bool:

@@ -86,7 +86,10 @@ def letter(html: str, view: View, findings: Sequence[Finding] = ()) -> str:
 
 def framed(html: str) -> str:
     """*html* as a page that loads nothing, and whose links open beside it, never in the place of what it stands in."""
-    ours = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><base target="_blank">'
+    ours = (
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta http-equiv="x-dns-prefetch-control" content="off"><base target="_blank">'
+    )
     return _HEAD.sub(lambda head: head[0] + ours, html, count=1)
 
 

@@ -18,6 +18,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-DNS-Prefetch-Control": "off",  # a letter's links must not be looked up before somebody follows one
 }
 _ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

@@ -125,7 +125,7 @@ class Window:
         form = {"provider": self.desk.provider, "to": self.desk.owner, "said": said, "bad": " bad" if bad else ""}
         try:
             sheet = self.desk.sheet(number, reader)
-            return _html(page(sheet, view, _Here(number, reader), form=form))
+            return _html(page(sheet, view, _Here(number, sheet.reader), form=form))
         except NewsletterError as error:
             return _fault(number, reader, error)
 

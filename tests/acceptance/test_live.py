@@ -196,6 +196,16 @@ class TestWhatIsShown:
         for link in re.findall(r'<a rel="\w+" href="([^"]+)"', page):
             assert "as=ana.lucero%40example.org" in link, "who is looked at stays on the way to the next post"
 
+    def test_a_name_serves_where_one_alone_has_it(self, shared: Live) -> None:
+        assert f'name="as" list="readers" value="{READER}"' in shared.get("/4?as=ana+lucero")
+        assert shared.ask("GET", "/4?as=a")[0] == 422
+
+    def test_a_reader_who_is_called_like_the_sample_is_a_reader(self, project: Path) -> None:
+        (project / "subscribers.csv").write_text("email,name\nana@example.org,Ana\n")
+        with live(project) as running:
+            assert "Ana gets this Tuesday" in running.get("/4?as=ana@example.org")
+            assert "For a sample reader" in running.get("/4")
+
     def test_the_posts_before_and_after(self, shared: Live) -> None:
         assert re.findall(r'<a rel="(\w+)" href="([^"]+)"', shared.get("/4")) == [("prev", "/3"), ("next", "/5")]
         assert re.findall(r'<a rel="(\w+)" href="([^"]+)"', shared.get("/6")) == [("prev", "/5")]

@@ -71,7 +71,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             posts[number], config.identity, Design(), Mailbox("<i>Zoë</i>", Address("zoe", "example.org")), date=AT
         )
         seen = Finding("x", Severity.ERROR, "<b>Look</b> here.", "Mend it.", Part.HTML, quote="One Japanese character")
-        found[name] = write(Sheet(made, Outlook("Zoë gets this soon."), (seen,)), root / name)
+        found[name] = write(Sheet(made, Outlook("Zoë gets this soon."), findings=(seen,)), root / name)
     return found
 
 

@@ -37,7 +37,7 @@ class TestViews:
             assert page.startswith("<!DOCTYPE html>")
 
     def test_the_frame_alone_changes_nothing_else(self) -> None:
-        assert re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*><base[^>]*>', "", framed(PAGE)) == PAGE
+        assert re.sub(r'<meta http-equiv="Content-Security-Policy".*?<base[^>]*>', "", framed(PAGE)) == PAGE
 
     @pytest.mark.parametrize(("view", "dark", "light"), [(View.LIGHT, "max", "min"), (View.DARK, "min", "max")])
     def test_a_scheme_is_one_whatever_the_screen_says(self, view: View, dark: str, light: str) -> None:
