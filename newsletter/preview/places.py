@@ -1,7 +1,7 @@
 """The place that a finding concerns, marked in the letter.
 
-A finding quotes the words it is about. They are looked for in what a reader sees; typographer's quotes, dashes and
-white space may differ, and tags may stand between them. What isn't found there has its line in the post's file.
+A finding quotes the words it is about. They are looked for in what a reader sees: quotation marks, dashes, white space
+and Markdown's own marks may differ, and tags may stand between them. What isn't found there has its line in the file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _TAGS = re.compile(
     r"<(style|title)\b.*?</\1\s*>|<!--.*?-->|<(\w+)\b[^>]*\bdisplay:\s*none[^>]*>.*?</\2\s*>|<[^>]*>",
     re.IGNORECASE | re.DOTALL,
 )
+_MARKDOWN = re.compile(r"^(?:#{1,6} |> ?|[-*+] |\d+[.)] )|!?\[([^\]]*)\]\([^)]*\)|\*\*?|~~|`+|(?<!\w)_+|_+(?!\w)")
 _UNIT = re.compile(r"&(?:#\d+|#x[0-9a-f]+|\w+);|.", re.IGNORECASE | re.DOTALL)
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _HEAD_ENDS = re.compile(r"</head>", re.IGNORECASE)
@@ -67,6 +68,8 @@ def _places(html: str, findings: Sequence[Finding]) -> dict[int, _Place]:
     text, where = _read(html)
     found: dict[int, _Place] = {}
     for index, quote in wanted:
+        if quote not in text:
+            quote = _MARKDOWN.sub(r"\1", quote) or quote  # it is how the owner wrote them
         # As words of their own ("here" is not in "there"), if they are, and where nothing else was found, if they are.
         spans = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(quote)}(?!\w)", text)]
         spans = spans or [m.span() for m in re.finditer(re.escape(quote), text)]

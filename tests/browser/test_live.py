@@ -33,6 +33,16 @@ subjct: x
 <script>parent.document.title = "caught"</script> and a very long word:
 Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft
 """
+UNFINISHED = f"""\
+---
+title: Not yet
+preheader: What is still to be written, and where it is to be seen that it is missing
+---
+
+{"A quiet paragraph, and one more like it. " * 60}
+
+TK the end of it, by [somebody](https://example.org/who) else.
+"""
 _LETTER = "document.querySelector('iframe[name={}]').contentDocument"
 
 
@@ -56,6 +66,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_project(root)
     shutil.copyfile(root / "subscribers.example.csv", root / "subscribers.csv")
     (root / "posts/007-hostile.md").write_text(HOSTILE)
+    (root / "posts/008-unfinished.md").write_text(UNFINISHED)
     return root
 
 
@@ -172,6 +183,15 @@ class TestTheViews:
         page.open(f"{site}/3/letter", width=375)
         assert page.ask("getComputedStyle(document.querySelector('h1')).fontSize") == "28px"
 
+    def test_what_was_found_leads_to_its_place_in_the_letter(self, page: Page, site: str) -> None:
+        page.open(f"{site}/8")
+        assert page.ask("document.querySelector('.findings .label').textContent") == "Keeps it from leaving"
+        assert "kept from leaving" in page.ask("document.querySelector('.about').textContent")
+        page.ask("document.querySelector('.findings a').click()")
+        page.until(f"{_LETTER.format('desktop')}.querySelector('mark:target')?.textContent.startsWith('TK the end')")
+        page.until("document.querySelector('iframe[name=desktop]').contentWindow.scrollY > 300")
+        assert page.ask("location.pathname") == "/8"
+
 
 class TestByKeyboardAlone:
     def test_the_first_stop_leads_past_everything(self, page: Page, site: str) -> None:
@@ -213,7 +233,7 @@ class TestByKeyboardAlone:
 
 class TestForEverybody:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("path", [*(f"/3?show={view}" for view in VIEWS), f"/4?as={READER}", "/7", "/99"])
+    @pytest.mark.parametrize("path", [*(f"/8?show={view}" for view in VIEWS), f"/4?as={READER}", "/7", "/99"])
     def test_nothing_is_in_anybody_s_way(self, path: str, scheme: str, page: Page, site: str) -> None:
         page.open(site + path, scheme=scheme)
         page.call("Page.setBypassCSP", enabled=True)  # axe is put in from outside
@@ -224,7 +244,7 @@ class TestForEverybody:
             page.call("Page.setBypassCSP", enabled=False)
 
     @pytest.mark.parametrize("width", WIDTHS)
-    @pytest.mark.parametrize("path", [*(f"/7?show={view}" for view in VIEWS), f"/4?as={READER}", "/99"])
+    @pytest.mark.parametrize("path", [*(f"/7?show={view}" for view in VIEWS), f"/4?as={READER}", "/8", "/99"])
     def test_fits_every_screen(self, path: str, width: int, page: Page, site: str) -> None:
         page.open(site + path, width=width)
         assert page.ask("document.documentElement.scrollWidth") <= width

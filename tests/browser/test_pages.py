@@ -70,7 +70,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made = pull(
             posts[number], config.identity, Design(), Mailbox("<i>Zoë</i>", Address("zoe", "example.org")), date=AT
         )
-        seen = Finding("x", Severity.ERROR, "<b>Look</b> here.", "Mend it.", Part.HTML, quote="One Japanese character")
+        seen = Finding("x", Severity.ERROR, "<b>Look</b> here.", "Mend it.", Part.HTML, quote="a Japanese character")
         found[name] = write(Sheet(made, Outlook("Zoë gets this soon."), findings=(seen,)), root / name)
     return found
 
@@ -156,7 +156,7 @@ def test_what_was_found_leads_to_its_place_in_the_letter(page: Page, pages: dict
     assert page.ask(f"{link}.target") == "desktop"
     page.open(pages["preview"].parent / page.ask(f"{link}.getAttribute('href')").partition("#")[0])
     page.ask("location.hash = 'finding-1'; 1")
-    assert page.ask("document.querySelector('mark:target').textContent") == "One Japanese character"
+    assert page.ask("document.querySelector('mark:target').textContent") == "a Japanese character"
 
 
 def test_tells_a_screen_reader_what_is_where(page: Page, pages: dict[str, Path]) -> None:

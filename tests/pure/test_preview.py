@@ -111,6 +111,11 @@ class TestPlaces:
             pytest.param("there & here", "there &amp; here", id="an entity"),
             pytest.param("here", "here", id="not within another word"),
             pytest.param("…It’s   there…", "It’s |there", id="a quote that is cut, with other spaces"),
+            pytest.param(
+                "- It's [there & here](https://x.org), **color**:",
+                "It’s |there &amp; here|, color:",
+                id="as it is written",
+            ),
             pytest.param("Read me", "Read me", id="in the letter, not in its title or preheader"),
         ],
     )
