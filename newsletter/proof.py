@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -83,11 +83,20 @@ class Proof:
         return len(self.html.encode())
 
 
-def pull(post: Post, identity: Identity, design: Design, recipient: Mailbox, *, date: datetime) -> Proof:
-    """*post* as *recipient* would get it at *date*. Raises `PostError`, `TemplateError`."""
+def pull(
+    post: Post, identity: Identity, design: Design, recipient: Mailbox, *, date: datetime, mark: str = ""
+) -> Proof:
+    """*post* as *recipient* would get it at *date*; raises `PostError`, `TemplateError`.
+
+    With a *mark* before its subject it is going to be sent, so its Message-ID is another one each time: mailboxes drop
+    what they have already.
+    """
     rendered = render(post, identity, design)
+    if mark:
+        rendered = replace(rendered, subject=f"{mark} {rendered.subject}")
     template = compile_template(rendered, identity, post_id=post.id)
-    return pull_from(template, rendered, post, identity, recipient, date=date)
+    unique = f"{recipient.address} {date.isoformat()}" if mark else ""
+    return pull_from(template, rendered, post, identity, recipient, date=date, unique=unique)
 
 
 def pull_from(
@@ -98,15 +107,19 @@ def pull_from(
     recipient: Mailbox = SAMPLE,
     *,
     date: datetime,
+    unique: str = "",
 ) -> Proof:
-    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*."""
+    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*.
+
+    *unique* words make its Message-ID another one than that of the post's other proofs.
+    """
     domain = identity.sender.address.domain
     message = merge(
         template,
         Personal(
             recipient=recipient,
             date=date,
-            message_id=f"{sha256(f'preview {post.id}'.encode()).hexdigest()[:40]}@{domain}",
+            message_id=f"{sha256(f'preview {post.id} {unique}'.encode()).hexdigest()[:40]}@{domain}",
             unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
             unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
         ),

@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "posts": ("write", "List the posts and what is wrong with any of them."),
         "preview": ("look", "Look at a post as its readers will get it."),
         "check": ("check", "Find what is wrong with a post before it leaves."),
+        "test": ("look", "Send a post to yourself."),
     },
     "Readers": {
         "subscribers": (
