@@ -1,22 +1,87 @@
-"""Torture from the command line: ``python tests/torture --kills 10000``."""
+"""Torture from the command line: ``python tests/torture --kills 10000``. Prints the table of docs/guarantees.md."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import random
 import sys
+from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaign import Campaign  # noqa: E402
-from sink import Sink  # noqa: E402
-from stage import Stage, scratch  # noqa: E402
-from stories import STORIES  # noqa: E402
+from campaign import Row, Tally  # noqa: E402
+from points import POINTS  # noqa: E402
+from postgres import NotInstalled  # noqa: E402
+from stories import CONTROLS, STORIES, tell  # noqa: E402
 
-name, kills = sys.argv[1], int(sys.argv[2])
-with scratch() as folder, Sink() as sink:
-    stage = Stage(folder / "stage")
-    tally = Campaign(STORIES[name], stage, sink, seed=int(sys.argv[3])).run(kills)
-    print(tally.deaths, tally.seconds, tally.deaths / tally.seconds, tally.lives, tally.runs, tally.messages, "lost", tally.lost, tally.held)
-    for w, r in tally.rows.items():
-        print(w, r)
-    print("\n".join(tally.problems))
+SHARES = sum(story.share for story in STORIES.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="torture")
+    parser.add_argument("--kills", type=int, default=1_500, help="deaths in all stories together")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000))
+    parser.add_argument("--only", choices=[*STORIES, *CONTROLS], help="one story; --kills are then its own")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    names = [given.only] if given.only else [*STORIES, *CONTROLS]
+    tallies = {}
+    print(f"seed {given.seed}", file=sys.stderr)
+    for name in names:
+        control = name in CONTROLS
+        story = (STORIES | CONTROLS)[name]
+        kills = given.kills if given.only else 50 if control else -(-given.kills * story.share // SHARES)
+        try:
+            tally = tallies[name] = tell(story, kills, seed=given.seed, whole=control)
+        except NotInstalled as error:
+            print(f"{name}: left out, {error} is not installed", file=sys.stderr)
+            continue
+        print(_line(name, tally), file=sys.stderr, flush=True)
+        if not control:
+            for words in tally.problems + tally.beyond:
+                print(f"  {words}", file=sys.stderr, flush=True)
+    if given.json:
+        print(json.dumps({name: _facts(tally) for name, tally in tallies.items()}))
+    else:
+        print(_table([tally for name, tally in tallies.items() if name not in CONTROLS]))
+    good = all(not (t.problems or t.beyond) for name, t in tallies.items() if name not in CONTROLS)
+    return 0 if good and all(t.problems for name, t in tallies.items() if name in CONTROLS) else 1
+
+
+def _line(name: str, t: Tally) -> str:
+    return (
+        f"{name}: {t.deaths} deaths in {t.runs} runs of {t.lives} lives, {t.messages} messages: {t.lost} lost, "
+        f"{t.doubled} doubled, {t.silent} of them silently; {t.held} never arrived and are named; "
+        f"{t.deaths / t.seconds:.0f} deaths a second"
+    )
+
+
+def _facts(tally: Tally) -> dict[str, object]:
+    numbers = {key: getattr(tally, key) for key in ("deaths", "doubled", "silent")}
+    return asdict(tally) | numbers
+
+
+def _table(tallies: list[Tally]) -> str:
+    rows: dict[str, Row] = defaultdict(Row)
+    for tally in tallies:
+        for words, row in tally.rows.items():
+            sums = rows[words]
+            sums.deaths += row.deaths
+            sums.in_doubt = max(sums.in_doubt, row.in_doubt)
+            sums.doubled += row.doubled
+            sums.silent += row.silent
+    order = [point.words for point in POINTS]
+    lines = ["| where it dies | deaths | in doubt at most | lost | doubled | silently |", "|---|---|---|---|---|---|"]
+    for words in [w for w in order if w in rows] + sorted(rows.keys() - set(order)):
+        row = rows[words]
+        lines.append(f"| {words} | {row.deaths:,} | {row.in_doubt} | 0 | {row.doubled:,} | {row.silent} |")
+    total = [sum(getattr(t, key) for t in tallies) for key in ("deaths", "lost", "doubled", "silent", "messages")]
+    lines.append(f"| **together**, {total[4]:,} messages | {total[0]:,} | | {total[1]} | {total[2]:,} | {total[3]} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,19 +12,23 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from judge import Entry, Verdict, judge
 from sink import Play, Record, Sink
 from stage import FAILED, fork
 
+if TYPE_CHECKING:
+    from cutter import Cutter
+    from postgres import Server
+
 SLOT_DEATHS, IDLE_MAX, CALM_MAX = 10, 3, 60
 DAY = timedelta(days=1)
 STEPS = tuple(timedelta(minutes=m) for m in (1, 12, 35, 35, 65))  #: from one run to the next; a lease has twenty
-CALM = timedelta(minutes=35)
 PIPELINING = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES")
 OFFERS: tuple[tuple[str, ...], ...] = ((), PIPELINING, (*PIPELINING, "CHUNKING"))
 WINDOWS = (1, 5, 50)
@@ -72,9 +76,8 @@ class Row:
 
 @dataclass
 class Tally:
-    """What came of a campaign."""
+    """What came of a story."""
 
-    story: str
     seed: int
     rows: dict[str, Row] = field(default_factory=lambda: defaultdict(Row))
     lives: int = 0
@@ -83,6 +86,7 @@ class Tally:
     lost: int = 0
     held: int = 0  #: never arrived, and named as doubtful
     problems: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)  #: more in doubt after one death than a window
     seconds: float = 0.0
 
     @property
@@ -109,37 +113,43 @@ class Tally:
             row.doubled += 1
             row.silent += not named
             if not named:
-                wrong.append(f"{ident} arrived twice, first when it died {fates.get(run, NO_DEATH)}, and nobody is told")
+                wrong.append(
+                    f"{ident} arrived twice, first when it died {fates.get(run, NO_DEATH)}, and nobody is told"
+                )
         self.problems += [f"life {self.lives}: {words}" for words in wrong]
 
 
 @dataclass(frozen=True)
 class Story:
-    """What is done in a campaign."""
+    """What is done to whom."""
 
-    name: str
     words: str
     death: Callable[[Campaign], tuple[str, int]]  #: one run and its end: how it died, and how many processes did
-    trouble: float = 0.04
+    share: int  #: of the deaths of all stories
+    subjects: tuple[Callable[[Path, Server | None, Cutter | None], Subject], ...] = ()  #: empty: a `Stage`
+    needs: str = ""  #: "server" or "cutter": PostgreSQL, and a line to it that can be cut
+    trouble: float = 0.04  #: the chance that the mail server misbehaves, at each step
+    steps: Sequence[timedelta] = STEPS
+    calm: timedelta = timedelta(minutes=35)  #: from run to run at the end
+    check: Callable[[Campaign, Record, dict[int, datetime]], list[str]] = lambda campaign, record, times: []
 
 
 class Campaign:
     """One story, told until enough runs have died."""
 
-    def __init__(self, story: Story, subject: Subject, sink: Sink, *, seed: int) -> None:
-        self.story, self.subject, self.sink = story, subject, sink
-        self.dice = random.Random(seed)
-        self.tally = Tally(story.name, seed)
-        self.typical = 0.03  #: seconds that a run takes which has something to do, learned
+    def __init__(self, story: Story, subject: Subject, sink: Sink, tally: Tally) -> None:
+        self.story, self.subject, self.sink, self.tally = story, subject, sink, tally
+        self.dice = random.Random(f"{tally.seed} {story.words} {tally.runs}")
+        self.typical = 0.03  #: seconds that a run takes, learned
         self.window, self.offer, self.hold, self.at = 50, PIPELINING, False, subject.start
+        self.times: dict[int, datetime] = {}  #: of each run
 
-    def run(self, deaths: int) -> Tally:
-        """Lives, until so many have died or something is wrong."""
+    def run(self, deaths: int, *, whole: bool) -> None:
+        """Lives, until so many have died in all; if not *whole*, only until something is wrong."""
         begun = time.monotonic()
-        while self.tally.deaths < deaths and not self.tally.problems:
+        while self.tally.deaths < deaths and (whole or not self.tally.problems):
             self.life()
-        self.tally.seconds = time.monotonic() - begun
-        return self.tally
+        self.tally.seconds += time.monotonic() - begun
 
     def life(self) -> None:
         """One life, from its first morning to the judge."""
@@ -152,11 +162,10 @@ class Campaign:
             self.at = max(self.at, self.subject.start + (number - 1) * DAY)
             self.die(fates)
             self.finish(number)
-        verdict = judge(
-            self.subject.entries(), self.subject.record(self.sink), self.subject.readers, self.subject.numbers
-        )
+        record = self.subject.record(self.sink)
+        verdict = judge(self.subject.entries(), record, self.subject.readers, self.subject.numbers)
+        verdict.false += self.subject.verify() + self.story.check(self, record, self.times)
         self.tally.add(verdict, fates)
-        self.tally.problems += self.subject.verify()
 
     def die(self, fates: dict[int, str]) -> None:
         """Run after run at one slot, until enough have died or there's nothing left to die of."""
@@ -167,14 +176,14 @@ class Campaign:
             if deaths:
                 self.count(words, deaths)
             died, idle = died + deaths, 0 if deaths else idle + 1
-            self.at += self.dice.choice(STEPS)
+            self.at += self.dice.choice(self.story.steps)
 
     def count(self, words: str, deaths: int) -> None:
         row, doubt = self.tally.rows[words], self.subject.in_doubt(self.at)
         row.deaths += deaths
         row.in_doubt = max(row.in_doubt, doubt)
         if doubt > self.window * deaths:
-            self.tally.problems.append(f"{words}: {doubt} in doubt with a window of {self.window}")
+            self.tally.beyond.append(f"{words}: {doubt} in doubt with a window of {self.window}")
 
     def finish(self, number: int) -> None:
         """Runs that nobody disturbs, until nothing is under way."""
@@ -182,7 +191,7 @@ class Campaign:
             begun = time.monotonic()
             self.wait(self.begin(Play(extensions=self.offer)))
             self.typical += 0.05 * (time.monotonic() - begun - self.typical)
-            self.at += CALM
+            self.at += self.story.calm
             if not self.subject.unfinished(number):
                 return
         self.tally.problems.append(f"life {self.tally.lives + 1}: still under way after {CALM_MAX} runs")
@@ -198,6 +207,7 @@ class Campaign:
         """Start a run; *before* it, something is done in its process. Returns the pid."""
         self.sink.play(play)
         self.tally.runs += 1
+        self.times[self.tally.runs] = self.at
         return self.another(before)
 
     def another(self, before: Callable[[], object] = lambda: None) -> int:
@@ -218,8 +228,11 @@ class Campaign:
         """Let a part of a run's time go by."""
         time.sleep(self.dice.uniform(0, 1.2) * self.typical)
 
+    def killed(self, pid: int) -> int:
+        """Wait for its end; 1 if it was `kill -9`."""
+        return int(self.wait(pid) == -signal.SIGKILL)
 
-def killed(campaign: Campaign, pid: int) -> int:
-    """Kill it now; 1 if that was its end."""
-    os.kill(pid, signal.SIGKILL)
-    return int(campaign.wait(pid) == -signal.SIGKILL)
+    def kill(self, pid: int) -> int:
+        """Kill it now; 1 if that was its end."""
+        os.kill(pid, signal.SIGKILL)
+        return self.killed(pid)

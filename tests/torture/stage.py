@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from hashlib import sha256
@@ -38,6 +38,7 @@ from newsletter.store.schema import micros
 
 if TYPE_CHECKING:
     from campaign import Campaign
+    from cutter import Cutter
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)  #: the first slot
 PATIENCE = timedelta(milliseconds=300)  #: with a server that hangs
@@ -57,18 +58,17 @@ class Stage:
     """A project with its database as it was an hour before the first slot. A `campaign.Subject`."""
 
     def __init__(
-        self, folder: Path, *, provider: str = "smtp", server: Server | None = None, url: str = "", zone: str = "UTC",
-        start: datetime = MONDAY, readers: int = READERS, posts: int = POSTS,
+        self, folder: Path, *, provider: str = "smtp", server: Server | None = None, cutter: Cutter | None = None,
+        zone: str = "UTC", start: datetime = MONDAY, readers: int = READERS, posts: int = POSTS,
     ) -> None:  # fmt: skip
         folder.mkdir()
         self.folder, self.start, self.numbers = folder, start, range(1, posts + 1)
-        self._provider, self._server = provider, server
+        self._provider, self.server, self.cutter = provider, server, cutter
+        self.stop: Callable[[], bool] = lambda: False
         self._file, self._state, self._name = folder / "newsletter.db", folder / "state", folder.name
         if server:
             server.create(self._name)
-        self.store = Store.open(
-            url or (server.url(self._name) if server else f"sqlite:///{self._file}"), state_folder=self._state
-        )
+        self.store = Store.open(self._url(), state_folder=self._state)
         self.world = World(folder, self.store)
         self.world.zone(zone)
         self.world.posts(*self.numbers)
@@ -81,14 +81,16 @@ class Stage:
             server.create(f"{self._name}_first", template=self._name)
         else:
             shutil.copyfile(self._file, folder / "first.db")
+        self.world.tick(start)  # forks find every statement compiled, every module loaded
+        self.reset()
 
     def reset(self) -> None:
         self.store.close()
         for used in (self._state, self.folder / "outbox"):
             shutil.rmtree(used, ignore_errors=True)
-        if self._server:
-            self._server.drop(self._name)
-            self._server.create(self._name, template=f"{self._name}_first")
+        if self.server:
+            self.server.drop(self._name)
+            self.server.create(self._name, template=f"{self._name}_first")
             return
         for end in ("-wal", "-shm"):
             Path(f"{self._file}{end}").unlink(missing_ok=True)
@@ -99,14 +101,14 @@ class Stage:
         self.world.on_uncertain(OnUncertain.HOLD if campaign.hold else OnUncertain.RESEND)
         return lambda: self.tick(provider, campaign.at)
 
-    def tick(self, provider: Provider, at: datetime, *, stop: Callable[[], bool] = lambda: False) -> None:
+    def tick(self, provider: Provider, at: datetime) -> None:
         """One run, whose clock begins at *at* and goes on from there. What the owner must lift, she lifts first."""
         begun = time.monotonic()
         if holds := self.store.facts.holds():
             assert all(h.kind != "restored" for h in holds), holds
             self.store.facts.lift({h.kind for h in holds}, at=at)
         tick(
-            self.world.config, self.store, provider, SECRET, press=self.world.press, stop=stop,
+            self.world.config, self.store, provider, SECRET, press=self.world.press, stop=self.stop,
             now=lambda: at + timedelta(seconds=time.monotonic() - begun),
         )  # fmt: skip
 
@@ -131,6 +133,11 @@ class Stage:
         found = self.store.accounts.verify()
         self.store.close()
         return found
+
+    def _url(self) -> str:
+        if not self.server:
+            return f"sqlite:///{self._file}"
+        return (replace(self.server, folder=self.cutter.folder) if self.cutter else self.server).url(self._name)
 
     def _count(self, sql: str, n: int) -> int:
         with self.store.read() as c:
