@@ -111,6 +111,12 @@ def run(command: list[str], folder: Path, account: dict[str, Any]) -> None:
             raise RuntimeError(f"{command[0]} failed: {said.read().decode(errors='replace')}")
 
 
+def require() -> None:
+    """Raise `NotInstalled` unless a server can be run here."""
+    _program("initdb")
+    _account()
+
+
 def _program(name: str) -> str:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
     for folder in (None, *folders):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaign import Row, Tally  # noqa: E402
-from points import POINTS  # noqa: E402
-from postgres import NotInstalled  # noqa: E402
-from stories import CONTROLS, STORIES, tell  # noqa: E402
+from campaign import Row, Tally
+from points import POINTS
+from postgres import NotInstalled
+from stories import CONTROLS, STORIES, tell
 
+CONTROL_KILLS = 50
 SHARES = sum(story.share for story in STORIES.values())
 
 
@@ -24,16 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="torture")
     parser.add_argument("--kills", type=int, default=1_500, help="deaths in all stories together")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--only", choices=[*STORIES, *CONTROLS], help="one story; --kills are then its own")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=[*STORIES, *CONTROLS], help="one story, with its share of them")
+    parser.add_argument("--json", action="store_true", help="facts in place of the table")
     given = parser.parse_args()
-    names = [given.only] if given.only else [*STORIES, *CONTROLS]
     tallies = {}
     print(f"seed {given.seed}", file=sys.stderr)
-    for name in names:
-        control = name in CONTROLS
-        story = (STORIES | CONTROLS)[name]
-        kills = given.kills if given.only else 50 if control else -(-given.kills * story.share // SHARES)
+    for name in [given.only] if given.only else [*STORIES, *CONTROLS]:
+        control, story = name in CONTROLS, (STORIES | CONTROLS)[name]
+        kills = CONTROL_KILLS if control else -(-given.kills * story.share // SHARES)
         try:
             tally = tallies[name] = tell(story, kills, seed=given.seed, whole=control)
         except NotInstalled as error:
@@ -71,13 +70,14 @@ def _table(tallies: list[Tally]) -> str:
             sums = rows[words]
             sums.deaths += row.deaths
             sums.in_doubt = max(sums.in_doubt, row.in_doubt)
+            sums.lost += row.lost
             sums.doubled += row.doubled
             sums.silent += row.silent
     order = [point.words for point in POINTS]
     lines = ["| where it dies | deaths | in doubt at most | lost | doubled | silently |", "|---|---|---|---|---|---|"]
     for words in [w for w in order if w in rows] + sorted(rows.keys() - set(order)):
         row = rows[words]
-        lines.append(f"| {words} | {row.deaths:,} | {row.in_doubt} | 0 | {row.doubled:,} | {row.silent} |")
+        lines.append(f"| {words} | {row.deaths:,} | {row.in_doubt} | {row.lost} | {row.doubled:,} | {row.silent} |")
     total = [sum(getattr(t, key) for t in tallies) for key in ("deaths", "lost", "doubled", "silent", "messages")]
     lines.append(f"| **together**, {total[4]:,} messages | {total[0]:,} | | {total[1]} | {total[2]:,} | {total[3]} |")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from cutter import Cutter
     from postgres import Server
 
-SLOT_DEATHS, IDLE_MAX, CALM_MAX = 10, 3, 60
+SLOT_DEATHS, IDLE_MAX, CALM_MAX = 10, 2, 60
 DAY = timedelta(days=1)
 STEPS = tuple(timedelta(minutes=m) for m in (1, 12, 35, 35, 65))  #: from one run to the next; a lease has twenty
 PIPELINING = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES")
 OFFERS: tuple[tuple[str, ...], ...] = ((), PIPELINING, (*PIPELINING, "CHUNKING"))
-WINDOWS = (1, 5, 50)
+WINDOWS = (1, 2, 5, 50)
 NO_DEATH = "nowhere: the server gave no answer"
 
 
@@ -70,6 +70,7 @@ class Row:
 
     deaths: int = 0
     in_doubt: int = 0  #: at most, after one death
+    lost: int = 0  #: in lives in which something died so
     doubled: int = 0
     silent: int = 0  #: doubled, and nobody is told
 
@@ -108,6 +109,8 @@ class Tally:
         self.lost += len(verdict.lost)
         self.held += verdict.held
         wrong = verdict.lost + verdict.false
+        for words in set(fates.values()):
+            self.rows[words].lost += len(verdict.lost)
         for ident, run, named in verdict.doubled:
             row = self.rows[fates.get(run, NO_DEATH)]
             row.doubled += 1
@@ -140,7 +143,8 @@ class Campaign:
     def __init__(self, story: Story, subject: Subject, sink: Sink, tally: Tally) -> None:
         self.story, self.subject, self.sink, self.tally = story, subject, sink, tally
         self.dice = random.Random(f"{tally.seed} {story.words} {tally.runs}")
-        self.typical = 0.03  #: seconds that a run takes, learned
+        self.typical = 0.03  #: seconds that a run takes which has something to do, learned
+        self.tries = Counter[str]()  #: deaths of each kind that were tried
         self.window, self.offer, self.hold, self.at = 50, PIPELINING, False, subject.start
         self.times: dict[int, datetime] = {}  #: of each run
 
@@ -187,10 +191,11 @@ class Campaign:
 
     def finish(self, number: int) -> None:
         """Runs that nobody disturbs, until nothing is under way."""
-        for _ in range(CALM_MAX):
+        for n in range(CALM_MAX):
             begun = time.monotonic()
             self.wait(self.begin(Play(extensions=self.offer)))
-            self.typical += 0.05 * (time.monotonic() - begun - self.typical)
+            if not n:  # those after it find little to do
+                self.typical += 0.2 * (time.monotonic() - begun - self.typical)
             self.at += self.story.calm
             if not self.subject.unfinished(number):
                 return

@@ -72,10 +72,11 @@ class Stage:
         self.world = World(folder, self.store)
         self.world.zone(zone)
         self.world.posts(*self.numbers)
+        self.world.now = start - timedelta(hours=1)
         for name in ("smtp", "folder"):
             self.store.facts.go_live(name, at=self.world.now)
         self.readers = self.world.crowd(readers)
-        self.world.tick(start - timedelta(hours=1))
+        self.world.tick()
         self.store.close()
         if server:
             server.create(f"{self._name}_first", template=self._name)
@@ -199,6 +200,7 @@ def fork(do: Callable[[], Any]) -> int:
     if pid:
         return pid
     status = FAILED
+    gc.disable()
     try:
         do()
         status = 0

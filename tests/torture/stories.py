@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from campaign import Campaign, Story, Subject, Tally
 from controls import Control, checkpoints, mark_then_send, send_then_mark
@@ -27,17 +26,18 @@ from newsletter.cli import run as command
 
 ANYWHERE = "at a random moment"
 _BUSY = 0.03  # seconds that a run waits for a locked database here; an owner's waits fifteen
-_PAGES_MAX = 6  # 4 kB each, that the database may still grow
+_PAGES_MAX = 3  # 4 kB each, that the database may still grow
 
 
 # --- ways to die
 
 
 def at_a_point(campaign: Campaign) -> tuple[str, int]:
-    """At a named point, if the run comes there. Points that had few deaths so far are preferred."""
-    rows = campaign.tally.rows
-    point = min(campaign.dice.sample(POINTS, 4), key=lambda p: rows[p.words].deaths if p.words in rows else 0)
-    call = campaign.dice.randint(1, point.calls)
+    """At a named point, if the run comes there. Points that were tried less often are preferred."""
+    dice, tries = campaign.dice, campaign.tries
+    point = min(dice.sample(POINTS, 4), key=lambda p: tries[p.words])
+    tries[point.words] += 1
+    call = min(dice.randint(1, point.calls), dice.randint(1, point.calls))  # late ones are rarely reached
     if point.when is When.WIRE:
         pid = campaign.begin(campaign.flaky(fate=(point.verb, call)))
     else:
