@@ -59,8 +59,8 @@ def _line(name: str, t: Tally) -> str:
 
 
 def _facts(tally: Tally) -> dict[str, object]:
-    numbers = {key: getattr(tally, key) for key in ("deaths", "doubled", "silent")}
-    return asdict(tally) | numbers
+    sums = {key: getattr(tally, key) for key in ("deaths", "doubled", "silent")}
+    return vars(tally) | sums | {"rows": {words: asdict(row) for words, row in tally.rows.items()}}
 
 
 def _table(tallies: list[Tally]) -> str:
