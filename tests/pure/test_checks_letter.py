@@ -74,7 +74,7 @@ def in_bytes(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         pytest.param("banned", put("<form><input></form>"), "<form>", id="a form"),
         pytest.param("banned", put('<link rel="stylesheet" href="x">'), "<link>", id="a style sheet kept elsewhere"),
         pytest.param("banned", put('<p onclick="x()">x</p>'), "onclick", id="a handler"),
-        pytest.param("kept-style", put("<style>" + "a { color: #000000 }\n" * 500 + "</style>"), "11 KB", id="much style"),
+        pytest.param("kept-style", put("<style>" + "a { color: #000000 }\n" * 500 + "</style>"), " KB; Gmail drops", id="much style"),
         pytest.param("kept-style", put("<style>a { color: #000000</style>"), "never closed", id="an open brace"),
         pytest.param(
             "kept-style", put("<style>@media (max-width: 9px) { a { color: #000000 } }</style>"), "color of a", id="weak"
@@ -274,7 +274,7 @@ def test_an_unreadable_theme_is_an_error_and_a_faint_one_a_warning(tmp_path: Pat
     theme = (CHECKOUT / "templates/email/parts/theme.html").read_text()
 
     def themed(name: str, value: str) -> list[tuple[str, Severity]]:
-        changed, count = re.subn(rf'(set {name} = )"#\w+"', rf'\1"{value}"', theme)
+        changed, count = re.subn(rf"(set {name} = )\S+", rf'\1"{value}"', theme)
         assert count == 1
         (folder / "parts/theme.html").write_text(changed)
         found = check(proof(f"{WORDS} [the book](https://example.org/book)", folder=tmp_path, design=Design(folder)))
@@ -347,7 +347,7 @@ def test_an_awkward_page_takes_time_in_step_with_its_length(html: str, tmp_path:
 def test_what_the_samples_use_and_a_program_lacks_is_explained() -> None:
     letters = [Reading(sample(path)) for path in SAMPLES]
     features = {feature for letter in letters for feature in used(letter)}
-    assert {f.slug for f in features} > {"css-border-radius", "css-at-media-prefers-color-scheme", "html-bdi"}
+    assert {f.slug for f in features} > {"css-border-radius", "css-at-media-prefers-color-scheme"}
     assert [f.slug for f in features if f.lacking() and not f.harmless] == []
 
 
