@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
+from itertools import islice
 
 from newsletter.checks import clients, contrast, header, images, inbox, links, parity, source, spam, structure
 from newsletter.checks.finding import Finding, Part, Severity, error, halves, warning
@@ -65,6 +66,7 @@ RULES: Mapping[str, Callable[[Reading], Iterator[Finding]]] = {
     **header.RULES,
 }
 
+_MOST = 20  # findings of one rule: whoever mends these sees the next
 _SEVERITIES = list(Severity)
 _PARTS = list(Part)
 
@@ -72,7 +74,8 @@ _PARTS = list(Part)
 def check(proof: Proof, *, context: Context | None = None) -> list[Finding]:
     """What the rules find in *proof*, what weighs most first, then by place."""
     reading = Reading(proof, context or Context())
-    found = (finding for name, rule in RULES.items() if name not in proof.post.allow for finding in rule(reading))
+    rules = (rule for name, rule in RULES.items() if name not in proof.post.allow)
+    found = (finding for rule in rules for finding in islice(rule(reading), _MOST))
     return sorted(dict.fromkeys(found), key=_place)
 
 

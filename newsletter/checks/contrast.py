@@ -28,39 +28,41 @@ _PX = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)px")
 _NAMES = {"white": (255, 255, 255), "black": (0, 0, 0), "gray": (128, 128, 128), "grey": (128, 128, 128)}
 _NAMES |= {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 128, 0), "silver": (192, 192, 192)}
 _SIZES = {"h1": 32.0, "h2": 24.0, "h3": 18.7, "small": 13.3}  # px, what browsers give them
+_BOXED = 3  # in a cell that is a button: the link, and blanks around it
 _BOLD = frozenset({"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 def contrast(reading: Reading) -> Iterator[Finding]:
     """Text stands out from what is behind it, on light screens, on dark ones, and with colours inverted."""
-    said: set[tuple[str, Colour, Colour]] = set()
+    faint: set[tuple[Colour, Colour]] = set()  # as designed: what mends them mends their inversion
     for scheme, colours in _schemes(reading.sheet):
+        pairs: dict[tuple[Colour, Colour], tuple[float, Run]] = {}  # the least that is enough, and where that is so
         for run in reading.page.runs:
             front, back = colours.front(run.element), colours.back(run.element)
             if front is None or back is None:
                 continue
-            if scheme == "inverted":
-                front, back = inverted(front), inverted(back)
             needed = ENOUGH_LARGE if _large(run.element, colours) else ENOUGH
-            found = ratio(front, back)
-            if found < needed and (scheme, front, back) not in said:
-                said.add((scheme, front, back))
-                yield _too_faint(run, scheme, front, back, found, needed)
+            if needed > pairs.get((front, back), (0,))[0]:
+                pairs[front, back] = needed, run
+        for (front, back), (needed, run) in pairs.items():
+            shown = (inverted(front), inverted(back)) if scheme == "inverted" else (front, back)
+            found = ratio(*shown)
+            if found < needed and not (scheme == "inverted" and (front, back) in faint):
+                faint.add((front, back))
+                yield _too_faint(run, scheme, f"{_hex(front)} on {_hex(back)}", found, needed)
 
 
 _WHERE = {"light": "", "dark": " on dark screens", "inverted": " where a mail program inverts the colours"}
 
 
-def _too_faint(run: Run, scheme: str, front: Colour, back: Colour, found: float, needed: float) -> Finding:
+def _too_faint(run: Run, scheme: str, colours: str, found: float, needed: float) -> Finding:
     kind = error if found < UNREADABLE and scheme != "inverted" else warning
     return kind(
         "contrast",
-        f"Text in {_hex(front)} on {_hex(back)} has a contrast of {found:.1f}{_WHERE[scheme]}, not {needed:g} or more.",
-        "Choose a darker colour for the text or a lighter one behind it."
-        if scheme == "light"
-        else "Move the two colours further apart in the template.",
+        f"Text in {colours} has a contrast of {found:.1f}{_WHERE[scheme]}, not {needed:g} or more.",
+        "Move the two colours further apart in the template.",
         Part.TEMPLATE,
-        quote=clipped(run.text),
+        quote=run.text,
     )
 
 
@@ -84,11 +86,12 @@ def underlined(reading: Reading) -> Iterator[Finding]:
     """A link is underlined, or stands on a coloured ground as a button: colour alone is not seen by everybody."""
     colours = _Cascade(reading.sheet, dark=False)
     for link in reading.links:
-        style = {**link.style}
-        button = "background-color" in style or any("background-color" in e.style for e in link.elements())
+        style = link.style
+        button = any("background-color" in e.style for e in link.elements())
         bare = style.get("text-decoration", style.get("text-decoration-line", "")).startswith("none")
-        boxed = link.parent is not None and "bgcolor" in link.parent.attributes
-        alike = link.parent is not None and colours.front(link) == colours.front(link.parent)
+        around = link.parent
+        boxed = around is not None and "bgcolor" in around.attributes and len(around.children) <= _BOXED
+        alike = around is not None and colours.front(link) == colours.front(around)
         if bare and not button and not boxed and not any(link.elements("img")):
             yield warning(
                 "link-underline",

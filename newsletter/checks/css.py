@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _COMPOUND = re.compile(r"([a-zA-Z][\w-]*|\*)?((?:[.#][\w-]+|\[[^\]]*\]|:[\w-]+(?:\([^)]*\))?)*)")
 _SIMPLE = re.compile(r"([.#])([\w-]+)|\[([\w-]+)(?:([~^$*|]?=)[\"']?([^\"'\]]*)[\"']?)?\]|:([\w-]+)")
+#: what ends something, and what may hold such a sign without meaning it
+_PUNCTUATION = re.compile(r"[{};]|\"[^\"\n]{0,2000}\"|'[^'\n]{0,2000}'|url\([^)]{0,2000}\)")
 _IMPORTANT = re.compile(r"\s*!\s*important\s*$", re.IGNORECASE)
 
 
@@ -89,7 +91,9 @@ def sheet(text: str) -> Sheet:
     at_rules: list[str] = []
     blocks: list[tuple[str, list[str]]] = []  # those that are open: what stands before the brace, and within
     start = 0
-    for brace in re.finditer(r"[{};]", text):
+    for brace in _PUNCTUATION.finditer(text):
+        if brace[0] not in "{};":
+            continue
         before, sign, start = text[start : brace.start()].strip(), brace[0], brace.end()
         if before.startswith("@"):
             at_rules.append(before.lower())

@@ -13,7 +13,7 @@ ALL_HEAVY = 2_000_000  #: octets of all of them together
 REFUSED = 10_000_000  #: octets of a message; many servers take no more (Postfix's own limit is 10,240,000)
 WIDEST = 600  #: px
 _ALT_MOST = 150  # characters; longer ones are read to the end without a stop
-_WORDLESS = re.compile(r"!\[\s*\]\(\s*<?([^)\s>]*)")
+_WORDLESS = re.compile(r"!\[\s*\]\(")
 _FILE_NAME = re.compile(
     r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)"
     r"|(?:img|dsc|dscn|dscf|pxl|image|picture|photo|screen ?shot|untitled|bild)[\s\d_.@-]*",
@@ -24,11 +24,9 @@ _FILE_NAME = re.compile(
 def alt(reading: Reading) -> Iterator[Finding]:
     """Every picture is also there in words: for who can't see it, and for the many who have pictures turned off."""
     remedy = "Write what it shows between the square brackets: ![a gate at dawn](images/gate.jpg)."
-    for line, text in _body(reading):
-        for found in _WORDLESS.finditer(text):
-            yield warning(
-                "image-alt", f"The picture {clipped(found[1], 40)} has no words.", remedy, line=line, quote=text
-            )
+    for line, text in reading.prose:
+        for _ in _WORDLESS.finditer(text):
+            yield warning("image-alt", "A picture has no words.", remedy, line=line, quote=reading.excerpt(line, "!["))
     if reading.post.image and not reading.post.image_alt:
         yield warning(
             "image-alt",
@@ -61,14 +59,6 @@ def alt(reading: Reading) -> Iterator[Finding]:
                 line=reading.line_of(words),
                 quote=words,
             )
-
-
-def _body(reading: Reading) -> Iterator[tuple[int, str]]:
-    """The body's lines as typed, code left out."""
-    numbers = {number for number, _ in reading.prose}
-    for number, line in enumerate(reading.post.body.split("\n"), reading.post.body_line):
-        if number in numbers and "![" in line:
-            yield number, line
 
 
 def weight(reading: Reading) -> Iterator[Finding]:

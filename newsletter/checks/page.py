@@ -1,7 +1,7 @@
 """A page as a tree: enough HTML to judge a letter by, read with the standard library. Pure.
 
 Guarantees
-    Linear in the length of the page, and no recursion: a page nested a thousand deep is read like any other.
+    Linear in the length of the page, and no recursion, however deep it is nested.
     Nothing is refused: what a browser would forgive is forgiven here.
 """
 
@@ -18,6 +18,7 @@ _VOID = frozenset(  # HTML, section 13.1.2: they have no end tag
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
 NOT_SHOWN = frozenset({"head", "title", "style", "script", "noscript", "template"})
+_DEEPEST = 200  # elements within each other; what is deeper lies side by side, as in a browser
 _CODE = frozenset({"code", "pre", "kbd", "samp"})
 _BLOCKS = frozenset(
     """article blockquote br dd div dt h1 h2 h3 h4 h5 h6 hr li ol p pre section table td th tr
@@ -104,13 +105,12 @@ class Page(HTMLParser):
         parent = self._open[-1]
         element = Element(tag, {name: value or "" for name, value in reversed(attrs)}, parent)
         parent.children.append(element)
-        if tag not in _VOID:
+        if tag not in _VOID and len(self._open) < _DEEPEST:
             self._open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self._open.pop()
+        self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         depth = next((i for i in range(len(self._open) - 1, 0, -1) if self._open[i].tag == tag), 0)
@@ -131,7 +131,7 @@ class Page(HTMLParser):
     @cached_property
     def elements(self) -> list[Element]:
         """Every element, in the order of the page."""
-        return list(self.root.elements())
+        return list(self.root.elements())[1:]
 
     def all(self, *tags: str) -> list[Element]:
         """The elements with one of *tags*."""

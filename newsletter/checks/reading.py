@@ -92,10 +92,11 @@ class Reading:
         wanted = _plain(text)
         if not wanted:
             return None
-        for number, line in enumerate(self.post.body.split("\n"), self.post.body_line):
-            if wanted in _plain(line):
-                return number
-        return None
+        return next((number for number, line in self._lines if wanted in line), None)
+
+    @cached_property
+    def _lines(self) -> list[tuple[int, str]]:
+        return list(enumerate(map(_plain, self.post.body.split("\n")), self.post.body_line))
 
     def excerpt(self, line: int | None, words: str) -> str:
         """The line of the file as typed, from a little before *words* on."""

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import Any
 
@@ -120,9 +120,9 @@ def _show(judged: list[_Judged], *, alone: bool) -> None:
     shared = _shared(judged)
     if shared:
         data(_bold("Every letter"))
-        _show_findings(shared)
+        _show_findings(shared.values())
     for j in judged:
-        own = [finding for finding in j.findings if finding not in shared]
+        own = [finding for finding in j.findings if _said(finding) not in shared]
         if own or alone:
             number = f"#{j.number} " if j.number else ""
             heading = f"{number}{j.title}".strip() or "A file that is no post"
@@ -131,12 +131,20 @@ def _show(judged: list[_Judged], *, alone: bool) -> None:
     data(_summary(judged, shared))
 
 
-def _shared(judged: list[_Judged]) -> list[Finding]:
+_Said = tuple[str, str]
+
+
+def _said(finding: Finding) -> _Said:
+    return finding.rule, finding.problem
+
+
+def _shared(judged: list[_Judged]) -> dict[_Said, Finding]:
     """What the template does to each of several posts: it is said once."""
     whole = [j for j in judged if j.title]
     if len(whole) < 2:
-        return []
-    return [f for f in whole[0].findings if f.part is not Part.POST and all(f in j.findings for j in whole)]
+        return {}
+    everywhere = set.intersection(*({_said(f) for f in j.findings if f.part is not Part.POST} for j in whole))
+    return {_said(f): replace(f, quote="") for f in whole[0].findings if _said(f) in everywhere}
 
 
 def _show_findings(findings: Iterable[Finding]) -> None:
@@ -161,10 +169,10 @@ def _wrapped(text: str, columns: int) -> list[str]:
     return wrap(text, max(columns, 30), break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _summary(judged: list[_Judged], shared: list[Finding]) -> str:
+def _summary(judged: list[_Judged], shared: dict[_Said, Finding]) -> str:
     looked = f"{plural(len(judged), 'post')} looked at"
-    own = [f for j in judged for f in j.findings if f not in shared]
-    counts = {severity: sum(f.severity is severity for f in (*own, *shared)) for severity in Severity}
+    own = [f for j in judged for f in j.findings if _said(f) not in shared]
+    counts = {severity: sum(f.severity is severity for f in (*own, *shared.values())) for severity in Severity}
     parts = [plural(count, severity) for severity, count in counts.items() if count]
     if not parts:
         return f"{looked}: nothing was found."

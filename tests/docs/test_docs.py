@@ -20,6 +20,7 @@ import click
 import pytest
 
 from newsletter import cli
+from newsletter.checks import RULES
 from newsletter.config import PASSWORD_VARIABLE, Config, document, load, loading
 from newsletter.mail import Address
 from newsletter.posts import KEYS
@@ -30,7 +31,7 @@ from newsletter.subscribers import COLUMNS, Row
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
-COMMANDS, CONFIGURATION = DOCS / "commands.md", DOCS / "configuration.md"
+COMMANDS, CONFIGURATION, CHECKS = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "checks.md"
 IDENTITY = '[newsletter]\nname = "N"\nfrom = "maya@example.org"\npostal_address = "12 Birch Lane"\n'
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -273,6 +274,25 @@ def test_what_configuration_md_calls_the_defaults_are_the_defaults(tmp_path: Pat
     assert written == set().union(*(documented[section] for section in sections)) - without
 
 
+# -- checks
+
+WEIGHTS = re.compile(r'\b(error|warning|note)\(\s*"([a-z-]+)"')
+
+
+def test_checks_md_has_each_check_with_its_reason_and_weight_and_no_other() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| ([a-z, ]+) \| .+ \|$", CHECKS.read_text(), re.MULTILINE)
+    assert len(rows) == len(RULES)
+    assert {name: why for name, why, _ in rows} == {
+        name: " ".join((rule.__doc__ or "").split()) for name, rule in RULES.items()
+    }
+    given: dict[str, set[str]] = {"contrast": {"error", "warning"}}  # as the contrast is
+    for path in (ROOT / "newsletter/checks").glob("*.py"):
+        for weight, name in WEIGHTS.findall(path.read_text()):
+            given.setdefault(name, set()).add(weight)
+    for name, _, weights in rows:
+        assert set(weights.split(", ")) == given[name], name
+
+
 # -- links
 
 
@@ -371,6 +391,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("plan", ["--days", "28"]),
         ("send", []),
+        ("check", []),
         ("status", []),
         ("who-got", ["1"]),
         ("history", ["ana@example.org"]),
