@@ -65,6 +65,8 @@ _DASHES = (
     (re.compile(r"(?<!-)--(?!-)"), "–"),
     (re.compile(r"(?<!\.)\.\.\.(?!\.)"), "…"),
 )
+LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
+
 _ABSOLUTE = re.compile(r"https?://[^/]|mailto:[^?]|tel:.", re.IGNORECASE)
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -73,9 +75,6 @@ def quotes(language: str) -> tuple[str, str, str, str]:
     """The quotation marks of a BCP 47 *language*; English ones when it isn't in the table."""
     tag = language.lower()
     return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
-
-
-LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
 
 
 def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Token]:
