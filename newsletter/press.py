@@ -84,9 +84,8 @@ class Press:
     def revision(self, ident: str) -> str:
         """The revision of the post as it is today, compiled on first use. Raises `PostError`, `TemplateError`."""
         if ident not in self._revisions:
-            from newsletter.compose import (
-                compile_template,
-            )  # rendering costs 0.4 s to import: only when something leaves
+            # Rendering costs 0.4 s to import: only when something leaves.
+            from newsletter.compose import compile_template
             from newsletter.render import render
 
             if ident not in self.posts:
@@ -119,8 +118,10 @@ class Press:
     def reprint(
         self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
     ) -> tuple[bytes, str]:
-        """The bytes of an earlier attempt, rebuilt from what the ledger kept and signed with the keys of today; and
-        the hash of their content."""
+        """The bytes of an earlier attempt, and the hash of their content.
+
+        Rebuilt from what the ledger kept, and signed with the keys of today.
+        """
         claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
         data, _, content = self._plate(revision).print(claim, date)
         return data, content
