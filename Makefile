@@ -1,6 +1,6 @@
 # Everything a contributor types. The two commands of README.md do the same without make.
 
-.PHONY: test check bench demo golden
+.PHONY: test check bench race demo golden
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv
@@ -20,6 +20,9 @@ check: .venv/ready       ## lint, types, layers, docs
 bench: .venv/ready       ## figures for bench/README.md
 	.venv/bin/python bench/planning.py
 	.venv/bin/python bench/startup.py
+
+race: .venv/ready        ## newsletter send beside smtplib, aiosmtplib, nodemailer and smtp-source; half an hour
+	.venv/bin/python bench/race.py --install
 
 demo: .venv/ready
 	.venv/bin/newsletter demo
