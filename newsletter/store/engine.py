@@ -99,7 +99,11 @@ _SENTENCES = (
     ("read-only", StoreError, "the database can't be written; it is open for reading only."),
     ("unable to open", StoreError, "the database can't be opened; check that its folder exists and may be written."),
     ("disk is full", StoreError, "the disk is full; make room and run it again. Nothing is lost."),
-    ("disk I/O error", StoreError, "the disk reports an error; check it before anything else. Nothing was changed."),
+    (  # what SQLite says when the disk is too full even for its -shm file
+        "disk I/O error",
+        StoreError,
+        "the disk is full or reports an error; make room, and if there is room, check the disk before anything else.",
+    ),
     ("malformed", StoreError, "the database is damaged; restore a backup with `newsletter restore FILE`."),
     ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
     ("password authentication", StoreError, "PostgreSQL refuses the login; check [store] url or NEWSLETTER_STORE_URL."),

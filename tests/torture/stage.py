@@ -190,7 +190,7 @@ def _filed(outbox: Path) -> Record:
         head = message_from_bytes(data)
         number = int(str(head["Subject"]).partition(". ")[2].partition(":")[0])
         taken.append(Taken(0, str(head["To"]), str(head["Message-ID"])[1:-1], number, sha256(data).hexdigest()))
-    return Record(sorted(taken, key=lambda t: t.number), set(), 0)
+    return Record(sorted(taken, key=lambda t: t.number), set())
 
 
 def fork(do: Callable[[], Any]) -> int:
