@@ -60,6 +60,7 @@ class Stage:
     def __init__(
         self, folder: Path, *, provider: str = "smtp", server: Server | None = None, cutter: Cutter | None = None,
         zone: str = "UTC", start: datetime = MONDAY, readers: int = READERS, posts: int = POSTS,
+        unprintable: int = 0,
     ) -> None:  # fmt: skip
         folder.mkdir()
         self.folder, self.start, self.numbers = folder, start, range(1, posts + 1)
@@ -76,6 +77,7 @@ class Stage:
         for name in ("smtp", "folder"):
             self.store.facts.go_live(name, at=self.world.now)
         self.readers = self.world.crowd(readers)
+        self.world.unprintable = set(self.readers[:unprintable])
         self.world.tick()
         self.store.close()
         if server:
