@@ -226,7 +226,7 @@ def _control(loop: Callable[[Control, int], None]) -> Callable[..., Subject]:
 
 #: By name; `share` of 1,500 deaths.
 STORIES = {
-    "points": Story("at named points", at_a_point, 450),
+    "points": Story("at named points", at_a_point, 444),
     "random": Story("at random moments", at_any_moment, 400),
     "lookup": Story("a provider that can be asked", either, 150, (_asking,)),
     "folder": Story("the folder", either, 90, (_filing,)),
