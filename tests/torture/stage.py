@@ -152,7 +152,9 @@ class Stage:
         port, window = campaign.sink.port, campaign.window
         match self._provider:
             case "folder":
-                return Folder(FolderSettings(self.folder / "outbox"))
+                folder = Folder(FolderSettings(self.folder / "outbox"))
+                folder.window = window
+                return folder
             case "asking":
                 return Asking(port, window)
         return smtp(port, window)
