@@ -14,7 +14,9 @@ from newsletter.cli.records import STATES, doubt
 from newsletter.errors import PostError, StoreError
 from newsletter.scheduler import Tick
 from newsletter.store import Store
+from newsletter.store.audience import Reader
 from newsletter.store.forecast import Expected, forecast
+from newsletter.subscribers import Status
 
 _DOUBTS = 20  # named one by one
 
@@ -52,6 +54,7 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         entries = view.catalogue.entries()
         changes = _changes(known, entries, view, skipped) if known else []
         titles = {e.number: e.title for e in entries}
+        result.notes += _why_nothing(view, reader, entries) if not coming else []
     if as_json:
         facts(
             {
@@ -65,6 +68,20 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         return
     _show_plan(project, coming, titles, changes, days)
     warn(result.stopped + result.notes)
+
+
+def _why_nothing(view: Store, reader: Reader | None, entries: list[Entry]) -> list[str]:
+    """What keeps everything, or everything for *reader*, from being due; empty when they have simply had it all."""
+    if reader is not None and reader.status is not Status.ACTIVE:
+        return [f"{reader.address} is {reader.status}, so nothing is sent to them."]
+    if reader is not None and reader.pauses:
+        return [f"{reader.address} is paused, so nothing is sent to them: `newsletter subscribers list` says by whom."]
+    counts = view.audience.counts()
+    if counts["active"] == counts["paused"]:
+        return ["Nobody would get anything: no reader is confirmed and not paused."]
+    if all(e.standing is Standing.ABSENT for e in entries):
+        return ["There is nothing to get: no post is live."]
+    return []
 
 
 def next_of(coming: list[Expected]) -> dict[str, Any] | None:

@@ -193,6 +193,19 @@ def test_plan_for_one_reader(live: Practice) -> None:
     assert "#2 Worries" in answer.out and "#3 The space between" in answer.out and "#1" not in answer.out
 
 
+def test_plan_says_why_nothing_comes(live: Practice) -> None:
+    live.run("send")
+    live.run("subscribers", "pause", ANA)
+    live.run("subscribers", "unsubscribe", BO)
+    assert live.json("plan", "--as", ANA)["notes"] == [
+        f"{ANA} is paused, so nothing is sent to them: `newsletter subscribers list` says by whom."
+    ]
+    assert live.json("plan", "--as", BO)["notes"] == [f"{BO} is unsubscribed, so nothing is sent to them."]
+    assert live.json("plan", "--as", CY)["notes"] == []
+    live.run("subscribers", "pause", CY)
+    assert live.json("plan")["notes"] == ["Nobody would get anything: no reader is confirmed and not paused."]
+
+
 def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
     (live.root / "posts/002-worries.md").unlink()
     live.run("send")
