@@ -137,8 +137,13 @@ def _changes(known: dict[str, Entry], entries: list[Entry], view: Store, skipped
             coming = plural(ahead, "reader comes", "readers come")
             lines.append(f"posts/{e.file} is new: {coming} to it in order{past}.")
         elif old is not None and old.number != e.number:
-            same = "it is the same post, nobody gets it twice"
-            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: {same}{past}.")
+            same = f"it is the same post, nobody gets it twice{past}"
+            between = any(p.standing is Standing.LIVE and old.number < p.number < e.number for p in entries)
+            if between and (there := positions.get(e.number, 0)):
+                same += (
+                    f"; {plural(there, 'reader stands', 'readers stand')} at it, and the posts before it pass them by"
+                )
+            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: {same}.")
         elif old is not None and e.late > old.late:
             coming = plural(late.get(e.ident, 0), "reader who is past it gets", "readers who are past it get")
             lines.append(f"posts/{e.file} catches up now: {coming} it as the next post.")

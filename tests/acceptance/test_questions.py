@@ -220,7 +220,8 @@ def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
         " `newsletter resend 1 --revised` sends the new text to those who have the old one.",
         "posts/002-a-word-between.md is new: 0 readers come to it in order; 3 readers are past it and will not get it.",
         "posts/004-good-company.md is new: 0 readers come to it in order; 3 readers are past it and will not get it.",
-        "posts/005-the-space-between.md was #3 and is #5: it is the same post, nobody gets it twice.",
+        "posts/005-the-space-between.md was #3 and is #5: it is the same post, nobody gets it twice; "
+        "3 readers stand at it, and the posts before it pass them by.",
     ]
 
 
@@ -233,12 +234,23 @@ def test_plan_says_who_is_past_a_post_and_who_gets_it_late(live: Practice) -> No
     (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/004-the-first-hour.md")
     past = "posts/001-the-space-between.md was #3 and is #1: it is the same post, nobody gets it twice; "
     assert past + "3 readers are past it and will not get it." in live.json("plan")["changes"]
+    moved = "posts/004-the-first-hour.md was #1 and is #4: it is the same post, nobody gets it twice."
+    assert moved in live.json("plan")["changes"], "they stand at #2"
     live.run("send", at=live.at + HOUR)
     live.post(1, "The space between", catch_up="late")
     late = "posts/001-the-space-between.md catches up now: 3 readers who are past it get it as the next post."
     assert live.json("plan")["changes"] == [late]
     live.at += DAY
     assert live.run("send").out.startswith("#1 The space between: due for 3 readers.")
+
+
+def test_plan_says_whom_a_post_that_moved_on_takes_with_it(live: Practice) -> None:
+    live.run("send")
+    (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/009-the-first-hour.md")
+    assert live.json("plan")["changes"] == [
+        "posts/009-the-first-hour.md was #1 and is #9: it is the same post, nobody gets it twice; "
+        "3 readers stand at it, and the posts before it pass them by."
+    ]
 
 
 def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: MailServer) -> None:
