@@ -119,7 +119,7 @@ def tick(
         progress=lambda done: progress(done, result.planned.count),
     )
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
-    result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
+    result.stopped = held_back(store) + result.report.problems
     return result
 
 
@@ -137,6 +137,19 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if provider != REHEARSAL and store.facts.went_live(provider) is None:
         why.append(f"nothing leaves through {provider} before you have said so once: `newsletter go-live`.")
     return why
+
+
+def rehearse(config: Config, store: Store, result: Tick) -> None:
+    """Plan as the next run will, in a rehearsal of *store*; say so when that holds a backlog back."""
+    result.planned = store.planner.plan(
+        config.identity, config.rules, at=max(result.at, store.facts.last_tick() or result.at)
+    )
+    result.stopped += held_back(store)
+
+
+def held_back(store: Store) -> list[str]:
+    """Why not everything that is due leaves."""
+    return [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG]
 
 
 def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from newsletter.cli.output import Progress, data, facts, iso, json_option, momen
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.records import STATES, doubt
 from newsletter.errors import PostError, StoreError
-from newsletter.scheduler import Tick
+from newsletter.scheduler import Tick, rehearse
 from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.store.forecast import Expected, forecast
@@ -42,15 +43,7 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
     skipped = _skipped(store) if store else {}
     with looked_at(project, at) as (view, result), Progress("looking ahead") as bar:
         reader = view.audience.find(address) if address else None
-        coming = forecast(
-            view,
-            project.config.identity,
-            project.config.rules,
-            at=at,
-            days=days,
-            reader=reader.id if reader else None,
-            progress=bar,
-        )
+        coming = _coming(project, view, result, days=days, reader=reader, progress=bar)
         entries = view.catalogue.entries()
         changes = _changes(known, entries, view, skipped) if known else []
         titles = {e.number: e.title for e in entries}
@@ -68,6 +61,23 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         return
     _show_plan(project, coming, titles, changes, days)
     warn(result.stopped + result.notes)
+
+
+def _coming(
+    project: Project,
+    view: Store,
+    result: Tick,
+    *,
+    days: int,
+    reader: Reader | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Expected]:
+    """What leaves within *days*, for all or for one *reader*, as the next run will find it."""
+    config = project.config
+    if not result.stopped:
+        rehearse(config, view, result)
+    only = reader.id if reader else None
+    return forecast(view, config.identity, config.rules, at=result.at, days=days, reader=only, progress=progress)
 
 
 def _why_nothing(view: Store, reader: Reader | None, entries: list[Entry]) -> list[str]:
@@ -183,9 +193,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     project, at = open_project(ctx), now()
     store = project.existing_store()
     coming: list[Expected] | None
+    held = False
     try:
         with looked_at(project, at) as (view, result):
-            coming = forecast(view, project.config.identity, project.config.rules, at=at, days=60)
+            held = bool(result.stopped)
+            coming = _coming(project, view, result, days=60)
             seen = view.audience.counts()
     except (StoreError, PostError) as error:  # what can't be looked at afresh still has answers
         result, coming, seen = Tick(at, notes=[str(error)]), None, {}
@@ -214,7 +226,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         facts(answer)
     else:
-        _show_status(project, answer, coming, held=bool(result.stopped))
+        _show_status(project, answer, coming, held=held)
 
 
 def _doubts(source: Store) -> list[str]:

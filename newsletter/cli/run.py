@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
-from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
+from newsletter.scheduler import REHEARSAL, Tick, rehearse, run_lock, take_in, tick
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
@@ -67,9 +68,11 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
 
 
 def _dry(project: Project, *, as_json: bool) -> int:
+    from newsletter.store.forecast import leaving
 
     with looked_at(project, now()) as (view, result):
-        result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)
+        rehearse(project.config, view, result)
+        result.planned = replace(result.planned, planned=leaving(view, at=result.at))
         return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mailserver import HANG_UP, MailServer
-from practice import ANA, BO, CY, DAY, HOUR, Practice
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice
 
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 QUESTIONS = ("status", "report", "plan", "who-got 1", f"history {ANA}", "verify", "posts")
@@ -184,6 +184,24 @@ def test_plan_as_json_says_what_the_next_runs_do(live: Practice, mail: MailServe
             live.run("send")
     numbers = {"The first hour": 1, "Worries": 2, "The space between": 3}
     assert Counter((numbers[letter.subject], f"{letter.at:%Y-%m-%d}") for letter in mail.taken) == promised
+
+
+def test_plan_and_a_dry_run_know_what_the_next_run_will_hold_back(practice: Practice) -> None:
+    practice.readers(*(f"r{n:02}@example.org,,UTC" for n in range(60)))
+    practice.run("send")
+    text = (first := practice.root / "posts/001-the-first-hour.md").read_text()
+    first.write_text("---\ntitle: a: trap\n---\n\nBreathe.\n")
+    for hours in (1.1, 2.1):
+        practice.run("send", at=MONDAY + hours * HOUR)
+    first.write_text(text)
+    practice.at += HOUR
+    plan, held = practice.json("plan"), practice.json("status")["attention"]
+    assert plan["next"] == {"at": "2026-03-03T09:00:00Z", "count": 60}
+    (why,) = plan["held"]
+    assert why.startswith("60 readers would get a post at once that was due before the last run") and held == [why]
+    for words in (["--dry-run"], []):
+        ran = practice.run("send", *words)
+        assert (ran.status, ran.out, ran.err) == (1, "", f"! {why}\n")
 
 
 def test_plan_for_one_reader(live: Practice) -> None:
