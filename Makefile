@@ -1,6 +1,6 @@
 # Everything a contributor types. The two commands of README.md do the same without make.
 
-.PHONY: test check bench demo golden
+.PHONY: test torture check bench demo golden
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv
@@ -9,6 +9,9 @@
 
 test: .venv/ready        ## the whole suite
 	.venv/bin/pytest -n auto
+
+torture: .venv/ready     ## 10,000 kills, and the table of docs/guarantees.md
+	.venv/bin/python tests/torture --kills 10000
 
 check: .venv/ready       ## lint, types, layers, docs
 	.venv/bin/ruff check .
@@ -20,6 +23,8 @@ check: .venv/ready       ## lint, types, layers, docs
 bench: .venv/ready       ## figures for bench/README.md
 	.venv/bin/python bench/planning.py
 	.venv/bin/python bench/startup.py
+	.venv/bin/python bench/rendering.py
+	.venv/bin/python bench/message.py
 
 demo: .venv/ready
 	.venv/bin/newsletter demo

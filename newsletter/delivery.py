@@ -11,20 +11,26 @@ What goes wrong
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
 
 from newsletter.config import OnUncertain
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
-from newsletter.press import Press
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
-from newsletter.store.ledger import Begun, Claim, Result
+from newsletter.store.ledger import Begun, Claim, Ledger, Result
+from newsletter.store.notices import Notices
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Book = Ledger | Notices  #: what was promised to whom; one loop serves both
 
 LEASE = timedelta(minutes=20)  #: outlives the ten minutes a server may take after the final dot (RFC 5321 4.5.3.2.6)
 DOUBT_FOR = timedelta(minutes=10)  #: before an unanswered message is sent once more
@@ -46,6 +52,14 @@ def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float)
     return at + delay if at + delay - first <= LIFETIME else None
 
 
+class Printer(Protocol):
+    """What turns a claim into a message: the press for posts, a copyist for notices."""
+
+    def revision(self, ident: str) -> str: ...
+    def begun_with(self, claim: Claim) -> str | None: ...
+    def print(self, claim: Claim, *, at: datetime) -> tuple[Begun, Message]: ...
+
+
 @dataclass(slots=True)
 class Report:
     """What one run did."""
@@ -64,94 +78,147 @@ class Report:
         """Messages with an outcome."""
         return self.accepted + self.deferred + self.rejected + self.uncertain
 
+    def add(self, other: Report) -> None:
+        """What another process did in the same run."""
+        self.accepted += other.accepted
+        self.deferred += other.deferred
+        self.rejected += other.rejected
+        self.uncertain += other.uncertain
+        self.withdrawn += other.withdrawn
+        self.faults += other.faults
+        self.problems += (problem for problem in other.problems if problem not in self.problems)
+        self.interrupted |= other.interrupted
+
 
 def deliver(
     store: Store,
     provider: Provider,
-    press: Press,
+    press: Printer,
     *,
+    book: Book | None = None,
     now: Clock,
     on_uncertain: OnUncertain,
     jitter: Callable[[], float],
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Submit everything that may leave now. *stop* is asked between messages; *progress* is told how many are done."""
-    run = _Run(store, provider, press, now, jitter, stop, progress)
-    reconcile(store, provider, now=now, on_uncertain=on_uncertain)
-    run.report.withdrawn = store.ledger.withdraw_inactive()
-    for batch in store.ledger.claims(at=now(), lease=LEASE, prompt=PROMPT):
-        if not run.submit(batch):
-            break
+    """Submit everything in *book* (None: the ledger) that may leave now.
+
+    *stop* is asked between messages; *progress* is told how many are done.
+    """
+    book = store.ledger if book is None else book
+    run = _Run(store, book, provider, press, now, jitter, stop, progress)
+    reconcile(book, provider, now=now, on_uncertain=on_uncertain)
+    run.report.withdrawn = book.withdraw_inactive()
+    run.submit()
     return run.report
 
 
-def reconcile(store: Store, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
+def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
     """Settle what earlier runs left: expired leases, and doubt whose waiting time is over."""
-    ledger = store.ledger
-    ledger.sweep(at=now(), doubt_for=DOUBT_FOR)
+    book.sweep(at=now(), doubt_for=DOUBT_FOR)
     lookup = getattr(provider, "lookup", None)
-    for doubt in ledger.in_doubt(at=now()):
+    for doubt in book.in_doubt(at=now()):
         arrived = lookup(doubt.message_id) is not None if lookup and doubt.provider == provider.name else None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
-        ledger.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
+        book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
+
+
+def _facts(result: Result) -> dict[str, object]:
+    """One result for the log: ids and codes, not the server's words."""
+    claim, reply = result.claim, getattr(result.outcome, "reply", None)
+    facts: dict[str, object] = {"delivery": claim.id, "post": claim.ident, "attempt": claim.attempts + 1}
+    return facts | ({"code": reply.code, "status": reply.status} if reply else {})
 
 
 @dataclass(slots=True)
 class _Run:
     store: Store
+    book: Book
     provider: Provider
-    press: Press
+    press: Printer
     now: Clock
     jitter: Callable[[], float]
     stop: Callable[[], bool]
     progress: Callable[[int], None]
     report: Report = field(default_factory=Report)
-    open: dict[int, Claim] = field(default_factory=dict)  # claimed, without an outcome
+    open: dict[int, Claim] = field(default_factory=dict)  # claimed, not recorded
+    in_doubt: int = 0  # of these, begun
+    known: list[Result] = field(default_factory=list)  # of these, with an outcome
+    recorded_at: datetime | None = None
     refused: list[Claim] = field(default_factory=list)  # in a row
+    words: str = ""  # the server's, about the last of them
+    fault: str = ""  # the last message that could not be composed, and why
     claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
 
-    def submit(self, batch: list[Claim]) -> bool:
-        """One batch; False ends the run."""
-        self.open = {claim.id: claim for claim in batch}
-        self.claimed += len(batch)
-        go_on = True
+    def submit(self) -> None:
+        """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
         try:
-            # Never left early: when the run must end, `_begin` hands out nothing more and the rest is heard out.
-            for group in self._grouped(self.provider.submit(self._begin(batch))):
-                self._record(group)
-                self._check_health()
+            for message, outcome in self.provider.submit(self._messages()):
+                self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
-            go_on = False
+        except (Exception, KeyboardInterrupt):
+            self._turn()  # whatever befell the provider, these outcomes are known
+            raise
+        self._turn()
         # By the provider's contract nothing of these was handed over. (Any other exception leaves them
         # as they are: the sweep will call them uncertain.)
-        self.store.ledger.release(self.open.values())
-        self.open = {}
-        self._check_health()
+        self.book.release(self.open.values())
         self.report.interrupted = self.stop()
-        return go_on and not self.held and not self.report.interrupted
 
-    def _begin(self, batch: Sequence[Claim]) -> Iterator[Message]:
-        """Make window after window durable and hand out its messages."""
-        size = self.provider.window
-        for start in range(0, len(batch), size):
-            printed = [p for claim in batch[start : start + size] if (p := self._print(claim)) is not None]
-            begun = self.store.ledger.begin(
-                [b for b, _ in printed], provider=self.provider.name, at=self.now(), lease=LEASE
-            )
-            for attempt, message in printed:
-                if self.stop() or self.held:
-                    return
-                if attempt.claim.id in begun:
-                    yield message
-                else:
-                    self.report.withdrawn += 1
-                    del self.open[attempt.claim.id]
+    def _messages(self) -> Iterator[Message]:
+        """Claim batch after batch, make as many durable as the window has room for, hand them out."""
+        for batch in self.book.claims(at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT):
+            self.open |= {claim.id: claim for claim in batch}
+            self.claimed += len(batch)
+            left = iter(batch)
+            while claims := list(islice(left, self._room)):
+                at = self.now()
+                printed = [p for claim in claims if (p := self._print(claim, at)) is not None]
+                begun = self._turn([b for b, _ in printed])
+                for attempt, message in printed:
+                    if self.stop() or self.held:
+                        return
+                    if attempt.claim.id in begun:
+                        yield message
+                    else:
+                        self.report.withdrawn += 1
+                        del self.open[attempt.claim.id]
 
-    def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
+    @property
+    def _room(self) -> int:
+        """How many may be begun: what has an outcome is recorded in the same commit."""
+        return max(self.provider.window - self.in_doubt + len(self.known), 1)
+
+    def _note(self, result: Result) -> None:
+        """Keep an outcome until the next commit, which is not far."""
+        self.known.append(result)
+        if self.recorded_at is None or self.now() - self.recorded_at >= _FLUSH:
+            self._turn()
+
+    def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
+        """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
+        known = [result for result in self.known if not self._refuses_us(result.outcome)]
+        begun = self.book.turn(
+            known, attempts, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR, lease=LEASE
+        )
+        self.in_doubt += len(begun) - len(self.known)
+        self.known.clear()
+        self.recorded_at = self.now()
+        for result in known:
+            del self.open[result.claim.id]
+            self._count(result)
+        if _log.isEnabledFor(logging.INFO):
+            for result in known:
+                _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
+        self.progress(self.report.submitted)
+        self._check_health()
+        return begun
+
+    def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
         if claim.ident in self.broken:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:
@@ -162,27 +229,13 @@ class _Run:
                 self.report.problems.append(str(error))
                 return None
         try:
-            return self.press.print(claim, at=self.now())
+            return self.press.print(claim, at=at)
         except (NewsletterError, ValueError) as error:
             self.report.faults += 1
-            self.store.ledger.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
+            self.fault = f"{claim.recipient.address}: {error}"
+            self.book.fault(claim, str(error), at=at, wait=_FAULT_WAIT)
             del self.open[claim.id]
             return None
-
-    def _grouped(self, outcomes: Iterator[tuple[Message, Outcome]]) -> Iterator[list[Result]]:
-        """Outcomes in groups of at most a window, none kept back for long."""
-        group: list[Result] = []
-        since = self.now()
-        try:
-            for message, outcome in outcomes:
-                group.append(self._result(self.open[message.delivery], outcome))
-                if len(group) >= self.provider.window or self.now() - since >= _FLUSH:
-                    yield group
-                    group, since = [], self.now()
-        except (Exception, KeyboardInterrupt):
-            self._record(group)  # whatever befell the provider, these outcomes are known
-            raise
-        yield group
 
     def _result(self, claim: Claim, outcome: Outcome) -> Result:
         if not isinstance(outcome, Deferred):
@@ -193,18 +246,13 @@ class _Run:
             retry = max(retry, at + outcome.retry_after)
         return Result(claim, outcome, retry)
 
-    def _record(self, group: list[Result]) -> None:
-        for result in group:
-            if isinstance(result.outcome, Rejected) and result.outcome.about is About.US:
-                # Nobody is marked for it: the delivery stays among the open ones and goes back.
-                self.report.problems.append(f"the mail server refuses us: {result.outcome.reply}")
-                self.held = True
-        group = [r for r in group if not (isinstance(r.outcome, Rejected) and r.outcome.about is About.US)]
-        self.store.ledger.record(group, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR)
-        for result in group:
-            del self.open[result.claim.id]
-            self._count(result)
-        self.progress(self.report.submitted)
+    def _refuses_us(self, outcome: Outcome) -> bool:
+        """Nobody is marked for such a refusal: the delivery stays among the open ones and goes back."""
+        if not isinstance(outcome, Rejected) or outcome.about is not About.US:
+            return False
+        self.report.problems.append(f"the mail server refuses us: {outcome.reply}")
+        self.held = True
+        return True
 
     def _count(self, result: Result) -> None:
         match result.outcome:
@@ -214,31 +262,32 @@ class _Run:
                 self.report.deferred += 1
             case Uncertain():
                 self.report.uncertain += 1
-            case Rejected(about=about):
+            case Rejected(reply, about=About.MESSAGE):
                 self.report.rejected += 1
-                if about is About.MESSAGE:
-                    self.refused.append(result.claim)
-                    return
+                self.refused.append(result.claim)
+                self.words = str(reply)
+                return
+            case Rejected():
+                self.report.rejected += 1
         if len(self.refused) < _REFUSALS_MAX:  # else `_check_health` has still to see them
             self.refused.clear()
 
     def _check_health(self) -> None:
         """Put a hold in force when the trouble is evidently not the readers'."""
         if len(self.refused) >= _REFUSALS_MAX:
-            self.store.ledger.take_back(self.refused, at=self.now())
+            self.book.take_back(self.refused, at=self.now())
             self.report.rejected -= len(self.refused)
             self.refused.clear()
             self._hold(
                 HoldKind.REFUSED,
-                "the mail server refused three messages in a row for what they contain; nobody was marked. "
-                "Look at its words with `newsletter status`, mend the post, then `newsletter"
-                " resume`.",
+                f"the mail server refused three messages in a row for what they contain ({self.words}); nobody was"
+                " marked. Mend the post, then `newsletter resume`.",
             )
         if not self.held and self.report.faults > max(_FAULTS_MIN, _FAULTS_SHARE * self.claimed):
             self._hold(
                 HoldKind.COMPOSE,
                 f"{self.report.faults} messages could not be composed, which is more than one in a hundred; "
-                "the run stopped. `newsletter status` names them; then `newsletter resume`.",
+                f"the run stopped. The last one, to {self.fault}. Mend that, then `newsletter resume`.",
             )
 
     def _hold(self, kind: HoldKind, reason: str) -> None:

@@ -4,6 +4,7 @@ NewsletterError                   1
 ├── ConfigError                   2   newsletter.toml, environment, no project here
 ├── PostError                     2   a post's file: path, line, remedy
 ├── TemplateError                 1   a template's file: name, line, remedy
+├── PostHeld                      1   the checks found an error in a post; its readers wait
 ├── SubscriberError               2   an address or a row of a subscriber file
 ├── StoreError                    1   the database
 │   ├── StoreBusy                75   another program holds it
@@ -51,6 +52,10 @@ class TemplateError(NewsletterError):
     def __init__(self, template: str, problem: str, *, line: int | None = None) -> None:
         self.template, self.problem, self.line = template, problem, line
         super().__init__(f"template {template}{f', line {line}' if line else ''}: {problem}")
+
+
+class PostHeld(NewsletterError):
+    """A post was judged before its first message left, and must be mended first."""
 
 
 class SubscriberError(NewsletterError):

@@ -10,8 +10,8 @@ Sources: RFC 5321 (envelope, replies), RFC 5322 (mailbox), RFC 3463 (enhanced st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
 from enum import StrEnum
@@ -119,6 +119,8 @@ class Message:
     message_id: str  #: without angle brackets
     envelope: Envelope
     data: bytes  #: CRLF line ends, 7-bit, no dot-stuffing
+    #: the same octets, cut where a template was filled in: what messages share need be looked at only once
+    pieces: Sequence[bytes] = field(default=(), repr=False, compare=False)
 
 
 class About(StrEnum):

@@ -1,6 +1,7 @@
 """A proof: a post as one reader's message, before anybody gets it.
 
     pull        the message, byte for byte as it would leave, but with personal links that do nothing
+    pull_from   the same from a template that is compiled already
     html_part   a message's HTML as a page that needs nothing else
 
 What is judged (`checks`) and what is shown (`preview`) is taken from these bytes, not from the post again.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -24,7 +25,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import cast
 
-from newsletter.compose import Personal, compile_template, merge
+from newsletter.compose import MessageTemplate, Personal, compile_template, merge
 from newsletter.config import Design, Identity
 from newsletter.links import Purpose
 from newsletter.mail import Address, Mailbox
@@ -66,8 +67,15 @@ class Proof:
 
     @cached_property
     def page(self) -> str:
-        """Its HTML part as a page of its own: the images it brings along stand in place of their cid: addresses."""
-        return _whole(self.parsed)
+        """Its HTML part as a page of its own: its images stand in place of their addresses, hosted ones as well."""
+        html = _whole(self.parsed)
+        for image in self.rendered.media:
+            html = (
+                html.replace(f'"{image.url}"', f'"{_data(f"image/{image.subtype}", image.data)}"')
+                if image.url
+                else html
+            )
+        return html
 
     @property
     def html_size(self) -> int:
@@ -75,17 +83,43 @@ class Proof:
         return len(self.html.encode())
 
 
-def pull(post: Post, identity: Identity, design: Design, recipient: Mailbox, *, date: datetime) -> Proof:
-    """*post* as *recipient* would get it at *date*. Raises `PostError`, `TemplateError`."""
+def pull(
+    post: Post, identity: Identity, design: Design, recipient: Mailbox, *, date: datetime, mark: str = ""
+) -> Proof:
+    """*post* as *recipient* would get it at *date*; raises `PostError`, `TemplateError`.
+
+    With a *mark* before its subject it is going to be sent, so its Message-ID is another one each time: mailboxes drop
+    what they have already.
+    """
     rendered = render(post, identity, design)
+    if mark:
+        rendered = replace(rendered, subject=f"{mark} {rendered.subject}")
     template = compile_template(rendered, identity, post_id=post.id)
+    unique = f"{recipient.address} {date.isoformat()}" if mark else ""
+    return pull_from(template, rendered, post, identity, recipient, date=date, unique=unique)
+
+
+def pull_from(
+    template: MessageTemplate,
+    rendered: Rendered,
+    post: Post,
+    identity: Identity,
+    recipient: Mailbox = SAMPLE,
+    *,
+    date: datetime,
+    unique: str = "",
+) -> Proof:
+    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*.
+
+    *unique* words make its Message-ID another one than that of the post's other proofs.
+    """
     domain = identity.sender.address.domain
     message = merge(
         template,
         Personal(
             recipient=recipient,
             date=date,
-            message_id=f"{sha256(f'preview {post.id}'.encode()).hexdigest()[:40]}@{domain}",
+            message_id=f"{sha256(f'preview {post.id} {unique}'.encode()).hexdigest()[:40]}@{domain}",
             unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
             unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
         ),
@@ -100,12 +134,15 @@ def html_part(message: bytes) -> str:
 
 def _whole(parsed: EmailMessage) -> str:
     images = {
-        str(part["Content-ID"]).strip("<>"): f"data:{part.get_content_type()};base64,"
-        + b64encode(cast(bytes, part.get_payload(decode=True))).decode()
+        str(part["Content-ID"]).strip("<>"): _data(part.get_content_type(), cast(bytes, part.get_payload(decode=True)))
         for part in parsed.walk()
         if part["Content-ID"]
     }
     return _CID.sub(lambda found: images.get(found[1], found[0]), _body(parsed, "html"))
+
+
+def _data(kind: str, octets: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(octets).decode()}"
 
 
 def _body(parsed: EmailMessage, kind: str) -> str:

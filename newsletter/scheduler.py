@@ -17,23 +17,25 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from newsletter import consent, delivery
-from newsletter.catalogue import position_before, survey
+from newsletter import consent, delivery, watch
+from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
+from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
-from newsletter.errors import RunLocked, SubscriberError
+from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post, read_folder
-from newsletter.press import Press
+from newsletter.press import Judge, Press
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint, Taken
 from newsletter.store.facts import HoldKind
@@ -41,7 +43,16 @@ from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
 from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
+if TYPE_CHECKING:
+    from newsletter.compose import MessageTemplate
+    from newsletter.render import Rendered
+
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
+
+#: Other processes that deliver meanwhile, told how many messages were planned; afterwards, what each of them did.
+Crew = Callable[[int], AbstractContextManager[Callable[[], list[Report]]]]
+
+_log = logging.getLogger(__name__)
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -57,6 +68,7 @@ class Tick:
     report: Report = field(default_factory=Report)
     taken: Taken = field(default_factory=Taken)
     suppressed: int = 0
+    held: dict[int, str] = field(default_factory=dict)  #: posts that the checks keep back, by number, with the reason
     notes: list[str] = field(default_factory=list)  #: warnings: nothing was stopped by them
     stopped: list[str] = field(default_factory=list)  #: why something was held or stopped
 
@@ -93,34 +105,157 @@ def tick(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     press: PressMaker = Press.of,
+    crew: Crew = lambda messages: nullcontext(list),
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
     result = Tick(now())
-    if why := reason_to_wait(store, provider.name, at=result.at):
-        result.stopped = why
-        return result
+    if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
+        result.notes.append(missed)
+    result.stopped = reason_to_wait(store, provider.name, at=result.at)
+    if not result.stopped:
+        folder = _plan(config, store, secret, result)
+        judged: dict[str, str] = {}
+        with crew(result.planned.count) as reports:
+            result.report = delivery.deliver(
+                store,
+                provider,
+                printing(config, store, secret, folder, press, judging(config, folder, judged, at=result.at)),
+                now=lambda: max(now(), result.at),
+                on_uncertain=config.on_uncertain,
+                jitter=jitter,
+                stop=stop,
+                progress=lambda done: progress(done, result.planned.count),
+            )
+            for report in reports():
+                result.report.add(report)
+        result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
+        _keep_held(store, folder, judged)
+        result.held = held_posts(store, folder)
+        result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
+    _tell(config, store, provider, result, missed, now=now, stop=stop)
+    r = result.report
+    counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
+    _log.info("run", extra={"facts": {"planned": result.planned.count, **counts, "stopped": result.stopped}})
+    return result
+
+
+def _plan(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
+    """Take in what changed, and plan what is due; the posts."""
     # Small steps back are the clock's business; the ledger's time never runs backwards.
     result.at = max(result.at, store.facts.last_tick() or result.at)
     folder = take_in(config, store, secret, result)
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    prints = press(folder.posts, config.identity, config.design, secret, store.ledger)
-    if config.rules.mode is Mode.BROADCAST:
-        prints.in_flight = store.catalogue.in_flight()
-    result.report = delivery.deliver(
+    return folder
+
+
+def _tell(
+    config: Config, store: Store, provider: Provider, result: Tick, missed: str, *, now: Clock, stop: Callable[[], bool]
+) -> None:
+    """Alerts to the owner, and a sign of life."""
+    hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
+    blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
+    wrong = [s for s in dict.fromkeys([missed, *result.stopped, *blocked]) if s and s not in hers]
+    if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
+        watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
+        result.notes += notify(config, store, provider, now=now, stop=stop)
+    try:
+        if config.alerts.health_file:
+            watch.pulse(config.alerts.health_file, at=result.at, attention=wrong)
+        if config.alerts.health_url and not wrong:
+            from newsletter.providers.heartbeat import beat
+
+            beat(config.alerts.health_url)
+    except NewsletterError as error:
+        result.notes.append(str(error))
+
+
+def notify(
+    config: Config,
+    store: Store,
+    provider: Provider,
+    *,
+    now: Clock,
+    jitter: Callable[[], float] = random.random,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """Deliver the notices that may leave now; what stood in the way."""
+    report = delivery.deliver(
         store,
         provider,
-        prints,
-        now=lambda: max(now(), result.at),
+        Copyist(store.notices, config.identity.sender.address, config.dkim),
+        book=store.notices,
+        now=now,
         on_uncertain=config.on_uncertain,
         jitter=jitter,
         stop=stop,
-        progress=lambda done: progress(done, result.planned.count),
     )
-    result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
-    result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
-    return result
+    return report.problems
+
+
+# --- posts that are held
+
+
+def judging(config: Config, folder: Folder, judged: dict[str, str], *, at: datetime) -> Judge:
+    """What the press asks before a revision leaves for the first time; the answers go into *judged*, "" for a yes."""
+
+    def judge(post: Post, rendered: Rendered, template: MessageTemplate) -> None:
+        from newsletter.checks import Context, check, reason_to_hold  # only when something new leaves
+        from newsletter.proof import pull_from
+
+        proof = pull_from(template, rendered, post, config.identity, date=at)
+        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words))
+        judged[post.id] = reason_to_hold(post, found, strict=config.checks.strict)
+        if judged[post.id]:
+            raise PostHeld(judged[post.id])
+
+    return judge
+
+
+def would_hold(config: Config, store: Store, folder: Folder, result: Tick) -> list[str]:
+    """What would keep the posts that *result* plans from leaving, as a run would say it."""
+    press = Press.of(folder.posts, config.identity, config.design, b"", store.ledger)
+    press.judge = judging(config, folder, {}, at=result.at)
+    why = dict(result.held)
+    for post in folder.posts:
+        if result.planned.planned.get(post.number):
+            try:
+                press.revision(post.id)
+            except NewsletterError as error:
+                why[post.number] = str(error)
+    return list(why.values())
+
+
+def _keep_held(store: Store, folder: Folder, judged: dict[str, str]) -> None:
+    """Remember who is held, so that `status` says so without judging again."""
+    before: dict[str, Any] = store.facts.get("held_posts") or {}
+    digests = {post.id: post.digest for post in folder.posts}
+    after = {ident: held for ident, held in before.items() if digests.get(ident) == held["digest"]}
+    after |= {ident: {"digest": digests[ident], "reason": reason} for ident, reason in judged.items()}
+    after = {ident: held for ident, held in after.items() if held["reason"]}
+    if after != before:
+        store.facts.put("held_posts", after or None)
+
+
+def held_posts(store: Store, folder: Folder) -> dict[int, str]:
+    """The posts that were held when they were to leave, and are as they were then: number → reason."""
+    held: dict[str, Any] = store.facts.get("held_posts") or {}
+    return {p.number: held[p.id]["reason"] for p in folder.posts if p.id in held and held[p.id]["digest"] == p.digest}
+
+
+# --- what comes before
+
+
+def printing(
+    config: Config, store: Store, secret: bytes, folder: Folder, press: PressMaker, judge: Judge | None = None
+) -> Press:
+    """The press of one run; *judge* is asked before a revision leaves for the first time."""
+    made = press(folder.posts, config.identity, config.design, secret, store.ledger)
+    made.judge = judge
+    if config.rules.mode is Mode.BROADCAST:
+        made.in_flight = store.catalogue.in_flight()
+    return made
 
 
 def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
@@ -128,6 +263,8 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if store.restored():
         store.facts.hold(HoldKind.RESTORED, _RESTORED, at=at)
     why = [h.reason for h in store.facts.holds() if h.stops_all]
+    if full := store.short_of_room():
+        why.append(full)
     last = store.facts.last_tick()
     if last is not None and at < last - _CLOCK_SLACK:
         why.append(
@@ -155,7 +292,7 @@ def take_posts(config: Config, store: Store, result: Tick) -> Folder:
         store.catalogue.entries(), folder, at=result.at, previous=previous, rules=config.rules, identity=config.identity
     )
     store.catalogue.apply(found, at=result.at, first=previous is None)
-    result.notes += [*folder.warnings, *found.notes]
+    result.notes += [*config.notes, *folder.warnings, *found.notes]
     return folder
 
 

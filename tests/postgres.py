@@ -1,7 +1,8 @@
 """A real PostgreSQL for the tests: a cluster of its own in a temporary folder, reachable by a socket in it alone.
 
 Servers refuse to run as root, so root hands the folder to the user `postgres`, whom the packages create.
-Nothing is synced: a test's database need not survive a power cut.
+Nothing is synced: a test's database need not survive a power cut. One that is to survive the end of its server asks
+for `durable`: then an answered commit is in the kernel's hands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 USER = "postgres"
-_FAST = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=40 -c shared_buffers=16MB"
+_FAST = "-c fsync=off -c full_page_writes=off -c max_connections=40 -c shared_buffers=16MB"
 
 
 class NotInstalled(Exception):
@@ -35,6 +36,7 @@ class Server:
 
     folder: Path
     _numbers: Iterator[int]
+    _options: str = ""
 
     def url(self, database: str) -> str:
         """The URL of *database*, for `Store.open`."""
@@ -44,11 +46,30 @@ class Server:
     def database(self, *, template: str = "template0") -> Iterator[str]:
         """The name of a new database, a copy of *template*; dropped at the end."""
         name = f"test_{next(self._numbers)}"
-        self._say(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        self.create(name, template=template)
         try:
             yield name
         finally:
-            self._say(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            self.drop(name)
+
+    def create(self, name: str, *, template: str = "template0") -> None:
+        """A new database, a copy of *template*."""
+        self._say(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+    def drop(self, name: str) -> None:
+        """Whoever still uses it."""
+        self._say(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._control("-l", str(self.folder / "log"), "-o", self._options, "-w", "start")
+
+    def halt(self) -> None:
+        """End it at once, as a crash of the server does: the next start recovers from its log."""
+        self._control("-m", "immediate", "-w", "stop")
+
+    def _control(self, *words: str) -> None:
+        run([_program("pg_ctl"), "-D", str(self.folder / "data"), *words], self.folder, _account())
 
     def _say(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url(USER), autocommit=True) as connection:
@@ -56,22 +77,26 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(*, durable: bool = False) -> Iterator[Server]:
     """A server of one's own. Raises `NotInstalled`."""
-    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
-    account = _account()
+    initdb, account = _program("initdb"), _account()
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has at most 107 characters
     try:
         if account:
             shutil.chown(folder, USER)
-        data, log = str(folder / "data"), str(folder / "log")
-        run([initdb, "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"], folder, account)
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} {_FAST}"
-        run([pg_ctl, "-D", data, "-l", log, "-o", options, "-w", "start"], folder, account)
+        run(
+            [initdb, "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            folder,
+            account,
+        )
+        commit = "on" if durable else "off"
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c synchronous_commit={commit} {_FAST}"
+        server = Server(folder, count(1), options)
+        server.start()
         try:
-            yield Server(folder, count(1))
+            yield server
         finally:
-            run([pg_ctl, "-D", data, "-m", "immediate", "-w", "stop"], folder, account)
+            server.halt()
     finally:
         shutil.rmtree(folder)
 
@@ -84,6 +109,12 @@ def run(command: list[str], folder: Path, account: dict[str, Any]) -> None:
         if done.returncode:
             said.seek(0)
             raise RuntimeError(f"{command[0]} failed: {said.read().decode(errors='replace')}")
+
+
+def require() -> None:
+    """Raise `NotInstalled` unless a server can be run here."""
+    _program("initdb")
+    _account()
 
 
 def _program(name: str) -> str:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter import consent
 from newsletter.compose import MessageTemplate, compile_template
-from newsletter.config import Config, Identity, Mode, OnUncertain, Rules
+from newsletter.config import Alerts, Config, Identity, Mode, OnUncertain, Rules
 from newsletter.errors import NewsletterError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.posts import Post
@@ -38,6 +38,7 @@ from newsletter.subscribers import Row
 SECRET = b"a key for tests, thirty-two bytes"
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 ANA, BO, CY = "ana@example.org", "bo@example.org", "cy@example.org"
+OWNER = "maya@example.org"
 MONDAY, TUESDAY, FRIDAY, SUNDAY = 0, 1, 4, 6
 #: Mail servers' answers, as `provider.answers[address]` takes them
 GREYLISTED = Deferred(Reply(451, "4.7.1", "try again later"))
@@ -75,6 +76,7 @@ class FakeProvider:
         self.away: Exception | None = None  #: raised before anything is taken
         self.arrives: set[str] = set()
         self.box: list[Letter] = []
+        self.alerts: list[str] = []  #: what the owner was told by mail
         self.attempts: list[tuple[str, datetime]] = []
         self.before: dict[str, Any] = {}  #: called when a message to the address is pulled
         self._world = world
@@ -101,6 +103,9 @@ class FakeProvider:
         assert parsed["To"].endswith(f"{address}>") or parsed["To"] == address
         plain = next(p for p in parsed.walk() if p.get_content_type() == "text/plain")
         text = plain.get_payload(decode=True).decode()
+        if address == OWNER:
+            self.alerts.append(text)
+            return
         number = int(re.match(r"No\. (\d+): ", subject)[1])
         self.box.append(Letter(address, number, self._world.now, message.message_id, subject, text, message.data))
 
@@ -172,6 +177,11 @@ class World:
     def zone(self, name: str) -> None:
         """Edit [newsletter] timezone."""
         self.config = replace(self.config, identity=replace(self.config.identity, timezone=ZoneInfo(name)))
+
+    def alert_owner(self, **changes: Any) -> None:
+        """Edit [alerts]: the owner is told by mail."""
+        alerts = Alerts(to=Mailbox("", Address.parse(OWNER)), **changes)
+        self.config = replace(self.config, alerts=alerts)
 
     def on_uncertain(self, value: OnUncertain) -> None:
         self.config = replace(self.config, on_uncertain=value)

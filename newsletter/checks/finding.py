@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+_QUOTED = 60  # characters
+
 
 class Severity(StrEnum):
     """What a finding does to its post."""
@@ -35,3 +37,41 @@ class Finding:
     part: Part = Part.POST
     line: int | None = None  #: of the post's file, from 1
     quote: str = ""  #: the words at that place, verbatim and short
+
+
+def error(
+    rule: str, problem: str, remedy: str, part: Part = Part.POST, *, line: int | None = None, quote: str = ""
+) -> Finding:
+    """A finding that holds its post."""
+    return Finding(rule, Severity.ERROR, problem, remedy, part, line, clipped(quote))
+
+
+def warning(
+    rule: str, problem: str, remedy: str, part: Part = Part.POST, *, line: int | None = None, quote: str = ""
+) -> Finding:
+    """A finding that is worth mending."""
+    return Finding(rule, Severity.WARNING, problem, remedy, part, line, clipped(quote))
+
+
+def note(
+    rule: str, problem: str, remedy: str, part: Part = Part.POST, *, line: int | None = None, quote: str = ""
+) -> Finding:
+    """A finding that is good to know."""
+    return Finding(rule, Severity.NOTE, problem, remedy, part, line, clipped(quote))
+
+
+def halves(words: str) -> tuple[str, str]:
+    """Problem and remedy, as sentences, of what an error says with a semicolon between them."""
+    problem, _, remedy = words.partition("; ")
+    return _sentence(problem), _sentence(remedy or "put it right")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
+
+
+def clipped(text: str, most: int = _QUOTED) -> str:
+    """*text* on one line of at most *most* characters, with nothing in it that would move a terminal's cursor."""
+    text = " ".join(text[: most * 8].split())
+    text = "".join(c for c in text if c.isprintable())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

@@ -23,6 +23,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Begin": {
         "demo": ("demo", "See six weeks of a newsletter in a minute, in a scratch folder."),
         "init": ("start", "Make a new project: settings, templates, sample posts, an example list."),
+        "dkim": ("dkim", "Make the key that signs your letters, and its record for the DNS."),
         "go-live": ("run", "Let the configured provider send from now on."),
     },
     "Write": {
@@ -30,6 +31,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "import": ("write", "Turn a pasted web page into a numbered post."),
         "posts": ("write", "List the posts and what is wrong with any of them."),
         "preview": ("look", "Look at a post as its readers will get it."),
+        "check": ("check", "Find what is wrong with a post before it leaves."),
+        "test": ("look", "Send a post to yourself."),
     },
     "Readers": {
         "subscribers": (
@@ -47,6 +50,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Ask": {
         "status": ("ask", "How things stand, and what needs attention."),
+        "health": ("health", "Whether it runs and may send; for a monitor, or a cron line of its own."),
         "report": ("records", "The accounts, post by post, with every doubt by name."),
         "who-got": ("records", "Who got post 4?"),
         "history": ("records", "Everything one reader was sent, and why."),

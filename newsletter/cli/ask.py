@@ -17,6 +17,8 @@ from newsletter.scheduler import Tick
 from newsletter.store import Store
 from newsletter.store.forecast import Expected, forecast
 
+_DOUBTS = 20  # named one by one
+
 
 @click.command()
 @click.option("--days", default=28, show_default=True, type=click.IntRange(1, 730), help="How far to look ahead.")
@@ -36,6 +38,7 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
     project, at = open_project(ctx), now()
     store = project.existing_store()
     known = {e.ident: e for e in store.catalogue.entries()} if store else {}
+    skipped = _skipped(store) if store else {}
     with looked_at(project, at) as (view, result), Progress("looking ahead") as bar:
         reader = view.audience.find(address) if address else None
         coming = forecast(
@@ -48,7 +51,7 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
             progress=bar,
         )
         entries = view.catalogue.entries()
-        changes = _changes(known, entries, view) if known else []
+        changes = _changes(known, entries, view, skipped) if known else []
         if project.config.rules.mode is not Mode.BROADCAST:
             changes += _passed_by(entries, coming, view)
         titles = {e.number: e.title for e in entries}
@@ -58,13 +61,13 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
                 "next": next_of(coming),
                 "days": [{"at": iso(e.at), "post": e.post, "count": e.count} for e in coming],
                 "changes": changes,
-                "held": result.stopped,
+                "held": [*result.stopped, *result.held.values()],
                 "notes": result.notes,
             }
         )
         return
     _show_plan(project, coming, titles, changes, days)
-    warn(result.stopped + result.notes)
+    warn([*result.stopped, *result.held.values(), *result.notes])
 
 
 def next_of(coming: list[Expected]) -> dict[str, Any] | None:
@@ -108,32 +111,37 @@ def _between(found: list[Expected], zone: Any) -> str:
     return first if first == last else f"{first}–{last}"
 
 
-def _changes(known: dict[str, Entry], entries: list[Entry], view: Store) -> list[str]:
-    """What the folder's changes since the last run do to readers."""
-    positions = view.accounts.positions()
-    skipped = {p["ident"]: p["deliveries"].get("skipped", 0) for p in view.accounts.by_post()}
+def _changes(known: dict[str, Entry], entries: list[Entry], view: Store, skipped: dict[str, int]) -> list[str]:
+    """What the folder's changes since the last run do to readers; *skipped* had been past each post then."""
+    positions, now_skipped, late = view.accounts.positions(), _skipped(view), view.accounts.late()
     lines = []
     for e in entries:
         old = known.get(e.ident)
         ahead = sum(count for position, count in positions.items() if position < e.number)
+        past = _past(now_skipped[e.ident] - skipped.get(e.ident, 0), e)
         if e.standing is Standing.LIVE and (old is None or old.live_since is None):
-            past = skipped.get(e.ident, 0)
-            passed = (
-                f"; {plural(past, 'reader is', 'readers are')} past it and"
-                f" {'get it late' if e.late else 'will not get it'}"
-                if past
-                else ""
-            )
-            lines.append(
-                f"posts/{e.file} is new: {plural(ahead, 'reader comes', 'readers come')} to it in order{passed}."
-            )
+            coming = plural(ahead, "reader comes", "readers come")
+            lines.append(f"posts/{e.file} is new: {coming} to it in order{past}.")
         elif old is not None and old.number != e.number:
-            lines.append(
-                f"posts/{e.file} was #{old.number} and is #{e.number}: it is the same post, nobody gets it twice."
-            )
+            same = "it is the same post, nobody gets it twice"
+            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: {same}{past}.")
+        elif old is not None and e.late > old.late:
+            coming = plural(late.get(e.ident, 0), "reader who is past it gets", "readers who are past it get")
+            lines.append(f"posts/{e.file} catches up now: {coming} it as the next post.")
         elif old is not None and old.digest != e.digest and old.delivered:
             lines.append(f"posts/{e.file} was edited: {_reach(e, ahead)}.")
     return lines
+
+
+def _skipped(store: Store) -> dict[str, int]:
+    """How many passed each post by, by its id."""
+    return {p["ident"]: p["deliveries"].get("skipped", 0) for p in store.accounts.by_post()}
+
+
+def _past(count: int, e: Entry) -> str:
+    if not count:
+        return ""
+    return f"; {plural(count, 'reader is', 'readers are')} past it and {'get it late' if e.late else 'will not get it'}"
 
 
 def _passed_by(entries: list[Entry], coming: list[Expected], view: Store) -> list[str]:
@@ -177,13 +185,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
     source = store or Store.in_memory()
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
-    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at))
+    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
     attention = [
         *result.stopped,
+        *result.held.values(),
         *(h.reason for h in source.facts.holds() if not h.stops_all),
         *_overdue(waiting, result),
         *result.notes,
-        *map(doubt, source.accounts.doubtful()),
+        *_doubts(source),
         *problems,
     ]
     counts = seen or source.audience.counts()  # with what her file says by now
@@ -200,6 +209,13 @@ def status(ctx: click.Context, as_json: bool) -> None:
         facts(answer)
     else:
         _show_status(project, answer, coming, held=bool(result.stopped))
+
+
+def _doubts(source: Store) -> list[str]:
+    """What the owner may have to decide; a long list in short."""
+    found = source.accounts.doubtful()
+    more = [f"and {len(found) - _DOUBTS:,} more like these: `newsletter report` names them all."]
+    return [*map(doubt, found[:_DOUBTS]), *(more if len(found) > _DOUBTS else [])]
 
 
 def _overdue(waiting: int, result: Tick) -> list[str]:

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from newsletter import watch
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import data, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
+from newsletter.cli.stop import Stop
 from newsletter.config import PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.scheduler import QUARTER, run_daemon, run_lock, tick
@@ -45,34 +48,17 @@ def schedule(ctx: click.Context) -> int:
 
 def keep_running(config: Config, *, every: timedelta = QUARTER) -> int:
     """Run the newsletter of *config* until a signal ends it; the exit status. *every* is for tests."""
-    signals = _Signals()
+    signals = Stop()
     daemon = _Daemon(config, signals)
     say(f"{config.identity.name}: looking every quarter of an hour what is due. Ctrl-C ends it.")
     run_daemon(daemon.wake, stop=signals, every=every)
     return 130 if signals.first == signal.SIGINT else 0
 
 
-class _Signals:
-    """Whether to stop: asked between two messages. A second signal stops at once."""
-
-    def __init__(self) -> None:
-        self.first: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def __call__(self) -> bool:
-        return self.first is not None
-
-    def _handle(self, number: int, _frame: object) -> None:
-        if self.first is not None:
-            raise KeyboardInterrupt
-        self.first = number
-
-
 class _Daemon:
     """One run after another, whatever becomes of any of them."""
 
-    def __init__(self, config: Config, stop: _Signals) -> None:
+    def __init__(self, config: Config, stop: Stop) -> None:
         self._config, self._stop = config, stop
         self._said = ""  # the last complaint: the same one is not repeated every quarter of an hour
 
@@ -95,16 +81,26 @@ class _Daemon:
         return self._config.rules.at.minute
 
     def _run(self) -> None:
-        from newsletter.cli.run import news, sentences
+        from newsletter.cli.run import sentences
 
         project = Project(self._config)
         try:
             with run_lock(project.config):
-                result = tick(project.config, project.store, project.provider, project.secret, now=now, stop=self._stop)
+                result = tick(
+                    project.config,
+                    project.store,
+                    project.provider,
+                    project.secret,
+                    now=now,
+                    stop=self._stop,
+                    press=project.press,
+                    crew=crew_of(project.config, self._stop),
+                )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):
                     data(self._timed(line))
-            warn(map(self._timed, news(project.store, result.notes + result.stopped)))
+            news = watch.news(project.store, result.notes + result.stopped, at=now(), told="said")
+            warn(map(self._timed, news))
         finally:
             project.close()
 

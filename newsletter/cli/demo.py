@@ -51,7 +51,7 @@ def demo(folder: Path | None, no_open: bool, as_json: bool) -> int:
     else:
         _show(calendar, page)
         if not no_open:
-            open_page(page)
+            open_page(page.resolve().as_uri())
     return 1 if calendar.problems else 0
 
 

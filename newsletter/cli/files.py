@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 
-def create(path: Path, content: bytes) -> None:
-    """Write the new file *path*. Raises `FileExistsError` and other `OSError`s."""
+def create(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write the new file *path*, with *mode* less the umask. Raises `FileExistsError` and other `OSError`s."""
     part = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # a leading dot: no post, no template
     try:
-        with part.open("xb") as file:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

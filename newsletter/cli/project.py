@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.journal import open_journal
 from newsletter.config import Config, find_root, load
 from newsletter.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
+    from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
-    from newsletter.scheduler import Tick
+    from newsletter.scheduler import PressMaker, Tick
     from newsletter.store import Store
 
 _SECRET_BYTES = 32
@@ -83,8 +85,20 @@ class Project:
             return _new_secret(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{path} can't be read ({error}); it signs every unsubscribe link, so restore it from a backup."
+                f"{path} can't be read ({_why(error)}); it signs every unsubscribe link, so restore it from a backup."
             ) from None
+
+    @cached_property
+    def press(self) -> PressMaker:
+        """Makes presses that sign as [dkim] says. Raises `ConfigError` for a key that can't sign."""
+        from newsletter.press import Press
+
+        keys: tuple[SigningKey, ...] = ()
+        if self.config.dkim is not None:
+            from newsletter.keys import signing_keys
+
+            keys = signing_keys(self.config.dkim)
+        return partial(Press.of, keys=keys)
 
     @property
     def secret_path(self) -> Path:
@@ -140,6 +154,10 @@ class Project:
         return word.encode()
 
 
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "it is not text"
+
+
 def _new_secret(path: Path) -> bytes:
     word = secrets.token_hex(_SECRET_BYTES)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,6 +178,7 @@ def _new_secret(path: Path) -> bytes:
 def open_project(ctx: click.Context) -> Project:
     """The project of this command line; closed when the command ends."""
     project = Project.find(ctx.find_root().obj)
+    open_journal(project.config.log_file)
     ctx.call_on_close(project.close)
     return project
 
@@ -170,7 +189,7 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
 
     Posts are taken in, and unless *file* is false the owner's subscriber file; without a database, into memory.
     """
-    from newsletter.scheduler import Tick, reason_to_wait, take_in, take_posts
+    from newsletter.scheduler import Tick, held_posts, reason_to_wait, take_in, take_posts
     from newsletter.store import Store
 
     result = Tick(at)
@@ -179,9 +198,10 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
         with store.rehearsal():
             result.stopped = reason_to_wait(store, project.config.provider, at=at)
             if file:
-                take_in(project.config, store, project.known_secret, result)
+                folder = take_in(project.config, store, project.known_secret, result)
             else:
-                take_posts(project.config, store, result)
+                folder = take_posts(project.config, store, result)
+            result.held = held_posts(store, folder)
             yield store, result
     finally:
         if store not in project.opened:

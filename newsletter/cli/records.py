@@ -48,8 +48,15 @@ def doubt(r: Record) -> str:
             return f"#{r.post} to {r.address} could not be composed{reply}; {again} tries again."
         case _ if r.resent:
             return f"#{r.post} to {r.address} was sent once more after doubt, so it may have arrived twice."
+        case _ if not r.about_address:
+            again = f"`newsletter resend {r.post} --failed` sends it again"
+            return f"#{r.post} to {r.address} was refused for what it contains{reply}; mend it, and {again}."
         case _:
-            return f"#{r.post} to {r.address} was rejected{reply}."
+            anew = f"`newsletter subscribers correct {r.address} NEW` sends it to a right address"
+            if r.suppressed:
+                return f"#{r.post} to {r.address} was refused for good{reply}, so nothing more goes there; {anew}."
+            again = f"`newsletter subscribers resume {r.address}` tries again"
+            return f"#{r.post} to {r.address} was refused{reply}, so it waits; {again}, {anew}."
 
 
 @click.command()
@@ -191,6 +198,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
                 "name": reader.name,
                 "status": reader.status.value,
                 "paused": bool(reader.pauses),
+                "confirmed_at": iso(reader.confirmed_at),
                 "position": reader.had_through,
                 "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
                 "deliveries": [
@@ -232,10 +240,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
 
 def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     """The submitted bytes, rebuilt from the ledger and checked against their hash."""
-    import hashlib
-
     from newsletter.mail import Address, Mailbox
-    from newsletter.press import Press
 
     sent = [r for r in records if r.revision and r.recipient and r.date]
     if not sent:
@@ -246,16 +251,16 @@ def _raw(project: Project, records: list[Record], number: int | None) -> bytes:
     r = sent[-1]
     assert r.recipient is not None and r.date is not None and r.revision is not None
     name, address = r.recipient
-    press = Press.of([], project.config.identity, project.config.design, project.secret, project.store.ledger)
+    press = project.press([], project.config.identity, project.config.design, project.secret, project.store.ledger)
     recipient = Mailbox(name, Address(*address.rsplit("@", 1)))
-    content = press.reprint(
+    data, content = press.reprint(
         r.revision, ident=r.ident, epoch=r.epoch, copy=r.copy, token=r.token, recipient=recipient, date=r.date
     )
-    if hashlib.sha256(content).hexdigest() != r.content:
+    if content != r.content:
         raise NewsletterError(
             "the rebuilt bytes differ from what was submitted: was secret.key, url or the From address changed since?"
         )
-    return content
+    return data
 
 
 @click.command()

@@ -10,7 +10,8 @@ import click
 from newsletter.cli.output import Progress, ask, data, facts, json_option, plural, say, warn, yes_option
 from newsletter.cli.project import now, open_project
 from newsletter.config import Mode, Rules
-from newsletter.errors import ConfigError, NotFound
+from newsletter.errors import ConfigError, NotFound, PostError
+from newsletter.posts import PostStatus
 from newsletter.scheduler import Tick, run_lock, take_in
 from newsletter.store.facts import HoldKind
 
@@ -47,6 +48,8 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
         result = Tick(at)
         folder = take_in(config, store, project.secret, result)
         post = project.post(number)
+        if post.status is not PostStatus.LIVE:
+            raise PostError(f"posts/{post.path.name}", f"it is {_WHY_NOT[post.status]}")
         revision = Press.of(folder.posts, config.identity, config.design, project.secret, store.ledger).revision(
             post.id
         )
@@ -72,6 +75,12 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
     else:
         data(f"Nobody: no reader is in that position ({which}) for #{number}.")
     return 0
+
+
+_WHY_NOT = {
+    PostStatus.DRAFT: "a draft, so it goes to nobody; write `status: live` into it first",
+    PostStatus.RETRACTED: "retracted, and that is final; to send it again give it a new id and `status: live`",
+}
 
 
 @click.command()

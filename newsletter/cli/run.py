@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from newsletter import watch
+from newsletter.cli.crew import crew_of
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
+from newsletter.cli.stop import Stop
 from newsletter.config import OnUncertain
-from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick
+from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick, would_hold
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
-
-_REMIND_AFTER = timedelta(hours=20)
-
-
-def stop_on_signal() -> Callable[[], bool]:
-    """Let Ctrl-C and SIGTERM end a run between two messages; a second one ends it at once."""
-    stopped: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(number)
-        say("stopping: what is under way is finished first (once more to stop at once).")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
-    return lambda: bool(stopped)
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would leave now, and change nothing.")
+@click.option("--strict", is_flag=True, help="Let a warning of the checks hold a post, as an error does.")
 @click.option("--quiet", is_flag=True, help="For cron: speak only of what needs attention, each once a day.")
 @json_option
 @click.pass_context
-def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
+def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: bool) -> int:
     """Send what is due now.
 
     Reads posts/ and the subscriber file, plans, and hands over every message that is due. Run it as often
     as you like: it looks at who is due, and nobody gets a post twice. cron runs it every hour.
+    A post in which `newsletter check` finds an error does not leave; its readers wait, the rest goes on.
 
     \b
     Example:
@@ -51,9 +37,11 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
       newsletter send
     """
     project = open_project(ctx)
+    if strict:
+        project.config = replace(project.config, checks=replace(project.config.checks, strict=True))
     if dry_run:
         return _dry(project, as_json=as_json)
-    stop = stop_on_signal()
+    stop = Stop()
     with run_lock(project.config), Progress("sending") as bar:
         result = tick(
             project.config,
@@ -63,6 +51,8 @@ def send(ctx: click.Context, dry_run: bool, quiet: bool, as_json: bool) -> int:
             now=now,
             stop=stop,
             progress=bar,
+            press=project.press,
+            crew=crew_of(project.config, stop),
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
@@ -71,6 +61,7 @@ def _dry(project: Project, *, as_json: bool) -> int:
 
     with looked_at(project, now()) as (view, result):
         result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)
+        result.stopped += would_hold(project.config, view, project.folder, result)
         return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 
 
@@ -81,7 +72,8 @@ def _show(project: Project, store: Store, result: Tick, *, quiet: bool, as_json:
         if not quiet:
             for line in sentences(project, store, result, dry=dry):
                 data(line)
-        warn(news(store, result.notes + result.stopped) if quiet else result.notes + result.stopped)
+        said = result.notes + result.stopped
+        warn(watch.news(store, said, at=now(), told="said") if quiet else said)
     if result.report.interrupted:
         return 130
     return 0 if result.clean else 1
@@ -157,17 +149,6 @@ def _changes(t: Any) -> str:
     return ", ".join(f"{n:,} {word}" for n, word in parts if n)
 
 
-def news(store: Store, notes: list[str]) -> list[str]:
-    """What was not said in the last day: cron mails every line it gets."""
-    said: dict[str, str] = store.facts.get("said") or {}
-    at = now()
-    recent = {s: when for s, when in said.items() if at - datetime.fromisoformat(when) < _REMIND_AFTER}
-    news = [s for s in notes if s not in recent]
-    if news or recent != said:
-        store.facts.put("said", recent | {s: at.isoformat() for s in news})
-    return news
-
-
 @click.command("go-live")
 @click.option(
     "--start-over", is_flag=True, help="Readers begin anew: what went to the rehearsal folder does not count."
@@ -196,7 +177,8 @@ def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
 
 def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int:
     config, store = project.config, project.store
-    project.secret  # noqa: B018 (made now, so that the first mail is not the moment to find it can't be)
+    # Made now, so that the first mail is not the moment to find that it can't be.
+    project.secret, project.press  # noqa: B018
     result = Tick(now())
     take_in(config, store, project.secret, result)
     warn(result.notes)
@@ -229,16 +211,22 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
         f"Should this machine die in the middle of a run, at most {project.provider.window} letters are in doubt: each"
         f" {again}, and `newsletter status` names it."
     )
+    if config.alerts.to is None:
+        data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")
+    with store.rehearsal():
+        if start_over:
+            store.audience.start_over(at=result.at)
+        _first_date(project)
     if since is not None and not start_over:
-        return _first_date(project)
+        return 0
     if not ask("Go live?", yes=yes):
         say("Nothing was changed.")
         return 1
     if start_over:
         store.audience.start_over(at=now())
     store.facts.go_live(name, at=now())
-    data(f"{name} is live.")
-    return _first_date(project)
+    data(f"{name} is live; `newsletter cron` prints the line that makes it run by itself.")
+    return 0
 
 
 def _described(project: Project) -> str:
@@ -246,7 +234,7 @@ def _described(project: Project) -> str:
     return f"smtp ({smtp.host}:{smtp.port})" if project.config.provider == "smtp" else project.config.provider
 
 
-def _first_date(project: Project) -> int:
+def _first_date(project: Project) -> None:
     from newsletter.store.forecast import forecast
 
     config = project.config
@@ -257,10 +245,8 @@ def _first_date(project: Project) -> int:
             f"First mail: #{first.post} to {plural(first.count, 'reader')},"
             f" {moment(first.at, config.identity.timezone)} ({config.identity.timezone.key})."
         )
-        data("`newsletter cron` prints the line that makes it so.")
     else:
         data("Nothing is due in the next 60 days: `newsletter plan` says why.")
-    return 0
 
 
 @click.command()
@@ -274,6 +260,9 @@ def pause(ctx: click.Context) -> int:
     """
     project = open_project(ctx)
     since = now()
+    if paused := next((h for h in project.store.facts.holds() if h.kind is HoldKind.OWNER), None):
+        data(f"Already {paused.reason}")
+        return 0
     project.store.facts.hold(
         HoldKind.OWNER,
         f"paused by you on {moment(since, project.config.identity.timezone)}; `newsletter resume` goes on.",
@@ -310,7 +299,8 @@ def resume(ctx: click.Context, yes: bool) -> int:
         return 0
     for sentence in dict.fromkeys([*waiting, *(h.reason for h in holds)]):
         data(sentence)
-    if any(h.kind is not HoldKind.OWNER for h in holds) and not ask("Go on?", yes=yes):
+    hers = {h.reason for h in holds if h.kind is HoldKind.OWNER}
+    if {*waiting, *(h.reason for h in holds)} - hers and not ask("Go on?", yes=yes):
         say("Nothing was changed.")
         return 1
     kinds = {h.kind for h in holds}

@@ -19,6 +19,7 @@ _IGNORED = """\
 /subscribers.csv
 /newsletter.db*
 /secret.key
+/dkim*.key
 /smtp-password.txt
 /newsletter.env
 /outbox/

@@ -226,9 +226,10 @@ def unsubscribe(ctx: click.Context, address: str) -> None:
 @yes_option
 @click.pass_context
 def confirm(ctx: click.Context, address: str, yes: bool) -> int:
-    """Enter that somebody said yes to you: one who is pending, or had left and asked to come back.
+    """Enter that somebody said yes to you.
 
-    They go on where they stopped. Only their own word counts, so this asks you whether you have it.
+    That is one who is pending, or had left and asked to come back. They go on where they stopped. Only their own word
+    counts, so this asks you whether you have it.
 
     \b
     Example:

@@ -139,8 +139,9 @@ class _Page:
     help="The post's number, when the page doesn't say it or it is taken.",
 )
 @yes_option
+@json_option
 @click.pass_context
-def import_(ctx: click.Context, files: tuple[str, ...], number: int | None, yes: bool) -> int:
+def import_(ctx: click.Context, files: tuple[str, ...], number: int | None, yes: bool, as_json: bool) -> int:
     """Turn pasted web pages into numbered posts.
 
     FILE is plain text: open the page in a browser, select all, copy, and paste it into a text editor. A line such
@@ -161,13 +162,17 @@ def import_(ctx: click.Context, files: tuple[str, ...], number: int | None, yes:
         pages[0].number = number
     guessed = _numbered(pages, shelf)
     posts = _posts(pages, shelf, project)
-    for page, path in zip(pages, posts, strict=True):
-        _announce(page, _short(path), guessed=page in guessed)
+    if not as_json:
+        for page, path in zip(pages, posts, strict=True):
+            _announce(page, _short(path), guessed=page in guessed)
     # A script has said what it wants; a person may have pasted the wrong page.
     if sys.stdin.isatty() and not ask(f"Write {'it' if len(pages) == 1 else 'them'}?", yes=yes):
         say("Nothing was changed.")
         return 1
     _write(posts)
+    if as_json:
+        facts([_page_facts(page, path) for page, path in zip(pages, posts, strict=True)])
+        return 0
     say(f"{'It is' if len(pages) == 1 else 'They are'} live: `newsletter plan` shows who gets what when.")
     say('To hold a post back, write "status: draft" into its file.')
     return 0
@@ -223,6 +228,10 @@ def _posts(pages: Iterable[_Page], shelf: _Shelf, project: Project) -> dict[Path
     return found
 
 
+def _page_facts(page: _Page, path: Path) -> dict[str, Any]:
+    return {"source": page.source, "post": page.number, "title": page.title, "file": path, "cut": page.cut}
+
+
 def _announce(page: _Page, path: str, *, guessed: bool) -> None:
     data(f"{page.source} → {path}")
     data(
@@ -270,7 +279,7 @@ def posts(ctx: click.Context, as_json: bool) -> None:
     titles = {post.path.name: post.title for post in folder.held}
     unlisted = {f.path.name: f for f in folder.faults if f.path.name not in listed}
     rows += [_unlisted(fault, titles.get(name), got) for name, fault in unlisted.items()]
-    rows.sort(key=lambda row: (row["number"], row["file"]))
+    rows.sort(key=lambda row: (row["number"] or 0, row["file"]))
     if as_json:
         facts({"posts": rows, "problems": list(found.notes), "warnings": list(folder.warnings)})
         return
@@ -305,7 +314,7 @@ def _unlisted(fault: Fault, title: str | None, got: dict[str, int] | None) -> di
 def _show(rows: list[dict[str, Any]], project: Project) -> None:
     zone = project.config.identity.timezone
     columns = {
-        "Post": [f"#{row['number']}" for row in rows],
+        "Post": [f"#{row['number']}" if row["number"] else "" for row in rows],
         "Title": [title if len(title) <= 44 else title[:43] + "…" for title in (row["title"] for row in rows)],
         "State": [row["state"] for row in rows],
     }

@@ -61,15 +61,17 @@ def mailbox_value(value: Mailbox, taken: int = 4) -> bytes:
     name = clean_header_text(value.name)
     if not name:
         return address.encode()
-    if not _plain(name):
+    if _ATOMS.fullmatch(name) and taken + len(name) + len(address) + 3 <= _LINE:
+        return f"{name} <{address}>".encode()  # nearly every reader: nothing to encode, quote or fold
+    words = name.split(" ") if _ATOMS.fullmatch(name) else _quoted_string(name)
+    if not _plain(" ".join(words)):
         words = encoded_words(name)
-    elif _ATOMS.fullmatch(name):
-        words = name.split(" ")
-    else:
-        words = ['"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"']
-    if taken + len(name) + len(address) + 5 <= _LINE and len(words[0]) < _LINE and name.isascii():
-        return f"{' '.join(words)} <{address}>".encode()  # nearly every reader: no folding to work out
     return _folded(" " * (taken - 1), [*words, f"<{address}>"])[taken:-2]
+
+
+def _quoted_string(text: str) -> list[str]:
+    """A quoted string (RFC 5322 section 3.2.4), cut at its spaces, where it may be folded."""
+    return ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"').split(" ")
 
 
 def _plain(text: str) -> bool:
@@ -113,11 +115,15 @@ def _folded(line: str, words: list[str]) -> bytes:
     return "\r\n".join([*lines, line]).encode() + b"\r\n"
 
 
-@lru_cache(maxsize=1024)
 def date(at: datetime) -> bytes:
-    """An instant in the form of RFC 5322 section 3.3, in UTC. Cached: a tick's messages share theirs."""
+    """An instant in the form of RFC 5322 section 3.3, in UTC."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
-    at = at.astimezone(UTC)
+    return _date(int(at.timestamp()))
+
+
+@lru_cache(maxsize=1024)  # a tick's messages share their seconds
+def _date(second: int) -> bytes:
+    at = datetime.fromtimestamp(second, UTC)
     day = f"{_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04}"
     return f"{day} {at.hour:02}:{at.minute:02}:{at.second:02} +0000".encode()

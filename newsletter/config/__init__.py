@@ -8,17 +8,24 @@ Guarantees
 Layers below `cli` and `scheduler` are handed one section (`Identity`, `Rules`, ...), never the whole.
 
 Within: `settings` has the values, `document` the file with its lines and faults, `values` one reader for
-each kind of value, `loading` the sections.
+each kind of value, `palette` the colours, `loading` the sections.
 """
 
-from newsletter.config.loading import PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
+    LOCK_SCREEN_WORDS,
+    Alerts,
+    Checking,
     Config,
     Design,
+    Dkim,
+    DkimKey,
     First,
     FolderSettings,
     Identity,
+    Images,
     Missing,
     Mode,
     OnUncertain,
@@ -28,17 +35,25 @@ from newsletter.config.settings import (
 )
 
 __all__ = [
+    "DKIM_VARIABLE",
     "FILE_NAME",
+    "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "Alerts",
+    "Checking",
     "Config",
     "Design",
+    "Dkim",
+    "DkimKey",
     "First",
     "FolderSettings",
     "Identity",
+    "Images",
     "Missing",
     "Mode",
     "OnUncertain",
+    "Palette",
     "Rules",
     "Security",
     "SmtpSettings",

@@ -132,6 +132,11 @@ class Section:
             table = {}
         return Section((*self._keys, key), table, self._document)
 
+    def place(self, key: str) -> str:
+        """How messages call *key*: file, line, section."""
+        line = self._document.line((*self._keys, key))
+        return f"{self._document.name}{f', line {line}' if line else ''}: [{self.title}] {key}"
+
     def has(self, key: str) -> bool:
         """Whether *key* is in the file, right or wrong."""
         return key in self._table
@@ -150,8 +155,12 @@ class Section:
 
     def require(self, key: str, reader: Callable[[object], T], stand_in: T, why: str) -> T:
         """As `read`, but the absence of *key* is a fault; *why* says what it is for."""
-        self._required[key] = why
+        self.need(key, why)
         return self.read(key, reader, stand_in)
+
+    def need(self, key: str, why: str) -> None:
+        """Have the absence of *key* count as a fault; *why* says what it is for."""
+        self._required[key] = why
 
     def fault(self, key: str, remedy: str, written: str = "") -> None:
         """Note a fault of *key*, which is in the file."""

@@ -7,19 +7,26 @@ stand here; what one value alone must be stands in `values`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from newsletter.config import values
+from newsletter.config import palette, values
 from newsletter.config.document import Document, Section
+from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
+    Alerts,
+    Checking,
     Config,
     Design,
+    Dkim,
+    DkimKey,
     First,
     FolderSettings,
     Identity,
+    Images,
     Missing,
     Mode,
     OnUncertain,
@@ -33,6 +40,7 @@ from newsletter.mail import Address, Mailbox
 
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
+DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp")
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
@@ -69,12 +77,34 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     delivery = top.section("delivery")
     provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
+    design = _design(top.section("theme"), root, identity)
+    checks = _checks(top.section("checks"))
+    processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
+    dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
+    alerts = _alerts(top.section("alerts"), root)
+    log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
     document.finish()
-    design = Design(root / "templates" / "email")
-    return Config(root, identity, rules, subscribers_file, store_url, provider, on_uncertain, design, folder, smtp)
+    return Config(
+        root,
+        identity,
+        rules,
+        subscribers_file,
+        store_url,
+        provider,
+        on_uncertain,
+        processes=processes,
+        design=design,
+        alerts=alerts,
+        log_file=log_file,
+        folder=folder,
+        smtp=smtp,
+        checks=checks,
+        dkim=dkim,
+        notes=tuple(_notes(dkim)),
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -128,6 +158,14 @@ def _rules(section: Section) -> Rules:
         holidays=section.read("holidays", values.holidays, default.holidays),
         catch_up_every=section.read("catch_up_every", values.days, default.catch_up_every),
         quiet_hours=section.read("quiet_hours", values.quiet_hours, default.quiet_hours),
+    )
+
+
+def _alerts(section: Section, root: Path) -> Alerts:
+    return Alerts(
+        to=section.read("to", values.optional(values.mailbox), None),
+        health_file=section.read("health_file", lambda value: _path(root, value), None),
+        health_url=section.read("health_url", values.url, ""),
     )
 
 
@@ -207,6 +245,66 @@ def _absolute_store(root: Path, given: str) -> str:
     return f"sqlite:///{_path(root, path)}"
 
 
+def _design(section: Section, root: Path, identity: Identity) -> Design:
+    default = Design(root / "templates" / "email")
+    light = _palette(section, palette.LIGHT)
+    images = section.read("images", values.choice(Images), default.images)
+    if images is Images.HOSTED and not identity.url:
+        section.fault(
+            "images", 'a website has to show them: set url in [newsletter], or write "attached"', ' = "hosted"'
+        )
+    return Design(
+        templates=default.templates,
+        light=light,
+        dark=_palette(section.section("dark"), palette.at_night(light)),
+        font=section.read("font", values.font, default.font),
+        heading_font=section.read("heading_font", values.font, default.heading_font),
+        code_font=section.read("code_font", values.font, default.code_font),
+        logo=section.read("logo", lambda value: _inside(root, value), None),
+        logo_alt=section.read("logo_alt", values.text, default.logo_alt),
+        greeting=section.read("greeting", values.greeting, None),
+        sign_off=section.read("sign_off", values.text, None),
+        signature=section.read("signature", values.text, None),
+        crisis_line=section.read("crisis_line", values.text, default.crisis_line),
+        footer=section.read("footer", values.lines, default.footer),
+        images=images,
+    )
+
+
+def _palette(section: Section, default: Palette) -> Palette:
+    """Six-digit colours, and none of them too faint to be read where it stands."""
+    found = Palette(**{role: section.read(role, values.colour, getattr(default, role)) for role in palette.ROLES})
+    told: set[str] = set()
+    for role, ground, contrast in palette.too_faint(found):
+        words, behind = getattr(found, role), getattr(found, ground)
+        if section.has(role):
+            better = f'words need {palette.LEAST_CONTRAST}; "{palette.legible(words, behind)}" has it'
+            section.fault(role, f"on {ground} {behind} its contrast is {contrast:.1f}, and {better}", f' = "{words}"')
+        elif ground not in told:
+            told.add(ground)
+            better = f"words need {palette.LEAST_CONTRAST}; choose another, or set {role} too"
+            section.fault(
+                ground, f"{role} {words} on it has a contrast of {contrast:.1f}, and {better}", f' = "{behind}"'
+            )
+    return found
+
+
+def _inside(root: Path, value: object) -> Path:
+    """A file that is there and, links followed, lies in the project."""
+    path = _existing(root, value)
+    if not path.resolve().is_relative_to(root):
+        raise WrongValueError(f"it lies outside the project; copy it into {root} and name it from there")
+    return path
+
+
+def _checks(section: Section) -> Checking:
+    default = Checking()
+    return Checking(
+        strict=section.read("strict", values.yes_or_no, default.strict),
+        lock_screen_words=section.read("lock_screen_words", values.phrases, default.lock_screen_words),
+    )
+
+
 def _folder(section: Section, root: Path) -> FolderSettings:
     return FolderSettings(section.read("path", lambda value: _path(root, value), root / "outbox"))
 
@@ -239,5 +337,63 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         password=password,
         ca_file=section.read("ca_file", lambda value: _existing(root, value), None),
         connections=section.read("connections", values.number(1, 50), default.connections),
+        messages_per_connection=section.read(
+            "messages_per_connection", values.number(1, 1_000_000), default.messages_per_connection
+        ),
+        window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
     )
+
+
+def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:
+    """The environment comes before `key_file`."""
+    domain = section.read("domain", values.domain, sender)
+    if sender != domain and not sender.endswith(f".{domain}"):
+        # RFC 7489 section 3.1.1: else the signature says nothing of the address that readers see.
+        section.fault("domain", f"it has to be {sender}, the domain of [newsletter] from, or one above it")
+    pem = environment.get(DKIM_VARIABLE, "").replace("\\n", "\n").encode()  # such files have a line for a variable
+    first = _dkim_key(section, "", root, pem, wanted=wanted)
+    second = _dkim_key(section, "ed25519_", root)
+    if first and second and first.selector == second.selector:
+        section.fault("ed25519_selector", "two keys have two names; write another one than that of selector")
+    keys = tuple(filter(None, (first, second)))
+    return Dkim(domain, keys) if keys else None
+
+
+def _dkim_key(section: Section, prefix: str, root: Path, pem: bytes = b"", *, wanted: bool = False) -> DkimKey | None:
+    name, file = f"{prefix}selector", f"{prefix}key_file"
+    selector = section.read(name, values.selector, "")
+    nothing: tuple[Path | None, bytes] = (None, b"")
+    path, octets = section.read(file, partial(_key_file, root), nothing, secret=True)
+    if not (wanted or pem or section.has(name) or section.has(file)):
+        return None
+    section.need(name, "the name of the key in the DNS; `newsletter dkim` makes a key and says what to write here")
+    if pem:
+        return DkimKey(selector, pem, f"{DKIM_VARIABLE} in the environment")
+    section.need(file, "the file with the key; `newsletter dkim` makes one")
+    return DkimKey(selector, octets, section.place(file), path)
+
+
+def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
+    """A key's file and what is in it: nothing as long as it is not there, so that the command that makes it can run."""
+    path = _path(root, value)
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_SECRET_MAX + 1)
+    except FileNotFoundError:
+        return path, b""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else "that is no name of a file"
+        raise WrongValueError(f"the file it names can't be read: {why}") from None
+    if len(octets) > _SECRET_MAX:
+        raise WrongValueError("the file it names is too large for a key")
+    return path, octets
+
+
+def _notes(dkim: Dkim | None) -> Iterator[str]:
+    for key in dkim.keys if dkim else ():
+        if key.pem and key.path and key.path.stat().st_mode & 0o077:
+            yield (
+                f"{key.where}: other users of this computer can read {key.path.name}, and so send mail in your name; "
+                f"type: chmod 600 {key.path}"
+            )

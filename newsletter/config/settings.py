@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from newsletter.config.palette import DARK, LIGHT, Palette
 from newsletter.mail import Address, Mailbox
 
 FILE_NAME = "newsletter.toml"
@@ -40,6 +41,13 @@ class OnUncertain(StrEnum):
 
     RESEND = "resend"
     HOLD = "hold"
+
+
+class Images(StrEnum):
+    """How the pictures of a letter reach a reader."""
+
+    ATTACHED = "attached"  #: with the message, shown by Content-ID; no site ever hears that it was opened
+    HOSTED = "hosted"  #: from the newsletter's own website, https://…/m/HASH/NAME
 
 
 class Security(StrEnum):
@@ -95,9 +103,39 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a letter looks."""
+    """[theme]: how a letter looks, and what it says around a post. None is the word of the post's language."""
 
     templates: Path | None = None  #: the project's templates/email; what is absent there comes from the package
+    light: Palette = LIGHT
+    dark: Palette = DARK
+    font: str = "Georgia, 'Times New Roman', Times, serif"
+    heading_font: str = ""  #: empty = the same as `font`
+    code_font: str = "Menlo, Consolas, 'Courier New', monospace"
+    logo: Path | None = None
+    logo_alt: str = ""  #: empty = the newsletter's name
+    greeting: str | None = None  #: a word ("Hi"), or a line with "{name}" where the reader's name goes
+    sign_off: str | None = None
+    signature: str | None = None  #: None = the sender's name
+    crisis_line: str = ""  #: what this letter is not, and where help is
+    footer: tuple[str, ...] = ()  #: lines between the reason for the letter and the postal address
+    images: Images = Images.ATTACHED
+
+
+#: What a glance at somebody's locked telephone should not tell; a * stands for any ending.
+LOCK_SCREEN_WORDS = (
+    "abortion", "abuse*", "addict*", "affair", "alcohol*", "anorexi*", "anxiety", "bipolar", "bulimi*", "cancer",
+    "depress*", "diagnos*", "disorder*", "divorce*", "hiv", "medication*", "miscarriage*", "overdos*", "panic attack*",
+    "psychiatr*", "psychosis", "psychotic", "ptsd", "rape*", "rehab", "relaps*", "schizo*", "self-harm*", "suicid*",
+    "trauma*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """[checks]: how a post is judged before it leaves."""
+
+    strict: bool = False  #: a warning holds a post as an error does
+    lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS  #: not for a subject or preheader; lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +156,36 @@ class SmtpSettings:
     password: str = field(default="", repr=False)  #: NEWSLETTER_SMTP_PASSWORD or password_file
     ca_file: Path | None = None  #: additional certificate authority, PEM
     connections: int = 4
+    messages_per_connection: int = 1_000  #: then a fresh one
+    window: int = 50  #: messages that may be handed over without an answer, over all connections
     timeout: timedelta = timedelta(seconds=60)  #: to connect and for each reply before the final dot
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """One key of [dkim]; what it is worth is seen by `newsletter.keys`."""
+
+    selector: str
+    pem: bytes = field(repr=False)  #: as it was found; empty while there is no such file
+    where: str  #: how messages call the setting: "newsletter.toml, line 61: [dkim] key_file"
+    path: Path | None = None  #: None when the key came from the environment
+
+
+@dataclass(frozen=True, slots=True)
+class Dkim:
+    """[dkim]: signatures of our own."""
+
+    domain: str
+    keys: tuple[DkimKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """[alerts]: how the owner learns that something needs her, also when nothing runs."""
+
+    to: Mailbox | None = None  #: where alerts are mailed; None = nowhere
+    health_file: Path | None = None  #: written by each run
+    health_url: str = ""  #: asked for by each run that was in order; whoever watches it misses the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +200,15 @@ class Config:
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    processes: int = 1  #: that deliver side by side when much is due
     design: Design = Design()
+    alerts: Alerts = Alerts()
+    log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
+    notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
+    checks: Checking = Checking()
 
     @property
     def posts(self) -> Path:

@@ -21,6 +21,7 @@ from newsletter.errors import SubscriberError
 from newsletter.mail import Address, Mailbox, shown
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
@@ -39,6 +40,7 @@ _TEN_YEARS = timedelta(days=3650)
 _NAME_ADDR = re.compile(r'(?:"((?:\\.|[^"\\])*)"|([^<>"]*))\s*<([^<>]+)>')  # RFC 5322 section 3.4
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # RFC 5646, the common shape
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?){0,3}")
 # On this machine they are whatever the system is set to, or a second spelling with leap seconds.
 _NOT_IANA = re.compile(r"(?i)(localtime|posixrules|factory|(right|posix)/.*)")
 
@@ -82,6 +84,45 @@ def postal_address(value: object) -> str:
             "it must not be empty: the law wants a postal address in every newsletter (a P.O. box will do)"
         )
     return joined
+
+
+def lines(value: object) -> tuple[str, ...]:
+    """Texts of one line each, from a list of them or from one."""
+    return tuple(filter(None, map(text, value if isinstance(value, list) else [value])))
+
+
+def greeting(value: object) -> str:
+    """A word before the name, or a whole line with ``{name}`` in it."""
+    given = filled(value)
+    if re.search(r"[{}]", given.replace("{name}", "", 1)):
+        raise WrongValueError('write a word, such as "Hello", or a line with {name} in it once, such as "Dear {name},"')
+    return given
+
+
+def colour(value: object) -> str:
+    """A colour as # and six hexadecimal digits: Gmail and Outlook drop other forms, some with the whole rule."""
+    given = value.strip().lower() if isinstance(value, str) else ""
+    if re.fullmatch("#[0-9a-f]{6}", given):
+        return given
+    digits = given.removeprefix("#")
+    if re.fullmatch("[0-9a-f]{3}|[0-9a-f]{6}", digits):
+        six = digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
+        raise WrongValueError(f'write all of it: "#{six}"')
+    raise WrongValueError('write # and six digits from 0 to f, such as "#2c5f53": mail programs drop other forms')
+
+
+def font(value: object) -> str:
+    """Names of fonts, the best first; the last one is a kind that every reader has."""
+    given = filled(value)
+    if not re.fullmatch(r"""[\w ,'"-]+""", given):
+        raise WrongValueError("write names of fonts with commas between them; nothing can be loaded into a mail")
+    names = [name.strip().strip("'\"") for name in given.split(",")]
+    if not all(names) or names[-1] not in ("serif", "sans-serif", "monospace", "cursive", "system-ui"):
+        raise WrongValueError(
+            "end it with serif, sans-serif or monospace, for readers who have no such font, "
+            "such as \"Georgia, 'Times New Roman', serif\""
+        )
+    return ", ".join(name if re.fullmatch(r"[\w-]+", name) else f"'{name}'" for name in names)
 
 
 def choice(kind: type[E]) -> Callable[[object], E]:
@@ -211,6 +252,20 @@ def day(value: object) -> date:
     raise WrongValueError("write a date as year-month-day, such as 2026-03-01")
 
 
+def yes_or_no(value: object) -> bool:
+    """True or false, as TOML writes them."""
+    if not isinstance(value, bool):
+        raise WrongValueError("write true or false, without quotes")
+    return value
+
+
+def phrases(value: object) -> tuple[str, ...]:
+    """A list of words or phrases, in lower case."""
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise WrongValueError('write a list of words in double quotes, such as ["depress*", "diagnosis"]')
+    return tuple(dict.fromkeys(filter(None, (" ".join(entry.lower().split()) for entry in value))))
+
+
 def holidays(value: object) -> frozenset[date]:
     """A list of dates."""
     if not isinstance(value, list):
@@ -250,9 +305,11 @@ def zone(name: str) -> ZoneInfo:
 def _nearest_zone(name: str) -> str | None:
     """Cached, because it reads the folders of the database (40 ms) and a subscriber file repeats its mistakes."""
     word = re.sub(r"\s+", "_", name.strip())
-    # By the city first: owners write "Los Angeles" or "US/Los_Angeles".
-    cities = {key.rpartition("/")[2].lower(): key for key in sorted(_zones(), reverse=True) if "/" in key}
-    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, _zones())
+    # By the city first: owners write "Los Angeles" or "US/Los_Angeles". Etc/GMT+1 is an hour behind, not ahead.
+    named = (key for key in sorted(_zones(), reverse=True) if "/" in key and not key.startswith("Etc/"))
+    cities = {key.rpartition("/")[2].lower(): key for key in named}
+    # Never one by its letters alone: for PST that would be MST, an hour off.
+    return cities.get(word.rpartition("/")[2].lower()) or nearest(word, {"UTC", *cities.values()})
 
 
 @lru_cache(maxsize=1)
@@ -290,6 +347,11 @@ def mailbox(value: object) -> Mailbox:
         raise WrongValueError(f'{error}; write it as "Maya Thorne <maya@example.org>"') from None
 
 
+def optional(reader: Callable[[object], T]) -> Callable[[object], T | None]:
+    """What *reader* reads, or nothing at all: ``""``."""
+    return lambda value: None if value == "" else reader(value)
+
+
 def address(value: object) -> Address:
     """A bare address."""
     try:
@@ -318,6 +380,26 @@ def host(value: object) -> str:
     raise WrongValueError(
         'write only the name of the server, such as "smtp.example.org"; its number goes into port = 587'
     )
+
+
+def domain(value: object) -> str:
+    """A domain with two parts or more, as A-labels in lower case."""
+    given = filled(value)
+    try:
+        name = Address.parse(f"a@{given}").domain
+    except SubscriberError:
+        name = ""
+    if "." not in name:
+        raise WrongValueError('write a domain, such as "example.org"')
+    return name
+
+
+def selector(value: object) -> str:
+    """The name of a DKIM key (RFC 6376 section 3.1)."""
+    given = filled(value).lower()
+    if not _SELECTOR.fullmatch(given):
+        raise WrongValueError('write a short word of English letters, digits and dashes, such as "newsletter"')
+    return given
 
 
 def url(value: object) -> str:

@@ -1,7 +1,7 @@
 """Posts: numbered Markdown files with front matter, read into values.
 
 A post is a file ``NUMBER-slug.md``. Between two lines ``---`` at its top stand its front-matter keys: title (required),
-subject, preheader, publish_at or date, status, tags, language, image, image_alt, id, catch_up, text.
+subject, preheader, publish_at or date, status, tags, language, image, image_alt, id, catch_up, text, allow.
 
 Guarantees
     What YAML would silently change is refused with file, line and the fix: a title cut at " #", ``no`` read as False,

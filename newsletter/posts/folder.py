@@ -25,6 +25,8 @@ def read_folder(folder: Path, *, zone: ZoneInfo, at: time) -> Folder:
         paths = sorted(folder.iterdir())
     except FileNotFoundError:
         raise PostError(folder, "there is no such folder; make it, and put your posts there as 001-title.md") from None
+    except NotADirectoryError:
+        raise PostError(folder, "this is a file where the folder of your posts should be; move it away") from None
     except OSError as error:
         raise PostError(folder, f"this folder can't be read ({error.strerror}); check its permissions") from None
     sheets: list[Sheet] = []

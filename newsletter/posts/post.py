@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,9 @@ class Post:
     body: str  #: Markdown, line ends LF
     body_line: int  #: the line of the file on which the body begins, from 1
     digest: str  #: SHA-256 of the file's bytes, hex
+    allow: frozenset[str] = frozenset()  #: checks that the owner has answered: they are silent about this post
+    places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)  #: key → its line in the file
+    remarks: tuple[tuple[int, str], ...] = ()  #: what does no harm: line, and words with the remedy behind a semicolon
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from newsletter.posts.remedies import cause, clipped, in_quotes, no_key
 
 KEYS = frozenset(
     {"title", "subject", "preheader", "publish_at", "date", "status", "tags", "language", "image", "image_alt"}
-    | {"id", "catch_up", "text", "number"}
+    | {"id", "catch_up", "text", "number", "allow"}
 )
 #: What no value holds on purpose; YAML refuses most of it, and takes NEL, LS and PS for ends of lines.
 CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"
@@ -52,7 +52,7 @@ class Sheet:
     lines: list[str] = field(default_factory=list)
     fields: dict[str, Field] = field(default_factory=dict)
     problems: list[tuple[int | None, str]] = field(default_factory=list)  #: line, and words
-    warnings: list[str] = field(default_factory=list)
+    remarks: list[tuple[int, str]] = field(default_factory=list)  #: line, and words: what does no harm
     post: Post | None = None  #: when nothing is wrong
 
     @property
@@ -61,13 +61,18 @@ class Sheet:
         by_line = sorted(self.problems, key=lambda problem: problem[0] or 0)
         return [Fault(self.path, words, line, self.number, self.id) for line, words in by_line]
 
+    @property
+    def warnings(self) -> list[str]:
+        """The remarks as sentences."""
+        return [f"{named(self.path)}, line {line}: {words}" for line, words in self.remarks]
+
     def wrong(self, key: str, problem: str) -> None:
         """Note a fault in the value of *key*."""
         self.problems.append((self.fields[key].line if key in self.fields else None, problem))
 
     def warn(self, line: int, problem: str) -> None:
         """Note what does no harm."""
-        self.warnings.append(f"{named(self.path)}, line {line}: {problem}")
+        self.remarks.append((line, problem))
 
     def raw(self, key: str) -> str:
         """The rest of the line behind ``key:``, as typed."""
@@ -139,11 +144,15 @@ class Sheet:
 
     def tags(self) -> frozenset[str]:
         """The tags, from a list or from words with commas between."""
-        found = self.fields.get("tags")
+        return self.words("tags", "couples, families")
+
+    def words(self, key: str, example: str) -> frozenset[str]:
+        """The words in *key*, from a list or with commas between."""
+        found = self.fields.get(key)
         if found is None or found.kind == "null":
             return frozenset()
         if found.kind in {"map", "alias"}:
-            self.wrong("tags", "tags must be words with commas between: tags: couples, families")
+            self.wrong(key, f"{key} must be words with commas between: {key}: {example}")
         words = found.items or re.split(r"[,|]", found.value)
         return frozenset(filter(None, (" ".join(word.split()) for word in words)))
 

@@ -11,7 +11,8 @@ Guarantees
 
 What goes wrong
     No permission, a file where the folder should be, a full disk: `ProviderError`; the message in hand
-    wasn't handed over. Another text under the same Message-ID is refused, never overwritten.
+    wasn't handed over. Another text under the same Message-ID, as after a database was restored, gets a
+    file of its own beside the first (NAME,2.eml), as a mail server would take it; nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 from newsletter.config import FolderSettings
 from newsletter.errors import ProviderError
-from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply
+from newsletter.mail import Accepted, Message, Outcome
 
 _NAME_MAX = 200  # characters; most file systems end at 255 bytes
 
@@ -66,16 +68,12 @@ class Folder:
         return Accepted(provider_id=name)
 
     def _write(self, message: Message) -> Outcome:
-        name = file_name(message.message_id)
+        name = self._place(message)
         final, draft = self._new / name, self._tmp / name
-        try:
-            if final.read_bytes() == message.data:
-                # The crash may have come before the directory reached the disk.
-                _sync(self._new)
-                return Accepted(provider_id=name)
-            return Rejected(Reply(0, "", f"{final} already holds another text under this Message-ID"), About.MESSAGE)
-        except FileNotFoundError:
-            pass
+        if final.exists():
+            # The crash may have come before the directory reached the disk.
+            _sync(self._new)
+            return Accepted(provider_id=name)
         try:
             draft.touch(mode=0o600)  # a letter to a practice's reader is nobody else's
             with draft.open("wb") as file:
@@ -88,6 +86,18 @@ class Folder:
             raise
         _sync(self._new)  # 0.15–0.2 ms of 0.6 a message (25 kB, ext4 on an SSD): too cheap to group
         return Accepted(provider_id=name)
+
+    def _place(self, message: Message) -> str:
+        """The file that holds *message* already, else the first name that is free for it."""
+        name = file_name(message.message_id)
+        for n in count(1):
+            place = name if n == 1 else f"{name.removesuffix('.eml')},{n}.eml"  # `quote` leaves no comma in a name
+            try:
+                if (self._new / place).read_bytes() == message.data:
+                    break
+            except FileNotFoundError:
+                break
+        return place
 
     def _unusable(self, error: OSError) -> ProviderError:
         """*error* in words, with what to do about it."""

@@ -29,6 +29,7 @@ class Phase(StrEnum):
     STARTTLS = "STARTTLS"
     AUTH = "AUTH"
     MAIL = "MAIL"  #: up to here every refusal is about us
+    RSET = "RSET"
     RCPT = "RCPT"  #: about the address, mostly
     DATA = "DATA"  #: waiting for 354
     DOT = "final dot"  #: a reply decides; silence leaves the message in doubt (RFC 1047)

@@ -1,11 +1,11 @@
-"""A session with a mail server, from connecting to the login, and its replies, read with bounds.
+"""A session with a mail server, from connecting to the login, and its farewell.
 
 smtplib does EHLO and AUTH; reading and TLS are ours, so that a server can't keep us for ever, feed us
-without end, or slip a line in front of the encryption.
+without end, or slip a line in front of the encryption. Transactions are `channel`'s, on the open socket.
 
 Guarantees
     The login leaves only over TLS whose certificate is valid for the host's name, or to this very machine.
-    A reply is at most 100 lines of 8 kB and arrives within its time, or the session counts as dropped.
+    A reply arrives whole within its time, or the session counts as dropped.
 
 What goes wrong
     `ProviderError` from `open`, in words for the owner, about us; `Dropped` from `command` and `reply`.
@@ -27,9 +27,8 @@ from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import Reply, shown
 from newsletter.providers.replies import BUSY, LOGIN_CODES, Phase, parse, retry_after
+from newsletter.providers.wire import LINE_MAX, Dropped, ReplyReader, spoken
 
-LINE_MAX = 8_192  # octets; RFC 5321 section 4.5.3.1.5 asks for 512
-LINES_MAX = 100
 _QUIT_TIMEOUT = 5.0  # seconds; nothing hangs on this answer
 _CHECK = "check host and port in [provider.smtp] of newsletter.toml"
 
@@ -45,10 +44,6 @@ _CERTIFICATE = {
 }
 
 
-class Dropped(smtplib.SMTPServerDisconnected):
-    """The session is of no more use: closed, silent for too long, or not speaking SMTP."""
-
-
 class Session(smtplib.SMTP):
     """One connection at a time: `open`, `command` and `reply`, `leave` or `close`; may be opened again."""
 
@@ -57,7 +52,7 @@ class Session(smtplib.SMTP):
         super().__init__(local_hostname=helo or "[127.0.0.1]", timeout=seconds)  # a name given: no DNS look-up
         self._settings, self._context, self._seconds = settings, context, seconds
         self._literal = not helo
-        self._buffer = bytearray()
+        self.replies = ReplyReader()
         self._aborted = False
         self.server = f"the mail server {settings.host}, port {settings.port},"
 
@@ -65,7 +60,7 @@ class Session(smtplib.SMTP):
 
     def open(self) -> None:
         """Connect, greet, encrypt, log in. Raises `ProviderError` and is closed again then."""
-        self._buffer.clear()
+        self.replies = ReplyReader()
         try:
             self._connect()
             self._check(Phase.CONNECT, self.reply())
@@ -130,7 +125,7 @@ class Session(smtplib.SMTP):
                 f'security = "tls" in [provider.smtp], or {hint}'
             )
         self._check(Phase.STARTTLS, self.command("STARTTLS"))
-        if self._buffer:
+        if self.replies:
             # Read later, these bytes would pass for the server's own words inside TLS (CVE-2011-0411).
             raise ProviderError(
                 f"{self.server} sent text in the clear between agreeing to encrypt and doing it; someone on the way "
@@ -164,19 +159,17 @@ class Session(smtplib.SMTP):
 
     def command(self, line: str) -> Reply:
         """Say *line*, give the reply. Raises `Dropped` (or smtplib's SMTPServerDisconnected)."""
-        if not line.isascii() or not line.isprintable():  # an Address has parsed; this holds if one ever hadn't
-            raise ValueError(f"{shown(line)} can't be said in SMTP")
-        self.put(line.encode("ascii") + b"\r\n")
+        self.put(spoken(line))
         return self.reply()
 
     def put(self, data: bytes) -> None:
         """Send *data*. Raises `Dropped`; also when the server has spoken out of turn, since we're out of step then."""
-        if self._buffer or self.sock is None:
-            raise Dropped("it spoke out of turn" if self._buffer else "not connected")
+        if self.replies or self.sock is None:
+            raise Dropped("it spoke out of turn" if self.replies else "not connected")
         try:
             self.sock.sendall(data)
         except OSError as error:
-            raise Dropped(_why(error)) from error
+            raise Dropped(why(error)) from error
 
     def reply(self, seconds: float | None = None) -> Reply:
         """The next reply, complete within *seconds* (default: the timeout of the settings). Raises `Dropped`."""
@@ -189,18 +182,11 @@ class Session(smtplib.SMTP):
 
     def quiet(self) -> bool:
         """Whether the session is open and the server has said nothing unasked: a farewell (421), or its closing."""
-        if self.sock is None or self._buffer or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+        if self.sock is None or self.replies or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             return False
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(0)
-
-    def leave(self) -> None:
-        """QUIT and close. What fails here changes nothing: every outcome is known."""
-        with contextlib.suppress(OSError):
-            self.put(b"QUIT\r\n")
-            self.reply(min(_QUIT_TIMEOUT, self._seconds))
-        self.close()
 
     def abort(self) -> None:
         """Break the session off, from another thread: whoever waits in it gets `Dropped`."""
@@ -212,32 +198,11 @@ class Session(smtplib.SMTP):
 
     def _read(self, seconds: float) -> tuple[int, bytes]:
         deadline = monotonic() + seconds
-        code, lines = b"", list[bytes]()
-        while len(lines) < LINES_MAX:
-            line = self._line(deadline, seconds)
-            digits, more, text = line[:3], line[3:4], line[4:]
-            # RFC 5321 section 4.2.1: the same code on every line.
-            if (
-                not (digits.isdigit() and b"200" <= digits < b"600" and more in (b"", b" ", b"-"))
-                or (code or digits) != digits
-            ):
-                raise Dropped(f"it answered {shown(line.decode('utf-8', 'replace'))}, which is not SMTP")
-            code = digits
-            lines.append(text)
-            if more != b"-":
-                if self.sock is not None:
-                    self.sock.settimeout(self._seconds)  # reading has shortened it
-                return int(code), b"\n".join(lines)
-        raise Dropped("its answer did not end")
-
-    def _line(self, deadline: float, seconds: float) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) <= LINE_MAX:
+        while (found := self.replies.take()) is None:
             self._fill(deadline, seconds)
-        if end < 0 or end > LINE_MAX:
-            raise Dropped("its answer did not end")
-        line = bytes(self._buffer[:end]).rstrip(b"\r")
-        del self._buffer[: end + 1]
-        return line
+        if self.sock is not None:
+            self.sock.settimeout(self._seconds)  # reading has shortened it
+        return found[0], b"\n".join(found[1])
 
     def _fill(self, deadline: float, seconds: float) -> None:
         left = deadline - monotonic()
@@ -251,10 +216,25 @@ class Session(smtplib.SMTP):
         except TimeoutError:
             raise Dropped(f"it did not answer within {seconds:g} seconds") from None
         except OSError as error:
-            raise Dropped(_why(error)) from error
+            raise Dropped(why(error)) from error
         if not chunk:
             raise Dropped("it closed the connection")
-        self._buffer += chunk
+        self.replies.feed(chunk)
+
+    # -- parting -------------------------------------------------------------------------------------
+
+    def part(self) -> None:
+        """Say QUIT. What fails here and in `leave` changes nothing: every outcome is known."""
+        with contextlib.suppress(OSError):
+            if self.sock is not None:
+                self.sock.settimeout(self._seconds)
+            self.put(b"QUIT\r\n")
+
+    def leave(self) -> None:
+        """Hear the answer to QUIT, if one comes soon, and close."""
+        with contextlib.suppress(OSError):
+            self.reply(min(_QUIT_TIMEOUT, self._seconds))
+        self.close()
 
     # -- words ---------------------------------------------------------------------------------------
 
@@ -307,7 +287,7 @@ class Session(smtplib.SMTP):
             hint = ' (port 465 wants security = "tls")' if tls is not Security.TLS else ""
             words = f"did not complete the greeting: {error}; if it lasts, {_CHECK}{hint}"
         else:
-            words = f"can't be reached: {_why(error)}; {_CHECK}"
+            words = f"can't be reached: {why(error)}; {_CHECK}"
         return ProviderError(f"{self.server} {words}", retry_after=wait)
 
 
@@ -322,7 +302,7 @@ def _is_loopback(address: str) -> bool:
     return (mapped or peer).is_loopback
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
     """*error* without its number."""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"

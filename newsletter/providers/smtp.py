@@ -1,41 +1,49 @@
 """Provider `smtp`: submits messages to a mail server (RFC 6409), one recipient per transaction.
 
+One loop over a few sessions: `channel` says what each may say next, `session` opens and closes it, `wire` and
+`replies` know the bytes and their meaning. Only opening a session waits (for names, banners, certificates), so
+that alone has threads.
+
 Guarantees
-    A message is reported accepted only on the server's 2xx to its own final dot. The phase is tracked here:
-    whatever fails before the dot is sent, nothing was accepted; whatever fails after it is `Uncertain`.
-    The caller's iterator is pulled in the caller's thread only, and never more than `connections` ahead.
-    No byte of a message can end it early: line ends become CRLF and leading dots are doubled (RFC 5321
-    section 4.5.2), so a message never smuggles in a second one.
+    A message is reported accepted only on the server's 2xx to its own end. Whatever fails before its last octet has
+    left, was not accepted; whatever fails after it is `Uncertain`.
+    The caller's iterator is pulled in the caller's thread, and never more than `window` messages are pulled and
+    without an outcome.
 
 What goes wrong
     The server refuses us, or isn't there: `ProviderError`, raised after the outcomes of all messages in
     flight have been yielded. A message pulled and not yielded was not handed over, with one exception:
     when the caller itself stops early (closes the generator, Ctrl-C) sessions are broken off at once, and up to
-    `connections` messages may be in doubt; the ledger has them as submitting.
+    `window` messages may be in doubt; the ledger has them as submitting.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import re
+import selectors
+import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from queue import SimpleQueue
+from functools import partial
+from math import inf
+from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Literal
+from time import monotonic
 
 from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
-from newsletter.mail import About, Message, Outcome, Rejected, Reply, Uncertain
-from newsletter.providers.replies import Phase, outcome
-from newsletter.providers.session import Dropped, Session
+from newsletter.mail import Message, Outcome
+from newsletter.providers.channel import Channel, Job, Manners, Result
+from newsletter.providers.session import Session
+from newsletter.providers.wire import Dropped
 
 _log = logging.getLogger(__name__)
 
 FINAL_TIMEOUT = timedelta(minutes=10)  # RFC 5321 section 4.5.3.2.6; less would double what a slow filter takes
-_FRESH = 2  # fresh connections tried for a message that keeps being dropped before its final dot
-_EARLY_TIMEOUT = 1.0  # seconds; a reason that came before the connection broke is already here
+_FRESH = 2  # fresh connections tried for a message that keeps being dropped before it was handed over
 _STOP_TIMEOUT = 2.0  # seconds for the threads to notice; one that is still connecting ends by itself
 
 
@@ -43,24 +51,26 @@ class Smtp:
     """A mail server; see the module's page. *helo* is the name we greet with, empty: our address."""
 
     name = "smtp"
-    window = 50
 
     def __init__(self, settings: SmtpSettings, *, helo: str = "", final_timeout: timedelta = FINAL_TIMEOUT) -> None:
+        self.window = settings.window
         self._settings, self._helo = settings, helo
         self._final_seconds = final_timeout.total_seconds()
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
-        context = self._tls()
-        crew = _Crew(
-            lambda: Session(self._settings, context, helo=self._helo),
+        settings, context = self._settings, self._tls()
+        manners = Manners(
+            settings.messages_per_connection,
+            self.window,
+            settings.timeout.total_seconds(),
             self._final_seconds,
-            min(self._settings.connections, self.window),
         )
+        fleet = _Fleet(lambda: Session(settings, context, helo=self._helo), manners, settings.connections, self.window)
         try:
-            yield from crew.outcomes(iter(messages))
+            yield from fleet.outcomes(iter(messages))
         finally:
-            crew.end()
+            fleet.end()
 
     def _tls(self) -> ssl.SSLContext | None:
         """Certificate and host name are checked; reading the system's authorities costs about 20 ms."""
@@ -78,202 +88,176 @@ class Smtp:
         return context
 
 
-class _Crew:
-    """The threads of one `submit`, a session each, and the two queues between them and the caller."""
+class _Fleet:
+    """The sessions of one `submit`, and the jobs between them and the caller."""
 
-    def __init__(self, new_session: Callable[[], Session], final_seconds: float, connections: int) -> None:
-        self._new_session, self._final_seconds = new_session, final_seconds
-        self._limit = max(1, connections)
-        self._jobs: SimpleQueue[Message | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Message, Outcome | Exception]] = SimpleQueue()
+    def __init__(self, new_session: Callable[[], Session], manners: Manners, connections: int, window: int) -> None:
+        self._new_session, self._manners = new_session, manners
+        self._limit, self._window = min(connections, window), window
+        self._ready: deque[Job] = deque()  # pulled, on no channel
+        self._results: list[tuple[Job, Result]] = []
+        self._in_flight = 0  # pulled, not yielded
+        self._answered = False  # once
+        self._failure: Exception | None = None  # raised in the end
+        self._refused = False  # by the server: nothing more is begun
+        self._channels: list[Channel] = []
+        self._opening: list[Session] = []
+        self._opened: SimpleQueue[tuple[Session, Exception | None]] = SimpleQueue()
         self._threads: list[Thread] = []
-        self._sessions: list[Session] = []
-        self._live = 0  # threads that take jobs
-        self._in_flight = 0
-        self._ending = False
+        self._selector = selectors.DefaultSelector()
+        self._door, self._bell = socket.socketpair()  # rung when a session has opened, or has not
+        self._selector.register(self._door, selectors.EVENT_READ)
 
     def outcomes(self, messages: Iterator[Message]) -> Iterator[tuple[Message, Outcome]]:
-        """The caller's side. After a failure nothing more is pulled; what is in flight is still reported."""
-        pulling, failure = True, None
-        room = 1  # until the first outcome: a wrong password shall cost one login, not one per connection
+        """The loop. After a failure nothing more is pulled; what is in flight is still reported."""
         while True:
-            while pulling and self._in_flight < room:
-                try:
-                    message = next(messages, None)
-                except Exception as error:  # the caller's own: first tell it what became of the others
-                    message, failure = None, error
-                if message is None:
-                    pulling = False
-                else:
-                    self._give(message)
+            self._pull(messages)
             if not self._in_flight:
                 break
-            message, result = self._results.get()
-            self._in_flight -= 1
-            if not isinstance(result, Exception):
-                room = self._limit
-                yield message, result
-                continue
-            self._live -= 1
-            if failure is None and self._live and isinstance(result, ProviderError) and result.retry_after:
-                # Mail hosts allow two or three connections at a time: go on with those that stand.
-                room = self._limit = self._live
-                _log.info("going on with %d connection(s): %s", self._live, result)
-                self._in_flight += 1
-                self._jobs.put(message)
+            self._deal()
+            if not self._results and self._in_flight:
+                self._turn()
+            results, back = self._results[:], list[Job]()
+            self._results.clear()
+            for job, result in results:
+                if isinstance(result, Exception):
+                    back += self._lost(job, result)
+                else:
+                    self._answered = True
+                    self._in_flight -= 1
+                    yield job.message, result
+            if self._refused:
+                self._in_flight -= len(back)
             else:
-                pulling, failure = False, failure or result
-        if failure is not None:
-            raise failure
+                self._ready.extendleft(reversed(back))
+        if self._failure is not None:
+            raise self._failure
+
+    def _pull(self, messages: Iterator[Message]) -> None:
+        while self._failure is None and self._in_flight < self._room():
+            try:
+                message = next(messages, None)
+            except Exception as error:  # the caller's own: first tell it what becomes of the others
+                self._failure = error
+                return
+            if message is None:
+                return
+            self._ready.append(Job(message))
+            self._in_flight += 1
+
+    def _room(self) -> int:
+        """How many messages may be in flight: what the sessions can use, within the window."""
+        if not self._answered:
+            return 1  # a wrong password shall cost one login, not one per connection
+        more = self._limit - sum(not channel.spent for channel in self._channels)
+        return min(self._window, sum(channel.capacity for channel in self._channels) + more)
+
+    def _deal(self) -> None:
+        """Let the channels take what is ready; close what has done its part, open more while some is left over."""
+        for channel in self._channels:
+            channel.start()
+        for channel in [c for c in self._channels if c.closed or c.exhausted]:
+            self._channels.remove(channel)
+            self._selector.unregister(channel.sock)
+            if not channel.closed:
+                channel.session.part()
+                self._aside(channel.session.leave)
+        self._admit()
+        while (
+            self._failure is None
+            and len(self._ready) > len(self._opening)
+            and len(self._channels) + len(self._opening) < self._limit
+        ):
+            session = self._new_session()
+            self._opening.append(session)
+            self._aside(partial(self._open, session))
+        for channel in self._channels:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.writing else 0)
+            if events != channel.watched:
+                self._selector.modify(channel.sock, events, channel)
+                channel.watched = events
+
+    def _turn(self) -> None:
+        """Wait for a socket, and let its channel go on."""
+        deadline = min((channel.deadline for channel in self._channels), default=inf)
+        for key, _ in self._selector.select(None if deadline == inf else max(deadline - monotonic(), 0)):
+            if key.data is None:
+                self._door.recv(100)
+            else:
+                key.data.turn()
+        now = monotonic()
+        for channel in self._channels:
+            channel.expire(now)
+
+    # -- sessions ------------------------------------------------------------------------------------
+
+    def _aside(self, work: Callable[[], None]) -> None:
+        """Do what may wait in a thread; a daemon, so that a swallowed SYN can't keep the program from ending."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(Thread(target=work, name="smtp", daemon=True))
+        self._threads[-1].start()
+
+    def _open(self, session: Session) -> None:
+        try:
+            session.open()
+            self._opened.put((session, None))
+        except Exception as error:  # told to the loop, which would wait for ever otherwise
+            self._opened.put((session, error))
+        with contextlib.suppress(OSError):  # the loop has ended
+            self._bell.send(b"!")
+
+    def _admit(self) -> None:
+        """Take in sessions that have opened; bear with those that have not while others stand."""
+        with contextlib.suppress(Empty):
+            while True:
+                session, error = self._opened.get_nowait()
+                self._opening.remove(session)
+                if error is not None:
+                    self._bear(error)
+                    continue
+                channel = Channel(session, self._ready, self._results, self._manners)
+                self._channels.append(channel)
+                self._selector.register(channel.sock, channel.watched, channel)
+                channel.start()
+
+    def _lost(self, job: Job, error: Exception) -> list[Job]:
+        """A job was not handed over: it goes back, if it is to be tried again."""
+        if isinstance(error, Dropped):
+            if job.drops <= _FRESH:
+                return [job]
+            error = self._new_session().dropped(error)
+        if self._bear(error):
+            return [job]
+        self._in_flight -= 1
+        return []
+
+    def _bear(self, error: Exception) -> bool:
+        """The server refused us on one session: whether others stand to go on with."""
+        standing = len(self._opening) + sum(not channel.spent for channel in self._channels)
+        if not self._refused and standing and isinstance(error, ProviderError) and error.retry_after:
+            # Mail hosts allow two or three connections at a time.
+            self._limit = standing
+            _log.info("going on with %d connection(s): %s", standing, error)
+            return True
+        self._failure, self._refused = self._failure or error, True
+        self._in_flight -= len(self._ready)
+        self._ready.clear()
+        return False
 
     def end(self) -> None:
         """Say goodbye, or break off when the caller stopped with messages in flight."""
-        self._ending = True
-        for _ in self._threads:
-            self._jobs.put(None)
-        if self._in_flight:
-            for session in self._sessions:
-                session.abort()
-        for thread in self._threads:
-            thread.join(_STOP_TIMEOUT if self._in_flight else None)
-
-    def _give(self, message: Message) -> None:
-        if self._in_flight >= self._live:
-            session = self._new_session()
-            # A daemon, so that a server that swallows our SYN can't keep the program from ending.
-            thread = Thread(target=self._serve, args=(session,), name="smtp", daemon=True)
-            self._sessions.append(session)
-            self._threads.append(thread)
-            self._live += 1
-            thread.start()
-        self._in_flight += 1
-        self._jobs.put(message)
-
-    def _serve(self, session: Session) -> None:
-        """A thread with its *session*, until there is nothing more to do or the server refuses us."""
-        try:
-            while (message := self._jobs.get()) is not None and not self._ending:
-                try:
-                    self._results.put((message, self._hand_over(session, message)))
-                except Exception as error:  # told to the caller, who would wait for ever otherwise
-                    self._results.put((message, error))
-                    return
-        finally:
+        for session in self._opening:
+            session.abort()
+        sessions = [channel.session for channel in self._channels]
+        for session in sessions:
+            session.close() if self._in_flight else session.part()
+        for session in sessions:
             session.leave()
-
-    def _hand_over(self, session: Session, message: Message) -> Outcome:
-        """One message to its outcome. Raises `ProviderError`: then it was not handed over."""
-        drops = 0
-        while True:
-            try:
-                if not session.quiet():  # not open yet, or closed by the server while idle
-                    session.close()
-                    session.open()
-                return transact(session, message, self._final_seconds)
-            except Dropped as drop:
-                session.close()
-                drops += 1
-                if drops > _FRESH or self._ending:
-                    raise session.dropped(drop) from drop
-
-
-def transact(session: Session, message: Message, final_seconds: float) -> Outcome:
-    """One mail transaction (RFC 5321 section 3.3) on an open *session*.
-
-    Raises `Dropped` while nothing can have been accepted, `ProviderError` when MAIL is refused.
-    """
-    data = canonical(message.data)
-    if fault := _fault(session, data):
-        return fault
-    sender, recipient = message.envelope.sender, message.envelope.recipient
-    eight_bit = "" if data.isascii() else " BODY=8BITMIME"
-    reply = session.command(f"MAIL FROM:<{sender}>{eight_bit}")
-    if reply.code == 421:  # so many messages a session, or a farewell that crossed ours: a fresh one will do
-        raise Dropped(f"it said {reply}")
-    if reply.code >= 300:
-        raise session.refused(Phase.MAIL, reply, sender=sender.domain)
-    reply = session.command(f"RCPT TO:<{recipient}>")
-    if reply.code >= 300:
-        return _refused(session, Phase.RCPT, reply)
-    reply = session.command("DATA")
-    if reply.code != 354:
-        return _refused(session, Phase.DATA, reply)
-    return _body(session, stuffed(data), final_seconds)
-
-
-def _body(session: Session, body: bytes, final_seconds: float) -> Outcome:
-    """The bytes, the dot and the answer to it. Two writes, so that a failing first one leaves no doubt."""
-    try:
-        session.put(body)
-    except Dropped as drop:
-        return _early(session, drop)
-    try:
-        session.put(b".\r\n")
-        reply = session.reply(final_seconds)
-    except Dropped as drop:
-        session.close()
-        return Uncertain(f"handed over, then no answer: {drop}")
-    if reply.code == 421:
-        session.close()
-    if 300 <= reply.code < 400:
-        session.close()
-        return Uncertain(f"handed over, then an answer that makes no sense here: {reply}")
-    return outcome(Phase.DOT, reply)
-
-
-def _early(session: Session, drop: Dropped) -> Outcome:
-    """The server closed while the body was on its way; it may have said why. Raises `Dropped` when it didn't."""
-    try:
-        reply = session.reply(_EARLY_TIMEOUT)
-    except Dropped:
-        raise drop from None
-    session.close()
-    if reply.code < 400:  # without the dot nothing was accepted, whatever it says
-        raise drop
-    return outcome(Phase.DOT, reply)
-
-
-def _refused(session: Session, phase: Literal[Phase.RCPT, Phase.DATA], reply: Reply) -> Outcome:
-    """RCPT or DATA was refused: the outcome, and the session made ready for the next message."""
-    if reply.code < 400:
-        raise Dropped(f"it answered {phase} with {reply}, which makes no sense here")
-    try:
-        if reply.code == 421 or session.command("RSET").code >= 300:
-            session.close()
-    except Dropped:
-        session.close()
-    return outcome(phase, reply)
-
-
-def _fault(session: Session, data: bytes) -> Rejected | None:
-    """Why this server can't take *data* at all, from what it announced in EHLO."""
-    if b"\0" in data:
-        return _unfit("5.6.0", "the message has a NUL byte, which mail must not have (RFC 5322 section 2.2)")
-    if not data.isascii() and not session.has_extn("8bitmime"):
-        return _unfit("5.6.3", "the message has 8-bit bytes and the server takes 7-bit only (no 8BITMIME, RFC 6152)")
-    size = session.esmtp_features.get("size", "")
-    if size.isdigit() and 0 < int(size) < len(data):  # 0: no fixed limit (RFC 1870 section 4)
-        return _unfit("5.3.4", f"the message has {len(data):,} bytes and the server takes {int(size):,} at most (SIZE)")
-    return None
-
-
-def _unfit(status: str, words: str) -> Rejected:
-    """Our own refusal: no code, since no server was asked."""
-    return Rejected(Reply(0, status, f"{words}; it was not submitted"), About.MESSAGE)
-
-
-def canonical(data: bytes) -> bytes:
-    """*data* with CRLF as its only line end, and one at its end."""
-    ends = data.count(b"\r\n")
-    if data.count(b"\r") != ends or data.count(b"\n") != ends:
-        data = _LINE_END.sub(b"\r\n", data)
-    return data if data.endswith(b"\r\n") else data + b"\r\n"
-
-
-def stuffed(data: bytes) -> bytes:
-    """Canonical *data* with leading dots doubled (RFC 5321 section 4.5.2), without the final dot."""
-    data = data.replace(b"\r\n.", b"\r\n..")
-    return b"." + data if data.startswith(b".") else data
-
-
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+        for thread in self._threads:
+            thread.join(_STOP_TIMEOUT)
+        with contextlib.suppress(Empty):
+            while True:
+                self._opened.get_nowait()[0].close()
+        self._selector.close()
+        self._door.close()
+        self._bell.close()

@@ -7,13 +7,14 @@ Guarantees
 Diagnostics
     `PostError` for the content (file, line, remedy), `TemplateError` for a template (name, line, remedy).
 
-The parts: `markdown` (the tree and its HTML), `plaintext` (the tree as text), `images`, `templates`. They meet here.
+The parts: `markdown` (the tree and its HTML), `plaintext` (the tree as text), `images`, `words` (what stands around a
+post, by language), `templates`, `styles`. They meet here.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -21,16 +22,22 @@ from typing import Any
 from markdown_it.token import Token as MarkdownToken
 from markupsafe import Markup
 
-from newsletter.config import Design, Identity
+from newsletter.config import FILE_NAME, Design, Identity, Images
+from newsletter.errors import ConfigError, PostError, TemplateError
 from newsletter.posts import Post
-from newsletter.render import markdown, plaintext
-from newsletter.render.images import InlineImage
-from newsletter.render.templates import Filler, inline
+from newsletter.posts.names import named
+from newsletter.render import markdown, plaintext, styles
+from newsletter.render.images import ImageError, InlineImage, Place, load_logo
+from newsletter.render.syntax import Medium
+from newsletter.render.templates import Filler
+from newsletter.render.words import Words, words
 from newsletter.starter import builtin_templates
 
-__all__ = ["InlineImage", "Rendered", "Token", "builtin_templates", "direction", "render"]
+__all__ = ["InlineImage", "Medium", "Rendered", "Token", "builtin_templates", "direction", "render"]
 
 _RTL_LANGUAGES = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"})
+# Scripts that know no italics; a slanted letter in them is only a crooked one.
+_UPRIGHT = _RTL_LANGUAGES | {"hi", "ja", "ko", "th", "zh"}
 _RTL_SCRIPTS = frozenset({"adlm", "arab", "hebr", "mand", "nkoo", "rohg", "syrc", "thaa"})
 
 PREHEADER_LEAST, PREHEADER_MOST = 40, 130  #: characters that inboxes show beside the subject
@@ -58,23 +65,32 @@ class Rendered:
     text: str
     language: str  #: BCP 47
     direction: str  #: "ltr" or "rtl"
-    images: tuple[InlineImage, ...]
+    images: tuple[InlineImage, ...]  #: that travel with the message
+    media: tuple[InlineImage, ...] = ()  #: that the HTML shows, whether they travel or a website has to show them
 
 
 def render(post: Post, identity: Identity, design: Design) -> Rendered:
     """*post* in the owner's *design*.
 
-    Raises `PostError` and `TemplateError`.
+    Raises `PostError` and `TemplateError`, and `ConfigError` for the logo of *design*.
     """
     post = _inert(post)
     language = post.language or identity.language
-    domain = identity.sender.address.domain
-    tokens = markdown.parse(post.body, language)
-    images = markdown.adapt(tokens, post, url=identity.url, domain=domain)
-    lead = markdown.lead_image(post, domain) if post.image else None
-    if lead:
-        images = [lead, *(image for image in images if image.cid != lead.cid)]
+    said = words(language)
+    hosted = design.images is Images.HOSTED
+    if hosted and not identity.url:
+        raise ConfigError(f"{FILE_NAME}: [theme] images: a website has to show them; set url in [newsletter]")
+    place = Place(identity.sender.address.domain, identity.url if hosted else "")
+    tokens = markdown.parse(post, language)
+    if not tokens:
+        raise PostError(named(post.path), "nothing in it is for the email; take some of it out of ::: web_only")
+    lead = markdown.lead_image(post, place) if post.image else None
+    logo = _logo(design, place)
+    media = [image for image in (logo, lead) if image]
+    media += markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts)
+    media = list({image.src: image for image in media}.values())
     values = _values(post, identity, language, post.preheader or _derived_preheader(tokens, identity))
+    values |= _around(design, said, identity)
     filler = Filler(design.templates)
     html = filler.fill(
         "post.html",
@@ -83,20 +99,43 @@ def render(post: Post, identity: Identity, design: Design) -> Rendered:
             # Safe: raw HTML is off in the parser, so everything a post says was escaped on the way.
             "content": Markup(markdown.html(tokens, language)),  # noqa: S704
             "lead_image": Markup(markdown.image_html(lead, post.image_alt)) if lead else "",  # noqa: S704
+            "logo": Markup(markdown.image_html(logo, design.logo_alt or identity.name, "logo")) if logo else "",  # noqa: S704
+            "crisis_line": markdown.linked(design.crisis_line),
+            "footer_lines": tuple(map(markdown.linked, design.footer)),
             "preheader_filler": _FILLER_MARK,
         },
     )
-    content, links = (post.text.strip("\n"), "") if post.text else plaintext.write(tokens)
+    content, links = (post.text.strip("\n"), "") if post.text else plaintext.write(tokens, said.image)
     text = filler.fill("post.txt", values | {"content": content, "links": links, "lead_image": post.image_alt})
     return Rendered(
         subject=post.subject,
         preheader=values["preheader"],
-        html=_filled(inline(html, "post.html"), values["preheader"]),
+        html=_filled(_inlined(html, filler), values["preheader"]),
         text=_tidy(text),
         language=language,
         direction=values["direction"],
-        images=tuple(images),
+        images=() if hosted else tuple(media),
+        media=tuple(media),
     )
+
+
+def _logo(design: Design, place: Place) -> InlineImage | None:
+    if design.logo is None:
+        return None
+    project = design.templates.parent.parent if design.templates else design.logo.parent
+    try:
+        return load_logo(design.logo, project=project, place=place)
+    except ImageError as error:
+        raise ConfigError(f"{FILE_NAME}: [theme] logo: the image {design.logo} {error}") from None
+
+
+def _inlined(html: str, filler: Filler) -> str:
+    """*html* with its styles on the elements; what is wrong with them is told with the template it came from."""
+    try:
+        return styles.inline(html)
+    except styles.StyleError as error:
+        name, line = filler.find(error.words) or ("post.html", None) if error.words else ("post.html", None)
+        raise TemplateError(name, str(error), line=line) from error
 
 
 def direction(language: str) -> str:
@@ -133,6 +172,7 @@ def _values(post: Post, identity: Identity, language: str, preheader: str) -> di
         "preheader": preheader,
         "language": language,
         "direction": direction(language),
+        "slant": "normal" if language.lower().partition("-")[0] in _UPRIGHT else "italic",
         "newsletter": identity.name,
         "author": identity.sender.name or identity.name,
         "postal_address": identity.postal_address,
@@ -140,6 +180,29 @@ def _values(post: Post, identity: Identity, language: str, preheader: str) -> di
         "greeting": str(Token.GREETING),
         "unsubscribe_url": str(Token.UNSUBSCRIBE_URL) if identity.url else "",
         "unsubscribe_mailto": str(Token.UNSUBSCRIBE_MAILTO),
+    }
+
+
+def _around(design: Design, said: Words, identity: Identity) -> dict[str, Any]:
+    """What [theme] and the post's language say around it; a template may change all of it."""
+    greeting = said.greeting
+    if design.greeting is not None:
+        given = re.sub(r"\s*\{name\}", "{name}", design.greeting)
+        greeting = given if "{name}" in given else f"{given}{{name}}{said.comma}"
+    return {
+        "words": said.texts(),
+        "hello": greeting,
+        "sign_off": said.sign_off if design.sign_off is None else design.sign_off,
+        "signature": (identity.sender.name or identity.name) if design.signature is None else design.signature,
+        "crisis_line": design.crisis_line,
+        "footer_lines": design.footer,
+        "light": asdict(design.light),
+        "dark": asdict(design.dark),
+        "fonts": {
+            "text": design.font,
+            "heading": design.heading_font or design.font,
+            "code": design.code_font,
+        },
     }
 
 

@@ -3,7 +3,8 @@
 Guarantees
     What leaves carries no EXIF, GPS, IPTC, XMP, comment or thumbnail, and nothing hidden behind the end of the
     picture. Only the orientation of a JPEG stays, as a turned photograph would otherwise lie on its side.
-    Nothing outside the project folder is read, whatever the post says.
+    Nothing outside the project folder is read, whatever the post says and wherever a link in the folder leads.
+    Pixels are never unpacked: a picture of terabytes in a file of kilobytes costs nothing, and is refused.
 
 Sources: ITU-T T.81 annex B (JPEG markers), W3C PNG section 11 (chunks), GIF89a section 18.
 Pillow would do more and weighs 20 MB; width, height and a walk over the segments is all that mail needs.
@@ -13,12 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LARGEST = 5 * 1024 * 1024  #: octets of one image file
+MOST_PIXELS = 40_000_000  #: unpacked 160 MB, about what a phone gives a mail program
 COLUMN = 552  #: px, the width of the text column: nothing is shown wider
+_PICTURE = (COLUMN, 100_000)  # px, the widest and tallest that it is shown
+_LOGO = (220, 64)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT pHYs bKGD acTL fcTL fdAT".split())
@@ -35,7 +40,7 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class InlineImage:
-    """An image that travels with the message and is shown by its Content-ID (RFC 2392)."""
+    """An image of a letter: it travels with the message and is shown by its Content-ID (RFC 2392), or has a *url*."""
 
     cid: str  #: without angle brackets
     filename: str
@@ -43,45 +48,77 @@ class InlineImage:
     data: bytes = field(repr=False)
     width: int  #: px, as shown
     height: int
+    url: str = ""  #: where a website shows it; "" = it travels
+
+    @property
+    def src(self) -> str:
+        """What stands in the HTML."""
+        return self.url or f"cid:{self.cid}"
 
 
-def load(source: str, *, post: Path, domain: str) -> InlineImage:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a newsletter's images are shown from."""
+
+    domain: str  #: of Content-IDs
+    site: str = ""  #: https://… when a website shows them, "" when they travel
+
+
+def load(source: str, *, post: Path, place: Place) -> InlineImage:
     """The image that *post* (the path of its file) calls *source*; raises `ImageError`."""
+    if "\0" in source:
+        raise ImageError("has a zero byte in its name; correct it")
     if re.match(r"[a-z][a-z0-9+.-]*:|//", source, re.IGNORECASE):
         raise ImageError(
             "is not in this project, so opening the mail would tell another site who read it and when; "
             "save the picture in posts/images and write ![what it shows](images/NAME.jpg)"
         )
-    data = _read(source, post)
+    path = post.parent / source
+    return _image(path, _read(path, post.resolve().parent.parent), place, _PICTURE)
+
+
+def load_logo(path: Path, *, project: Path, place: Place) -> InlineImage:
+    """The image above every letter; raises `ImageError`."""
+    return _image(path, _read(path, project), place, _LOGO)
+
+
+def _image(path: Path, data: bytes, place: Place, box: tuple[int, int]) -> InlineImage:
     subtype, width, height, clean = _examine(data)
-    # A file named for double density is shown at half its size; any other as it is, up to the column.
-    shown = min(COLUMN, width // 2 if Path(source).stem.endswith("@2x") else width) or 1
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).name)
+    # Twice as many pixels as points: sharp on a good screen. A file says so by its name, or by being that wide.
+    natural = width // 2 if path.stem.endswith("@2x") else width
+    shown = min(box[0], natural, box[1] * width // height) or 1
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)
+    digest = hashlib.sha256(clean).hexdigest()[:24]
     return InlineImage(
-        cid=f"{hashlib.sha256(clean).hexdigest()[:24]}@{domain}",
+        cid=f"{digest}@{place.domain}",
         filename=name,
         subtype=subtype,
         data=clean,
         width=shown,
         height=max(1, round(height * shown / width)),
+        url=f"{place.site}/m/{digest}/{name}" if place.site else "",
     )
 
 
-def _read(source: str, post: Path) -> bytes:
-    """The file's octets, from inside the project folder only."""
-    project = post.resolve().parent.parent
-    path = (post.parent / source).resolve()
-    if not path.is_relative_to(project):
-        raise ImageError("lies outside the project folder; copy the picture into posts/images")
+def _read(path: Path, project: Path) -> bytes:
+    """The file's octets, from inside the folder *project* only."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ImageError(f"has {size / 1_048_576:.1f} MB; 5 MB is the most, and 200 kB is plenty: save it smaller")
-        return path.read_bytes()
+        found = path.resolve()
+        if not found.is_relative_to(project.resolve()):
+            raise ImageError("lies outside the project folder; copy the picture into posts/images")
+        about = found.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe would never end
+            raise ImageError(f"is no picture but a folder or the like; check the file at {path}")
+        if about.st_size > LARGEST:
+            size = about.st_size / 1_048_576
+            raise ImageError(f"has {size:.1f} MB; 5 MB is the most, and 200 kB is plenty: save it smaller")
+        return found.read_bytes()
     except FileNotFoundError:
-        raise ImageError(f"is not there; put the file at {post.parent / source} or correct its name") from None
+        raise ImageError(f"is not there; put the file at {path} or correct its name") from None
     except OSError as error:
-        raise ImageError(f"can't be read ({error.strerror}); check the file at {post.parent / source}") from None
+        raise ImageError(f"can't be read ({error.strerror}); check the file at {path}") from None
+    except RuntimeError:  # before Python 3.13 pathlib says so of a link that leads to itself
+        raise ImageError("is a link that leads back to itself; put the picture in its place") from None
 
 
 def _examine(data: bytes) -> tuple[str, int, int, bytes]:
@@ -93,7 +130,7 @@ def _examine(data: bytes) -> tuple[str, int, int, bytes]:
         elif data.startswith(b"\xff\xd8\xff"):
             found = "jpeg", *_clean_jpeg(data)
         elif data[:6] in (b"GIF87a", b"GIF89a"):
-            found = "gif", *struct.unpack_from("<HH", data, 6), data
+            found = "gif", *struct.unpack_from("<HH", data, 6), _clean_gif(data)
         else:
             raise ImageError(
                 "is no PNG, JPEG or GIF, the three kinds that every mail program shows; "
@@ -101,8 +138,13 @@ def _examine(data: bytes) -> tuple[str, int, int, bytes]:
             )
     except (struct.error, IndexError):
         raise ImageError(_DAMAGED) from None
-    if not found[1] or not found[2]:
+    _, width, height, _ = found
+    if not width or not height:
         raise ImageError(_DAMAGED)
+    if width * height > MOST_PIXELS:
+        raise ImageError(
+            f"has {width} by {height} pixels, more than a phone can show; save it {2 * COLUMN} pixels wide"
+        )
     return found
 
 
@@ -111,6 +153,8 @@ _DAMAGED = "is damaged or cut off; export it again"
 
 def _clean_png(data: bytes) -> bytes:
     kept, at, kind = [_PNG], len(_PNG), b""
+    if data[12:16] != b"IHDR" or b"IDAT" not in data:
+        raise ImageError(_DAMAGED)
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
@@ -120,6 +164,33 @@ def _clean_png(data: bytes) -> bytes:
             kept.append(data[at:end])
         at = end
     return b"".join(kept)
+
+
+def _clean_gif(data: bytes) -> bytes:
+    """Without comments and foreign applications' blocks (XMP); the loop count of an animation stays."""
+    at = 13 + _colour_table(data[10])
+    kept = [data[:at]]
+    while data[at] != 0x3B:  # GIF89a section 27, the trailer
+        start = at
+        if data[at] == 0x21:  # an extension: its label, then sub-blocks
+            wanted = data[at + 1] not in (0xFE, 0xFF) or data[at + 3 : at + 14] in (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+            at += 2
+        elif data[at] == 0x2C:  # an image: descriptor, colour table, code size, then sub-blocks
+            wanted = True
+            at += 11 + _colour_table(data[at + 9])
+        else:
+            raise ImageError(_DAMAGED)
+        while length := data[at]:
+            at += 1 + length
+        at += 1
+        if wanted:
+            kept.append(data[start:at])
+    return b"".join([*kept, b";"])
+
+
+def _colour_table(packed: int) -> int:
+    """The octets of the colour table that a packed field announces."""
+    return 3 << ((packed & 7) + 1) if packed & 0x80 else 0
 
 
 def _clean_jpeg(data: bytes) -> tuple[int, int, bytes]:

@@ -2,19 +2,21 @@
 
 Guarantees
     Raw HTML in a post is text and template syntax stays text. Every link left in the tree is absolute, every image is a
-    file of the project that travels with the message, the shallowest heading is h2 and no step is deeper than
-    one, footnotes have no jump links (most mail programs can't follow them).
+    file of the project, the shallowest heading is h2 and no step is deeper than one, footnotes have no jump links
+    (most mail programs can't follow them).
 
 Diagnostics
-    `PostError` with the line in the post's file, for an image or a link that can't work in a mail.
+    `PostError` with the line in the post's file, for an image or a link that can't work in a mail; without one for a
+    post that is too long for one letter.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from html import escape
+from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import unquote, urljoin
@@ -23,13 +25,18 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markupsafe import Markup
+from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.errors import PostError
 from newsletter.mail import shown
 from newsletter.posts import Post
-from newsletter.render.images import ImageError, InlineImage, load
+from newsletter.posts.names import named
+from newsletter.render.images import ImageError, InlineImage, Place, load
+from newsletter.render.plaintext import width
+from newsletter.render.syntax import DEEPEST, ONLY, Medium, choose, make_buttons
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH_QUOTES = ("“", "”", "‘", "’")
@@ -68,9 +75,18 @@ def quotes(language: str) -> tuple[str, str, str, str]:
     return QUOTES.get(tag) or QUOTES.get(tag.partition("-")[0], _ENGLISH_QUOTES)
 
 
-def parse(body: str, language: str) -> list[Token]:
-    """The token stream of a post's *body*, with the typography of *language*."""
-    return _parser(language).parse(body)
+LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
+
+
+def parse(post: Post, language: str, medium: Medium = Medium.EMAIL) -> list[Token]:
+    """The token stream of *post* as *medium* shows it, with the typography of *language*; raises `PostError`."""
+    if len(post.body) > LONGEST:
+        raise PostError(
+            named(post.path),
+            f"the post has {len(post.body):,} characters, and Gmail cuts a letter after about 100,000; "
+            "make several posts of it",
+        )
+    return _parser(language).parse(post.body, {"post": post, "medium": medium})
 
 
 def _dashes(state: StateCore) -> None:
@@ -87,14 +103,24 @@ def _dashes(state: StateCore) -> None:
                     token.content = pattern.sub(sign, token.content)
 
 
-def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[InlineImage]:
+def _secure(state: StateCore) -> None:
+    """An address that was written without http:// is https://, as browsers take it."""
+    for block in state.tokens:
+        for opened, words in pairwise(block.children or ()):
+            if opened.type == "link_open" and opened.markup == "autolink" and words.content.startswith("www."):
+                opened.attrs["href"] = str(opened.attrs["href"]).replace("http://", "https://", 1)
+
+
+def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]) -> list[InlineImage]:
     """Make *tokens* fit for mail, in place, and return the images they show, each once.
 
-    *url* is where the newsletter lives on the web ("" = nowhere), *domain* goes into Content-IDs.
-    Raises `PostError`.
+    *url* is where the newsletter lives on the web ("" = nowhere), *place* where its images are, *callouts* the titles
+    of call-outs by kind. Raises `PostError`.
     """
     _step_headings(tokens)
+    _title_callouts(tokens, callouts)
     _draw_boxes(tokens)
+    make_buttons(tokens, post)
     _close_up(tokens)
     found: dict[str, InlineImage] = {}
     for block in tokens:
@@ -104,27 +130,27 @@ def adapt(tokens: list[Token], post: Post, *, url: str, domain: str) -> list[Inl
         block.children = children = [child for child in children if child.type != "footnote_anchor"]
         for token in children:
             if token.type == "image":
-                image = _image(str(token.attrs["src"]), post, domain, _line(post, block, token))
-                found[image.cid] = image
+                image = _image(str(token.attrs["src"]), post, place, _line(post, block, token))
+                found[image.src] = image
                 token.meta["image"] = image
             elif token.type == "link_open":
                 problem = _make_absolute(token, url)
                 if problem:
-                    raise PostError(post.path, problem, line=_line(post, block, token))
+                    raise PostError(named(post.path), problem, line=_line(post, block, token))
     tokens[:] = [token for token in tokens if token.type != "footnote_anchor"]
     return list(found.values())
 
 
-def _image(source: str, post: Post, domain: str, line: int | None) -> InlineImage:
+def _image(source: str, post: Post, place: Place, line: int | None) -> InlineImage:
     try:
-        return load(unquote(source), post=post.path, domain=domain)
+        return load(unquote(source), post=post.path, place=place)
     except ImageError as error:
-        raise PostError(post.path, f"the image {shown(unquote(source))} {error}", line=line) from None
+        raise PostError(named(post.path), f"the image {shown(unquote(source))} {error}", line=line) from None
 
 
-def lead_image(post: Post, domain: str) -> InlineImage:
+def lead_image(post: Post, place: Place) -> InlineImage:
     """The image that the post's front matter names; raises `PostError`."""
-    return _image(post.image, post, domain, None)
+    return _image(post.image, post, place, None)
 
 
 def _step_headings(tokens: Sequence[Token]) -> None:
@@ -138,6 +164,12 @@ def _step_headings(tokens: Sequence[Token]) -> None:
             token.tag = f"h{level}"
         elif token.type == "heading_close":
             token.tag = f"h{level}"
+
+
+def _title_callouts(tokens: Sequence[Token], callouts: Mapping[str, str]) -> None:
+    for opened, _, title in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opened.type == "alert_open":
+            title.children = [Token("text", "", 0, content=callouts[opened.meta["kind"]])]
 
 
 def _draw_boxes(tokens: Sequence[Token]) -> None:
@@ -207,7 +239,16 @@ def html(tokens: Sequence[Token], language: str) -> str:
     return str(parser.renderer.render(tokens, parser.options, {}))
 
 
-def image_html(image: InlineImage, alt: str) -> str:
+def linked(text: str) -> Markup:
+    """A line of text as HTML: an address in it becomes a link, everything else stays what it is."""
+    return Markup(_LINES.renderInline(text))  # noqa: S704  the renderer escapes
+
+
+_LINES = MarkdownIt("zero").use(gfm_autolink_plugin)
+_LINES.core.ruler.push("secure", _secure)
+
+
+def image_html(image: InlineImage, alt: str, kind: str = "picture") -> str:
     """An image as every mail program shows it.
 
     Word-Outlook goes by the attributes alone; a phone that blocks images needs ``width:100%``, or the empty box
@@ -215,8 +256,8 @@ def image_html(image: InlineImage, alt: str) -> str:
     """
     style = f"display:block;width:100%;max-width:{image.width}px;height:auto"
     return (
-        f'<img src="cid:{image.cid}" width="{image.width}" height="{image.height}"'
-        f' alt="{escape(alt)}" style="{style}" class="picture">'
+        f'<img src="{escape(image.src)}" width="{image.width}" height="{image.height}"'
+        f' alt="{escape(alt)}" style="{style}" class="{kind}">'
     )
 
 
@@ -232,6 +273,26 @@ def _header_cell(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -
     return f'<th scope="col"{RendererHTML.renderAttrs(tokens[idx])}>'
 
 
+_PHONE, _CHARACTER, _CELL = 280, 9.5, 20  # px: the column on the smallest phone, a letter, a cell's padding
+
+
+def _table_open(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    """A table whose longest words fit side by side on any phone keeps them whole; else they break where they must."""
+    end = next(at for at in range(idx, len(tokens)) if tokens[at].type == "table_close")
+    longest: dict[int, int] = {}
+    column = 0
+    for token in tokens[idx:end]:
+        if token.type == "tr_open":
+            column = 0
+        elif token.type == "inline":
+            words = plain(token.children).split()
+            longest[column] = max(longest.get(column, 0), *map(width, words), 0)
+            column += 1
+    whole = sum(longest.values()) * _CHARACTER + len(longest) * _CELL <= _PHONE
+    kind = "facts whole" if whole else "facts"
+    return f'<table class="{kind}" cellpadding="0" cellspacing="0" border="0" width="100%">\n'
+
+
 def _picture(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
     return image_html(tokens[idx].meta["image"], plain(tokens[idx].children))
 
@@ -244,6 +305,20 @@ def _code(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
     return f"<pre><code>{escape(tokens[idx].content, quote=False)}</code></pre>\n"
 
 
+def _link_open(renderer: RendererHTML, tokens: Sequence[Token], idx: int, *_rest: Any) -> str:
+    """A link, or a button that Word-Outlook shows too: the cell has the colour, and room that only Word asks it for."""
+    if "button" not in tokens[idx].meta:
+        return renderer.renderToken(tokens, idx, *_rest)
+    return f'{_BUTTON_CELL}<a class="button"{RendererHTML.renderAttrs(tokens[idx])}>'
+
+
+def _link_close(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return "</a></td></tr></table>\n" if "button" in tokens[idx].meta else "</a>"
+
+
+_BUTTON_CELL = (
+    '<table role="presentation" class="buttons" cellpadding="0" cellspacing="0" border="0"><tr><td class="button-cell">'
+)
 # Word-Outlook gives padding and borders to cells only, so quotes and call-outs hold a table.
 _BOX = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%"><tr>'
 
@@ -255,6 +330,8 @@ _RULES: dict[str, Callable[..., str]] = {
     "blockquote_close": _fixed("</td></tr></table></blockquote>\n"),
     "blockquote_open": _fixed(f'<blockquote class="quote">{_BOX}<td class="quote-cell">\n'),
     "bullet_list_open": _fixed("<ul>\n"),
+    "buttons_close": _fixed(""),
+    "buttons_open": _fixed(""),
     "code_block": _code,
     "fence": _code,
     "footnote_block_close": _fixed("</ol>\n"),
@@ -264,8 +341,10 @@ _RULES: dict[str, Callable[..., str]] = {
     "footnote_ref": _note_number,
     "hr": _fixed('<hr class="rule">\n'),
     "image": _picture,
+    "link_close": _link_close,
+    "link_open": _link_open,
     "list_item_open": _list_item,
-    "table_open": _fixed('<table class="facts" cellpadding="0" cellspacing="0" border="0" width="100%">\n'),
+    "table_open": _table_open,
     "th_open": _header_cell,
 }
 
@@ -278,11 +357,17 @@ def _parser(language: str) -> MarkdownIt:
         "quotes": quotes(language),
         "tasklists": True,
         "alerts": True,
+        "maxNesting": DEEPEST,
     }
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough", "smartquotes"])
     parser.use(footnote_plugin, inline=False).use(gfm_autolink_plugin)
+    for name in ONLY:
+        parser.use(container_plugin, name)
+    parser.use(container_plugin, "unknown", validate=lambda info, _: info.strip() not in ONLY)
+    parser.core.ruler.after("block", "choose", choose)
     # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
     parser.core.ruler.before("smartquotes", "dashes", _dashes)
+    parser.core.ruler.push("secure", _secure)
     for name, rule in _RULES.items():
         parser.add_render_rule(name, rule)
     return parser

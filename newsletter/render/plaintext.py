@@ -4,8 +4,8 @@ Never from HTML: tools that convert HTML flatten tables, glue links to their nei
 
 Form
     Lines of at most 72 columns by display width (a Chinese or Japanese character takes two), hanging indents,
-    underlined headings, link notes ``[n]`` with the list of addresses at the end, ``> `` before quotes, tables
-    aligned where they fit and as ``Header: cell`` where they don't.
+    underlined headings, link notes ``[n]`` with the list of addresses at the end, buttons with theirs beside them,
+    ``> `` before quotes, tables aligned where they fit and as ``Header: cell`` where they don't.
     An address (a word with ``://`` or ``mailto:``) is never broken; any other word longer than the line is.
 """
 
@@ -87,9 +87,9 @@ def underlined(text: str, sign: str = "=", columns: int = COLUMNS) -> str:
     return "\n".join([*lines, sign * max(map(width, lines))])
 
 
-def write(tokens: Sequence[Token]) -> tuple[str, str]:
+def write(tokens: Sequence[Token], image_word: str = "Image") -> tuple[str, str]:
     """The post as plain text, and the numbered list of the addresses it links to ("" when there are none)."""
-    writer = _Writer()
+    writer = _Writer(image_word)
     content = "\n\n".join(writer.blocks(SyntaxTreeNode(list(tokens)).children, COLUMNS))
     marks = len(f"[{len(writer.links)}] ")
     return content, "\n".join(f"{f'[{number}]':<{marks}}{href}" for href, number in writer.links.items())
@@ -98,7 +98,8 @@ def write(tokens: Sequence[Token]) -> tuple[str, str]:
 class _Writer:
     """One walk over a tree; it numbers the links as it meets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, image_word: str) -> None:
+        self._image_word = image_word
         self.links: dict[str, int] = {}
 
     def blocks(self, nodes: Iterable[SyntaxTreeNode], columns: int) -> list[str]:
@@ -109,6 +110,8 @@ class _Writer:
         match node.type:
             case "paragraph" | "alert_title" | "inline":
                 return "\n".join(wrap(self.inline(node), columns)).strip("\n")
+            case "buttons":
+                return "\n\n".join(self.button(link, columns) for link in node.children[0].children)
             case "heading":
                 return underlined(self.inline(node), _UNDERLINES.get(node.tag, "~"), columns)
             case "bullet_list" | "ordered_list":
@@ -180,13 +183,22 @@ class _Writer:
                 return f"~{self.inline(node)}~"
             case "image":
                 alt = self.inline(node)
-                return f"[Image: {alt}]" if alt else ""
+                return f"[{self._image_word}: {alt}]" if alt else ""
             case "footnote_ref":
                 return f" ({node.meta['id'] + 1})"
             case "link":
                 return self.link(node)
             case _:
                 return self.inline(node)
+
+    def button(self, node: SyntaxTreeNode, columns: int) -> str:
+        """Its words, then its address, where the eye looks for what to do: not in the list at the end."""
+        label, href = self.inline(node).strip(), str(node.attrs["href"])
+        if not label or node.markup == "autolink":
+            return href.removeprefix("mailto:")
+        label += "" if unicodedata.category(label[-1]).startswith("P") else ":"
+        line = f"{label} {href}"
+        return line if width(line) <= columns else "\n".join([*wrap(label, columns), href])
 
     def link(self, node: SyntaxTreeNode) -> str:
         words, href = self.inline(node), str(node.attrs["href"])

@@ -42,6 +42,8 @@ class Record:
     content: str | None
     token: bytes
     epoch: int
+    about_address: bool  #: what a rejection was about; else about the message
+    suppressed: bool  #: the reader, whom nothing more is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,12 @@ class Accounts:
             ]
 
     def doubtful(self) -> list[Record]:
-        """What the owner should know of: uncertain, quarantined, rejected."""
-        return list(self._records("d.state IN ('uncertain', 'quarantined', 'rejected')", {}))
+        """What the owner should know of: uncertain, quarantined, and rejected as long as she can do something."""
+        return list(self._records(f"{_DOUBTFUL} AND (d.state <> 'rejected' OR {_UNREPAIRED})", {}))
 
     def sent_twice(self) -> list[Record]:
         """What was sent once more after doubt: at most one of the two arrived twice."""
-        return list(self._records("d.resent = 1 AND d.state NOT IN ('uncertain', 'quarantined', 'rejected')", {}))
+        return list(self._records(f"d.resent = 1 AND NOT {_DOUBTFUL}", {}))
 
     def positions(self) -> dict[int, int]:
         """Active readers by the number they have come to."""
@@ -121,6 +123,11 @@ class Accounts:
             ):
                 counts.setdefault(key, {})[state] = count
         return [{**p, "deliveries": counts.get(p["id"], {})} for p in posts]
+
+    def late(self) -> dict[str, int]:
+        """For each post (its id) how many who are past it still get it."""
+        with self._store.read() as c:
+            return {r.ident: r.n for r in c.execute(_LATE)}
 
     def sent_by(self, provider: str) -> int:
         """Messages *provider* accepted."""
@@ -175,6 +182,8 @@ def _records(c: Connection, where: str, values: dict[str, Any]) -> Iterator[Reco
             r.content,
             bytes(r.token),
             r.epoch,
+            r.about == "address",
+            r.reader_status == "suppressed",
         )
 
 
@@ -183,14 +192,24 @@ def _reply(row: Any) -> str:
 
 
 _RECORDS = (
-    "SELECT d.*, s.address, s.token, p.number AS post, p.ident, p.title,"
+    "SELECT d.*, s.address, s.token, s.status AS reader_status, p.number AS post, p.ident, p.title,"
     " COALESCE(d.accepted_at, d.begun_at, d.planned_at) AS moment"
     " FROM delivery d JOIN post p ON p.id = d.post_id JOIN subscriber s ON s.id = d.subscriber_id"
     " WHERE {where} ORDER BY d.id"
 )
+_DOUBTFUL = "d.state IN ('uncertain', 'quarantined', 'rejected')"
+# Nothing came after it: no copy, no leaving, no new beginning.
+_UNREPAIRED = (
+    "(s.status IN ('active', 'suppressed') AND d.epoch = s.epoch AND NOT EXISTS (SELECT 1 FROM delivery n"
+    " WHERE n.post_id = d.post_id AND n.subscriber_id = d.subscriber_id AND n.epoch = d.epoch AND n.copy > d.copy))"
+)
 _POSITIONS = text(
     "SELECT COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor), COUNT(*) FROM subscriber s"
     " WHERE s.status = 'active' GROUP BY 1"
+)
+_LATE = text(
+    "SELECT p.ident, COUNT(*) AS n FROM delivery d JOIN post p ON p.id = d.post_id WHERE d.reopen = 1 AND d.late = 1"
+    " AND d.state = 'skipped' GROUP BY p.ident"
 )
 _ACCEPTED = (
     "SELECT d.id, d.subscriber_id, s.address, d.number, d.accepted_at, d.epoch, LAG(d.number) OVER w AS before"

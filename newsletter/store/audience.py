@@ -35,6 +35,7 @@ Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 _CHUNK = 2_000
 _GONE_MIN, _GONE_SHARE = 5, 0.1
 _STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
+_HER_WORD = "on the owner's word"
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
 
 _WHY_NOT_ADDED = {
@@ -334,6 +335,7 @@ def _join(c: Connection, count: int, *, status: Status, in_file: bool, cause: Ca
         "home": HOME_ZONE,
         "file": int(Pause.FILE),
         "cause": cause.value,
+        "detail": _HER_WORD if status is Status.ACTIVE else "",
     }
     c.execute(sql.ADD_ZONES)
     returned = c.execute(sql.RETURN, values).rowcount if in_file else 0
@@ -415,6 +417,7 @@ def _delete(c: Connection, subscriber: int, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
     c.execute(sql.JOURNAL_ERASED, values)
+    c.execute(text("DELETE FROM notice WHERE LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"), values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )

@@ -96,7 +96,8 @@ UPDATE = text(
 MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
 PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
 LOG_CONFIRMED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT id, :at, :cause, 'active' FROM subscriber WHERE"
+    "INSERT INTO consent (subscriber_id, at, cause, status, detail) SELECT id, :at, :cause, 'active', :detail FROM"
+    " subscriber WHERE"
     f" {PENDING}"
 )
 CONFIRM = text(
@@ -124,8 +125,8 @@ ADD = text(
     " ORDER BY i.row"
 )
 LOG_ADDED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status) SELECT s.id, :at, :cause, s.status FROM subscriber s"
-    " JOIN incoming i ON i.token = s.token"
+    "INSERT INTO consent (subscriber_id, at, cause, status, detail) SELECT s.id, :at, :cause, s.status, :detail"
+    " FROM subscriber s JOIN incoming i ON i.token = s.token"
 )
 JOURNAL_ERASED = text(
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"

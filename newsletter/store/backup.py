@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
-from newsletter.errors import StoreError, StoreTooNew
+from newsletter.errors import ConfigError, NotFound, StoreError, StoreTooNew
 from newsletter.store import HEAD, Store
 from newsletter.store.engine import sqlite_path
 
@@ -25,7 +25,7 @@ def backup(store: Store, target: Path, *, progress: Callable[[int, int], None] =
     """Copy *store* to the new file *target* with SQLite's backup interface; complete or not there at all."""
     source = _path(store)
     if target.exists():
-        raise StoreError(f"{target} exists already; name another file.")
+        raise ConfigError(f"{target} exists already; name another file.")
     draft = target.with_name(target.name + ".part")
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -36,13 +36,15 @@ def backup(store: Store, target: Path, *, progress: Callable[[int, int], None] =
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise StoreError(f"the backup to {target} failed: {error}. Nothing was changed.") from None
+        raise StoreError(f"the backup to {target} failed ({_why(error)}). Nothing was changed.") from None
 
 
 def examine(copy: Path) -> int:
-    """The number of deliveries in a backup. Raises `StoreError` for a file that is none."""
+    """The number of deliveries in a backup. Raises `NotFound`, or `StoreError` for a file that is none."""
+    if not copy.exists():
+        raise NotFound(f"there is no file {copy}; check its name, or the folder you are in.")
     if not copy.is_file():
-        raise StoreError(f"there is no file {copy}.")
+        raise NotFound(f"{copy} is no file; name the backup in it.")
     try:
         with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as c:
             version = c.execute("SELECT version_num FROM alembic_version").fetchone()[0]
@@ -78,8 +80,12 @@ def put_back(copy: Path, database: Path) -> Path | None:
             draft.unlink(missing_ok=True)
             if kept is not None and kept.exists() and not database.exists():
                 kept.rename(database)
-        raise StoreError(f"{copy} could not be put back: {error}.") from None
+        raise StoreError(f"{copy} could not be put back ({_why(error)}). Nothing was changed.") from None
     return kept
+
+
+def _why(error: OSError | sqlite3.Error) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _path(store: Store) -> Path:

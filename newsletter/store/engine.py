@@ -74,18 +74,20 @@ def plain_errors(where: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _plain(str(error.orig), where) from error
+        raise _plain(error.orig, where) from error
     except sqlite3.Error as error:  # from the pragmas of a new connection, which SQLAlchemy does not wrap
-        raise _plain(str(error), where) from error
+        raise _plain(error, where) from error
 
 
-def _plain(text: str, where: str) -> StoreError:
+def _plain(error: BaseException | None, where: str) -> StoreError:
+    text = f"{error} {getattr(error, 'sqlite_errorname', '')}"
     for sign, kind, sentence in _SENTENCES:
         if sign in text:
             return kind(f"{where}: {sentence}")
-    return StoreError(f"{where}: the database answered: {text.strip()}")
+    return StoreError(f"{where}: the database answered: {str(error).strip()}")
 
 
+_FULL = "the disk is full; make room and run it again. Nothing is lost."
 _SENTENCES = (
     (
         "locked",
@@ -99,7 +101,8 @@ _SENTENCES = (
     ),
     ("read-only", StoreError, "the database can't be written; it is open for reading only."),
     ("unable to open", StoreError, "the database can't be opened; check that its folder exists and may be written."),
-    ("disk is full", StoreError, "the disk is full; make room and run it again. Nothing is lost."),
+    ("disk is full", StoreError, _FULL),
+    ("SQLITE_IOERR_SHMSIZE", StoreError, _FULL),  # of a database that was just opened
     ("disk I/O error", StoreError, "the disk reports an error; check it before anything else. Nothing was changed."),
     ("malformed", StoreError, "the database is damaged; restore a backup with `newsletter restore FILE`."),
     ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
@@ -107,5 +110,5 @@ _SENTENCES = (
     ("Connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
     ("connection failed", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("connection is bad", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
-    ("No space left", StoreError, "the disk is full; make room and run it again. Nothing is lost."),
+    ("No space left", StoreError, _FULL),
 )

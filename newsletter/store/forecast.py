@@ -111,6 +111,7 @@ class _Ahead:
             last, done = moment, done + 1
             progress(done, done + len(self.heap))
             previous = self.previous if moment == self.start else None
+            self.c.execute(_PASS_OVER, {"before": micros(moment - self.rules.hold_for)})
             plan_within(self.c, self.identity, self.rules, at=moment, previous=previous)
             for post, count in self._accept(moment):
                 expected[moment, post] = expected.get((moment, post), 0) + count
@@ -126,9 +127,9 @@ class _Ahead:
                 moment = slot + timedelta(seconds=1)
 
     def _others(self) -> Iterator[datetime]:
-        """Publications, and gaps that are running."""
-        gap = self.rules.min_gap // timedelta(microseconds=1)
-        values = {"start": micros(self.start), "end": micros(self.end), "gap": gap, "most": _MOMENTS_MAX}
+        """Publications, gaps that are running, and drafts that readers no longer wait for."""
+        gap, hold = (span // timedelta(microseconds=1) for span in (self.rules.min_gap, self.rules.hold_for))
+        values = {"start": micros(self.start), "end": micros(self.end), "gap": gap, "hold": hold, "most": _MOMENTS_MAX}
         for (when,) in self.c.execute(_OTHER_MOMENTS, values):
             yield instant(when)
 
@@ -209,8 +210,12 @@ _DELIVERY = text(
     " VALUES (:post_id, :subscriber_id, :epoch, :copy, :number, :late, :state, :reopen, :reason, 0, 0, 0)"
 )
 _ZONES = text("SELECT DISTINCT z.id, z.name FROM zone z JOIN subscriber s ON s.zone_id = z.id")
+# As the catalogue lets a once live post go.
+_AWAITED = "status = 'draft' AND standing = 'blocks'"
+_PASS_OVER = text(f"UPDATE post SET standing = 'absent' WHERE {_AWAITED} AND off_since <= :before")
 _OTHER_MOMENTS = text(
-    "SELECT DISTINCT m FROM (SELECT release_at AS m FROM post UNION SELECT handed_over_at + :gap FROM subscriber)"
+    "SELECT DISTINCT m FROM (SELECT release_at AS m FROM post UNION SELECT handed_over_at + :gap FROM subscriber"
+    f" UNION SELECT off_since + :hold FROM post WHERE {_AWAITED})"
     " WHERE m > :start AND m <= :end ORDER BY m LIMIT :most"
 )
 # As the ledger claims.

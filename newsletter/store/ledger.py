@@ -14,7 +14,8 @@ Diagnostics
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,9 @@ from newsletter.subscribers import Pause
 if TYPE_CHECKING:
     from newsletter.store import Store
 
+_JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
+_NO_REPLY = Reply(0, "", "")
+_PLACE = re.compile(r":(\w+)")
 FAULTS_MAX = 5  #: times a message may fail to be composed
 
 
@@ -48,7 +52,7 @@ class Claim:
     recipient: Mailbox
     first_at: datetime | None  #: date of the first attempt
     revision: str | None  #: fixed by it
-    content: str | None  #: its hash
+    content: str | None  #: the hash of its bytes, without signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,16 @@ class Ledger:
             c.execute(sql.ATTEMPT_UNKNOWN, values)
             return c.execute(sql.DOUBT_EXPIRED, values).rowcount
 
-    def claims(self, *, at: datetime, lease: timedelta, prompt: timedelta, size: int = 500) -> Iterator[list[Claim]]:
-        """Batch after batch of what may leave now, each a durable claim.
+    def claims(
+        self,
+        *,
+        at: datetime,
+        lease: timedelta,
+        prompt: timedelta,
+        size: int = 500,
+        clock: Callable[[], datetime] | None = None,
+    ) -> Iterator[list[Claim]]:
+        """Batch after batch of what may leave *at* this instant, each a durable claim. A lease begins when it is given.
 
         A row that is passed over in one batch (its zone asleep, its post held) is not looked at again here,
         so a run costs one walk over what is due, however much of it must wait.
@@ -114,7 +126,7 @@ class Ledger:
                 values = {
                     "at": micros(at),
                     "late": micros(at - prompt),
-                    "lease": micros(at + lease),
+                    "lease": micros((clock() if clock else at) + lease),
                     "size": size,
                     "after_time": after[0],
                     "after_id": after[1],
@@ -148,37 +160,32 @@ class Ledger:
         """
         if not attempts:
             return set()
-        rows = [
-            _fenced(a.claim)
-            | {
-                "at": micros(at),
-                "lease": micros(at + lease),
-                "revision": a.revision,
-                "date": micros(a.date),
-                "recipient": json.dumps([a.claim.recipient.name, str(a.claim.recipient.address)], ensure_ascii=False),
-                "message_id": a.message_id,
-                "content": a.content,
-                "provider": provider,
-            }
-            for a in attempts
-        ]
-        ids = [a.claim.id for a in attempts]
         with self._store.write() as c:
-            c.execute(sql.BEGIN, rows)
-            ours = {(a.claim.id, a.claim.fence) for a in attempts}
-            begun = {row.id for row in c.execute(sql.BEGUN, {"ids": ids}) if (row.id, row.fence) in ours}
-            c.execute(sql.WITHDRAW, [_fenced(a.claim) for a in attempts])
-        return begun
+            return _begin(c, attempts, provider, at, lease)
 
     def record(self, results: Sequence[Result], *, provider: str, at: datetime, doubt_for: timedelta) -> int:
         """Keep what came of attempts, in one commit; returns how many came too late to count."""
         if not results:
             return 0
         with self._store.write() as c:
-            lost = 0
-            for result in results:
-                lost += not _record(c, result, provider, at, doubt_for)
-            return lost
+            return _record(c, results, provider, at, doubt_for)
+
+    def turn(
+        self,
+        results: Sequence[Result],
+        attempts: Sequence[Begun],
+        *,
+        provider: str,
+        at: datetime,
+        doubt_for: timedelta,
+        lease: timedelta,
+    ) -> set[int]:
+        """`record` *results* and `begin` *attempts* in one commit: half the price, and no moment between them."""
+        if not results and not attempts:
+            return set()
+        with self._store.write() as c:
+            _record(c, results, provider, at, doubt_for)
+            return _begin(c, attempts, provider, at, lease)
 
     def fault(self, claim: Claim, problem: str, *, at: datetime, wait: timedelta) -> bool:
         """A message could not be composed: try it again later, or quarantine it. True when quarantined."""
@@ -263,8 +270,8 @@ class Ledger:
     ) -> int:
         """Plan copies of post *number* for those who are "missing" it, whom it "failed", or who had it "revised" since.
 
-        Readers with a post under way, or not yet at this post (unless posts are *news*, for everybody at once),
-        are left to the planner. Returns how many.
+        Only a live post leaves. Readers with a post under way, or not yet at this post (unless posts are *news*, for
+        everybody at once), are left to the planner. Returns how many.
         """
         values = {
             "number": number,
@@ -280,6 +287,7 @@ class Ledger:
                 if dry_run:
                     raise _DryRun
                 c.execute(sql.PROMISE_COPIES, values | {"count": count})
+                c.execute(sql.SETTLE_AUDIENCE, values | {"count": count})
         except _DryRun:
             pass
         return count
@@ -310,35 +318,100 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
     """The claims in the order in which they fell due, and the last one's place in it."""
     if not ids:
         return [], (-1, -1)
-    rows = c.execute(sql.READ_CLAIMS, {"ids": ids}).all()
+    statement, values = _driver(c, sql.READ_CLAIMS, {"ids": [[i] for i in ids]})
+    rows = c.exec_driver_sql(statement, values).all()
     claims = []
-    for row in rows:
-        name, address = json.loads(row.recipient) if row.revision else (row.name, row.address)
+    for (
+        key, fence, post_id, ident, epoch, copy, attempts, date, revision, content, recipient, token, name, address,
+        _not_before,
+    ) in rows:  # fmt: skip
+        if revision:
+            name, address = json.loads(recipient)
         local, _, domain = address.rpartition("@")
+        mailbox = Mailbox(name, Address(local, domain))
+        first_at = optional_instant(date)
         claims.append(
-            Claim(
-                row.id,
-                row.fence,
-                row.post_id,
-                row.ident,
-                row.epoch,
-                row.copy,
-                row.attempts,
-                bytes(row.token),
-                Mailbox(name, Address(local, domain)),
-                optional_instant(row.date),
-                row.revision,
-                row.content,
-            )
+            Claim(key, fence, post_id, ident, epoch, copy, attempts, bytes(token), mailbox, first_at, revision, content)
         )
-    return claims, (rows[-1].not_before, rows[-1].id)
+    return claims, (rows[-1].not_before, claims[-1].id)
 
 
-def _record(c: Connection, result: Result, provider: str, at: datetime, doubt_for: timedelta) -> bool:
-    """One result; False when another worker holds the delivery by now."""
+def _driver(c: Connection, statement: str, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """*statement* and its values as the driver takes them; a list of rows becomes ``(?, ?), (?, ?)``.
+
+    Past SQLAlchemy's own binding, which costs 5 µs a value.
+    """
+    mark = "?" if c.dialect.paramstyle == "qmark" else "%s"
+    bound: list[Any] = []
+
+    def place(found: re.Match[str]) -> str:
+        value = values[found[1]]
+        if not isinstance(value, list):
+            bound.append(value)
+            return mark
+        for row in value:
+            bound.extend(row)
+        return ", ".join([f"({', '.join([mark] * len(value[0]))})"] * len(value))
+
+    return _PLACE.sub(place, statement), tuple(bound)
+
+
+def _begin(c: Connection, attempts: Sequence[Begun], provider: str, at: datetime, lease: timedelta) -> set[int]:
+    if not attempts:
+        return set()
+    rows = [
+        (
+            a.claim.id,
+            a.claim.fence,
+            a.revision,
+            micros(a.date),
+            _JSON([a.claim.recipient.name, str(a.claim.recipient.address)]),
+            a.message_id,
+            a.content,
+        )
+        for a in attempts
+    ]
+    values = {"at": micros(at), "lease": micros(at + lease), "provider": provider, "rows": rows}
+    begun = {row[0] for row in c.exec_driver_sql(*_driver(c, sql.BEGIN, values))}
+    if len(begun) < len(attempts):
+        c.execute(sql.WITHDRAW, [_fenced(a.claim) for a in attempts if a.claim.id not in begun])
+    return begun
+
+
+def _record(c: Connection, results: Sequence[Result], provider: str, at: datetime, doubt_for: timedelta) -> int:
+    """Returns how many came too late: another worker holds the delivery by now."""
+    accepted = [r for r in results if isinstance(r.outcome, Accepted)]
+    lost = len(accepted) - _accept(c, accepted, provider, at)
+    for result in results:
+        if not isinstance(result.outcome, Accepted):
+            lost += not _record_other(c, result, provider, at, doubt_for)
+    return lost
+
+
+def _accept(c: Connection, results: Sequence[Result], provider: str, at: datetime) -> int:
+    """What nearly every message comes to, set by set."""
+    if not results:
+        return 0
+    rows = []
+    for r in results:
+        assert isinstance(r.outcome, Accepted)
+        reply = r.outcome.reply or _NO_REPLY
+        words = (reply.code or None, reply.status or None, reply.text or None)
+        rows.append((r.claim.id, r.claim.fence, r.outcome.provider_id or None, *words))
+    values = {"at": micros(at), "provider": provider, "rows": rows}
+    done = [[row[0]] for row in c.exec_driver_sql(*_driver(c, sql.ACCEPT, values))]
+    if done:
+        c.exec_driver_sql(*_driver(c, sql.ADVANCE_ALL, {"at": micros(at), "ids": done}))
+        c.exec_driver_sql(*_driver(c, sql.ATTEMPT_ACCEPTED, {"ids": done}))
+    return len(done)
+
+
+def _record_other(c: Connection, result: Result, provider: str, at: datetime, doubt_for: timedelta) -> bool:
+    """One result that isn't `Accepted`; False when another worker holds the delivery by now."""
     outcome = result.outcome
+    assert not isinstance(outcome, Accepted)
     reply = outcome.diagnostic if isinstance(outcome, Uncertain) else outcome.reply
-    words = reply if isinstance(reply, Reply) else Reply(0, "", reply or "")
+    words = reply if isinstance(reply, Reply) else Reply(0, "", reply)
     values: dict[str, Any] = _fenced(result.claim) | {
         "at": micros(at),
         "provider": provider,
@@ -347,10 +420,6 @@ def _record(c: Connection, result: Result, provider: str, at: datetime, doubt_fo
         "diagnostic": words.text or None,
     }
     match outcome:
-        case Accepted():
-            done = c.execute(sql.ACCEPT, values | {"provider_id": outcome.provider_id or None}).rowcount
-            if done:
-                c.execute(sql.ADVANCE, values)
         case Deferred() if result.retry_at is not None:
             done = c.execute(sql.DEFER, values | {"retry": micros(result.retry_at)}).rowcount
         case Deferred():

@@ -165,7 +165,7 @@ class _Run:
         parts = _DUE[self.rules.mode]
         greatest = "GREATEST" if self.connection.dialect.name == "postgresql" else "MAX"
         first = _AT_ONCE if self.rules.first is First.AT_ONCE else "FALSE"
-        matches = _MATCHES if self.tagged else "TRUE"
+        matches = MATCHES if self.tagged else "TRUE"
         return statement.format(
             matches=matches,
             **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()},
@@ -295,7 +295,7 @@ _READY = (
 # When it fell due; and when it could leave at the earliest: a late one with the next daytime.
 _FELL_DUE = "{greatest}({slot}, COALESCE(s.handed_over_at + :gap, 0))"
 _NOT_BEFORE = "{greatest}(" + _FELL_DUE + ", CASE WHEN :at - ({slot}) > :prompt THEN z.opens ELSE 0 END)"
-_MATCHES = (
+MATCHES = (
     "(NOT EXISTS (SELECT 1 FROM audience a WHERE a.post_id = p.id) OR EXISTS"
     " (SELECT 1 FROM audience a WHERE a.post_id = p.id AND s.tags LIKE a.pattern ESCAPE '\\'))"
 )

@@ -223,7 +223,7 @@ delivery = Table(
     Column("date", Instant),
     Column("recipient", Text),  # JSON [name, address]
     Column("message_id", Text),
-    Column("content", Text),  # SHA-256 of the bytes
+    Column("content", Text),  # a hash of the bytes without signatures, `MessageTemplate.fingerprint`
     # What came of it:
     Column("provider", Text),
     Column("provider_id", Text),
@@ -270,6 +270,39 @@ attempt = Table(  # append-only: what each attempt came to
     Column("diagnostic", Text),
     sqlite_with_rowid=False,
 )
+
+notice = Table(  # mail outside the sequence: confirmation, reminder, alert, test
+    "notice",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("kind", Text, nullable=False),  # store.notices.Kind
+    Column("key", Text, unique=True),  # one notice a key: an alert is not repeated the same day
+    Column("name", Text, nullable=False, server_default=""),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("not_before", Instant, nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),  # what nobody needs any more is not sent
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("lease_until", Instant),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("faults", SmallInteger, nullable=False, server_default="0"),
+    _flag("resent"),
+    Column("begun_at", Instant),
+    Column("date", Instant, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the message, written once; emptied when it is settled
+    Column("content", Text),
+    Column("provider", Text),
+    Column("provider_id", Text),
+    Column("code", SmallInteger),
+    Column("status", Text),
+    Column("diagnostic", Text),
+    Column("accepted_at", Instant),
+)
+_UNSETTLED = text("state IN ('planned', 'claimed', 'submitting', 'deferred', 'uncertain')")
+Index("ix_notice_unsettled", notice.c.not_before, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
 
 promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the number of rows
     "promise",

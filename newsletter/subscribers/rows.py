@@ -21,7 +21,7 @@ from typing import BinaryIO, Protocol, TextIO
 from newsletter.config.values import WrongValueError, zone
 from newsletter.errors import SubscriberError
 from newsletter.mail import Address, shown
-from newsletter.subscribers.table import COLUMNS, Columns, EmptyFileError, open_table
+from newsletter.subscribers.table import COLUMNS, DAMAGE, Columns, EmptyFileError, open_table
 
 _NAME_MAX = 500
 _ADDRESS_MAX = 320  # characters: local part, @, domain (RFC 5321 section 4.5.3.1)
@@ -200,6 +200,8 @@ def _plain(text: str, what: str) -> str:
     if "@" in text and ("\n" in text or "\r" in text):
         raise _RowError(f"another row got into {what}; a quotation mark is missing at its end")
     text = " ".join(text.strip(_PADDING).split())
+    if DAMAGE.search(text):
+        raise _RowError(f'a letter of {what} {shown(text)} is damaged; correct it and save the file as "CSV UTF-8"')
     if _CONTROL.search(text):
         raise _RowError(f"{what} {shown(text)} has characters that can't be shown; type it again")
     return text

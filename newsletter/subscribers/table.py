@@ -2,7 +2,7 @@
 
 Guarantees
     Holds one row at a time. Row numbers are those a spreadsheet shows; a cell with line breaks is one row.
-    A quotation mark that is never closed costs its own row and not those below it.
+    A quotation mark that is never closed costs its own row and not those below it; so does a damaged letter.
 
 Diagnostics
     `SubscriberError` when the file as a whole can't be used; `EmptyFileError` when it has no header.
@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from newsletter.config.values import nearest
 from newsletter.errors import SubscriberError
@@ -44,6 +44,9 @@ _HEADER_WORDS = {
 _DELIMITERS: tuple[str, ...] = (",", ";", "\t")
 _EXCEL_SEP = re.compile(r'(?i)"?sep=([,;\t])"?[,;]*')  # Excel's own first line; it shows no row for it
 _BLOCK = 1 << 20  # octets read at once to find the encoding
+_DAMAGED = "surrogateescape"  # an octet that is no UTF-8 costs its own row and not the file
+_ACCIDENT = 10
+DAMAGE = re.compile(r"[\udc80-\udcff]")  #: what stands for such an octet
 _LINE_MAX = 128 * 1024  # characters; the csv module's own limit for a field
 _LINES_MAX = 64  # lines of one row; a quotation mark left open would take in the rest of the file
 
@@ -55,7 +58,8 @@ class EmptyFileError(SubscriberError):
 @contextmanager
 def open_table(file: BinaryIO, name: str) -> Iterator[tuple[Columns, Iterator[Record]]]:
     """The columns of *file*, which can be read twice, and the records below its header; leaves it open."""
-    text = TextIOWrapper(file, encoding=_encoding(file, name), newline="")
+    encoding = _encoding(file, name)
+    text = TextIOWrapper(file, encoding, errors=_DAMAGED if encoding.startswith("utf-8") else "strict", newline="")
     try:
         yield _table(_Lines(text, name), name)
     except UnicodeDecodeError:  # the whole of it could be read a moment ago
@@ -66,44 +70,50 @@ def open_table(file: BinaryIO, name: str) -> Iterator[tuple[Columns, Iterator[Re
 
 def _encoding(file: BinaryIO, name: str) -> str:
     """The encoding in which the whole of *file* can be read; a second reading is cheaper than a wrong name."""
+    file.seek(0)
     start = file.read(8)
     for magic, what in ((b"PK\x03\x04", "a spreadsheet or an archive"), (b"\xd0\xcf\x11\xe0", "an old Excel workbook")):
         if start.startswith(magic):
             raise SubscriberError(f'{name} is {what}, not text; in your spreadsheet save it as "CSV UTF-8"')
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
-    elif start.startswith(codecs.BOM_UTF8):
-        encodings = ["utf-8-sig"]
-    else:
-        encodings = ["utf-8", "cp1252"]
-    for encoding in encodings:
-        if _decodes(file, encoding, name):
-            return encoding
-    raise SubscriberError(f'{name} is not text in an encoding known here; in your spreadsheet save it as "CSV UTF-8"')
-
-
-def _decodes(file: BinaryIO, encoding: str, name: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    file.seek(0)
-    line, accents = 1, False
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "cp1252"
     try:
-        while block := file.read(_BLOCK):
-            text = decoder.decode(block)
-            line += text.count("\n")
-            accents = accents or not text.isascii()
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        before: bytes = error.object[: error.start]
-        # Accents that read well before the fault: this is UTF-8 with one damaged place, not another encoding.
-        if encoding == "utf-8" and (accents or not before.isascii()):
-            line += before.count(b"\n")
-            raise SubscriberError(
-                f'{name}, line {line}: a letter is damaged; correct it and save the file as "CSV UTF-8"'
-            ) from None
-        return False
+        if start.startswith(codecs.BOM_UTF8):
+            return "utf-8-sig"
+        if encoding == "cp1252":
+            letters = _letters(file, "utf-8", _DAMAGED)
+            # Another encoding makes a letter of UTF-8 by rare accident only; a damaged file has whole ones as well.
+            if letters.damaged <= _ACCIDENT * letters.whole:
+                return "utf-8"
+        _letters(file, encoding, "strict")
+    except UnicodeDecodeError:
+        raise SubscriberError(
+            f'{name} is not text in an encoding known here; in your spreadsheet save it as "CSV UTF-8"'
+        ) from None
     finally:
         file.seek(0)
-    return True
+    return encoding
+
+
+class _Letters(NamedTuple):
+    """How many letters outside ASCII could be read, and how many octets not."""
+
+    whole: int
+    damaged: int
+
+
+def _letters(file: BinaryIO, encoding: str, errors: str) -> _Letters:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    file.seek(0)
+    whole = damaged = 0
+    while True:
+        block = file.read(_BLOCK)
+        text = decoder.decode(block, final=not block)
+        if not text.isascii():
+            lost = len(DAMAGE.findall(text))
+            damaged += lost
+            whole += len(text) - len(text.encode("ascii", "ignore")) - lost
+        if not block:
+            return _Letters(whole, damaged)
 
 
 class _Lines:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import ssl
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -274,6 +276,34 @@ def test_a_database_that_can_only_be_read_sends_nothing(
     everybody_once(live, mail, [ANA, BO, CY])
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for one small project."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here, so no disk can be filled")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_sends_nothing_until_there_is_room(practice: Practice, disk: Path) -> None:
+    shutil.copytree(practice.root, disk, dirs_exist_ok=True)
+    practice.root = disk
+    practice.run("send", at=MONDAY)
+    with pytest.raises(OSError, match="No space left"), (disk / "films").open("wb", buffering=0) as films:
+        while True:
+            films.write(bytes(512))
+    for command in ("send", "status", "subscribers add dee@example.org"):
+        ran = practice.run(*command.split(), at=MONDAY + 1.1 * HOUR)
+        assert (ran.status, ran.out) == (1, ""), ran
+        assert ran.err == "newsletter: newsletter.db: the disk is full; make room and run it again. Nothing is lost.\n"
+    (disk / "films").unlink()
+    assert practice.run("send").status == 0
+    assert practice.accepted() == each([ANA, BO, CY], [1])
+    assert practice.run("verify").status == 0
+
+
 def test_a_database_of_a_newer_version_is_left_alone(live: Practice, mail: MailServer) -> None:
     change(live, "UPDATE alembic_version SET version_num = '9999'")
     before = live.tree()
@@ -487,6 +517,7 @@ def test_a_clock_that_is_right_after_having_been_wrong(live: Practice, mail: Mai
     mail.taken.clear()
     live.tick_at(mail, days=0)
     assert live.run("send").status == 1
+    assert live.run("resume").status == 1, "it asks, and nobody answers"
     assert live.run("resume", "--yes").status == 0
     assert live.run("send").status == 0
     assert live.run("verify").status == 0

@@ -12,16 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typist import CHECKOUT, Typed
 
 from newsletter.links import Links, Purpose
+from newsletter.preview import chromium
 
+CHROMIUM = chromium.found  #: as it is without `no_pictures`
 READER = "ana.lucero@example.org"
 
 
 def everything(*folders: Path) -> dict[Path, bytes | None]:
     """Every file with its bytes, and every folder."""
     return {p: p.read_bytes() if p.is_file() else None for folder in folders for p in folder.rglob("*")}
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chromium takes seconds to start; the tests of what it photographs let it."""
+    monkeypatch.setattr("newsletter.preview.chromium.found", lambda: None)
 
 
 @pytest.fixture
@@ -39,7 +48,8 @@ def look(typed: Typed, tmp_path: Path) -> Any:
     def look_(*words: str) -> dict[str, str]:
         done = typed("preview", *words, "--no-open", "--output", str(tmp_path / "out"))
         assert done.status == 0, done.said
-        return {p.name: p.read_bytes().decode() for p in (tmp_path / "out").iterdir()} | {"said": done.said}
+        found = {p.name: p.read_bytes().decode() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+        return found | {"said": done.said}
 
     return look_
 
@@ -75,7 +85,8 @@ class TestChangesNothing:
         assert newsletter("preview", "4", "--text").status == 0
         assert everything(tmp_path / "temporary") == {}
         assert newsletter("preview", "4", "--no-open").status == 0
-        assert len(everything(tmp_path / "temporary")) == 5
+        (page,) = (tmp_path / "temporary").glob("newsletter-preview-*/index.html")
+        assert len(everything(page.parent / "views")) == 8 + 5, "a page for each view, a letter for each that shows one"
 
 
 class TestTheMessage:
@@ -113,14 +124,14 @@ class TestTheMessage:
     def test_brings_its_images_into_the_page(self, look: Any) -> None:
         shown = look("3")
         assert "Content-ID: <" in shown["post.eml"]
-        for page in ("post.html", "index.html"):
+        for page in ("post.html", "letter-light.html", "letter-dark.html"):
             assert "cid:" not in shown[page]
             assert "data:image/jpeg;base64,/9j/" in shown[page]
 
     def test_as_text_is_the_plain_text_part(self, look: Any, typed: Typed) -> None:
         printed = typed("preview", "4", "--text").out
         assert printed == look("4")["post.txt"]
-        assert printed.startswith("Letters from the Practice, no. 4\n")
+        assert printed.startswith("Letters from the Practice · No. 4\n")
 
 
 def _without_identity(message: str) -> str:
@@ -135,23 +146,40 @@ class TestThePage:
         page = look("4")["index.html"]
         assert "<h1>The Relationship Is the Work</h1>" in page
         assert page.count("<iframe") == 2 and page.count("sandbox=") == 2 and page.count('title="The letter on') == 2
-        for words in ("102 KB", "List-Unsubscribe", "posts/004-the-relationship-is-the-work.md", "Gmail", "post.eml"):
+        for words in ("102 KB", "posts/004-the-relationship-is-the-work.md", "Gmail", "post.eml", "Worth a look"):
             assert words in page
 
+    def test_has_every_way_to_look_at_the_post(self, look: Any) -> None:
+        shown = look("3")
+        links = re.findall(r'<a href="(views/[^"#]+)"', shown["index.html"])
+        assert [link.removeprefix("views/") for link in links] == [
+            "dark.html", "inverted.html", "no-images.html", "no-styles.html", "text.html", "fields.html",
+            "source.html", "markdown.html",
+        ]  # fmt: skip
+        assert all(link.removeprefix("views/") in shown for link in links)
+        assert "List-Unsubscribe" in shown["fields.html"] and "Content-Transfer-Encoding" in shown["source.html"]
+        assert "more lines of base64" in shown["source.html"] and len(shown["source.html"]) < len(shown["post.eml"])
+        assert 'id="line-1"' in shown["markdown.html"] and "title: The Space Between" in shown["markdown.html"]
+        assert "[Image: " in shown["text.html"]
+        assert 'src="data:image' in shown["letter-light.html"] and "data:image" not in shown["letter-no-images.html"]
+        assert "<style" not in shown["letter-no-styles.html"].replace("<style>:root", "")
+        assert all('../index.html"' in shown[link.removeprefix("views/")] for link in links)
+
     def test_runs_nothing_and_loads_nothing(self, look: Any) -> None:
-        page = look("3")["index.html"]
-        assert "default-src 'none'" in page
-        assert not re.search(r"<script|<link|@import|url\(|\son\w+=", page)
+        shown = look("3")
+        for name in (name for name in shown if name.endswith(".html")):
+            assert "default-src 'none'" in shown[name]
+            assert not re.search(r"<script|<link|@import|url\(|<[^>]*\son\w+=", shown[name]), name
 
     def test_shows_the_warnings_of_this_post_alone(self, project: Path, look: Any) -> None:
         for number in (7, 8):
             path = project / f"posts/00{number}-x.md"
             path.write_text(f"---\ntitle: X\nid: x{number}\nsubjct: S\n---\n\nx\n")
         shown = look("7")
-        assert "Worth a look" in shown["index.html"]
         for where in (shown["index.html"], shown["said"]):
-            assert "posts/007-x.md" in where and "subjct" in where
-            assert "posts/008-x.md" not in where
+            assert where.count("subjct") == 1
+        assert 'href="views/markdown.html#line-4"' in shown["index.html"]
+        assert '<li id="line-4" class="marked">' in shown["markdown.html"]
 
     def test_warns_of_a_letter_that_gmail_would_cut(self, project: Path, look: Any) -> None:
         (project / "posts/007-long.md").write_text("---\ntitle: Long\n---\n\n" + "All is well. " * 9_000)
@@ -162,7 +190,7 @@ class TestThePage:
         (project / "posts/007-x.md").write_text(f"---\n{front}\n---\n\n{{{{ 7 * 7 }}}} <iframe src=//x>\n")
         page = look("7")["index.html"]
         assert "<script>" not in page and '"><b>x' not in page and page.count("<iframe") == 2
-        assert "{{ 7 * 7 }}" in page
+        assert "{{ 7 * 7 }}" in look("7")["letter-light.html"]
 
     def test_shows_a_draft(self, project: Path, look: Any) -> None:
         path = project / "posts/004-the-relationship-is-the-work.md"
@@ -179,7 +207,9 @@ class TestWhen:
             made = typed("preview", str(number), "--as", READER, "--json", "--output", str(tmp_path / "out")).json()
             assert made["at"] == next(day["at"] for day in coming if day["post"] == number)
             assert re.match(
-                r"Ana Lucero gets this Tuesday \d+ \w+ 20\d\d, 09:00 America/Los_Angeles\.$", made["sentence"]
+                r"Ana Lucero gets this Tuesday \d+ \w+( 20\d\d)? 09:00 America/Los_Angeles"
+                rf"{f', a week after #{number - 1}' if number > 1 else ''}\.$",
+                made["sentence"],
             )
 
     def test_is_for_readers_who_stand_in_the_file_alone_as_well(self, project: Path, look: Any) -> None:
@@ -193,7 +223,7 @@ class TestWhen:
         typed("subscribers", "add", READER, "--name", "Ana", "--timezone", "Europe/Berlin")
         typed("send")
         said = look("1", "--as", READER)["said"]
-        assert re.search(r"Ana got this on \w+ \d+ \w+ 20\d\d, \d\d:\d\d Europe/Berlin\.\n", said)
+        assert re.search(r"Ana got this on \w+ \d+ \w+ \d\d:\d\d Europe/Berlin\.\n", said)
         path = project / "posts/001-the-first-hour.md"
         path.write_text(path.read_text() + "\nOne more word.\n")
         assert "Europe/Berlin. What they got was an earlier text.\n" in look("1", "--as", READER)["said"]
@@ -276,6 +306,44 @@ class TestWhatGoesWrong:
 
     def test_text_goes_with_nothing_else(self, typed: Typed) -> None:
         assert typed("preview", "4", "--text", "--json").status == 2
+
+
+@pytest.mark.skipif(chromium.found() is None, reason="needs Chromium")
+class TestPictures:
+    def test_show_the_whole_letter_wide_narrow_and_dark(
+        self, typed: Typed, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", CHROMIUM)
+        assert typed("preview", "3", "--no-open", "--output", str(tmp_path / "out")).status == 0
+        paper = {}
+        for name, width in (("desktop.png", 680), ("phone.png", 375), ("dark.png", 680)):
+            with Image.open(tmp_path / "out" / name) as picture:
+                assert picture.width == width and picture.height > 1_200
+                paper[name] = sum(picture.convert("RGB").getpixel((2, 2)))  # type: ignore[arg-type]
+        assert paper["desktop.png"] > 600 > 200 > paper["dark.png"]
+        assert not list(home.iterdir()), "Chromium leaves nothing in the owner's home"
+
+    def test_a_stranger_s_picture_is_left_alone(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", CHROMIUM)
+        (tmp_path / "dark.png").write_bytes(b"mine")
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path))
+        assert done.status == 1 and "dark.png, which no preview wrote" in done.err
+        assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {"dark.png"}
+
+    def test_without_chromium_everything_else_is_there(self, typed: Typed, tmp_path: Path) -> None:
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 0 and "Without Chromium there are no pictures" in done.err
+        assert not list((tmp_path / "out").glob("*.png"))
+
+    def test_a_browser_that_does_not_start_costs_the_pictures_alone(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("newsletter.preview.chromium.found", lambda: Path("/bin/false"))
+        done = typed("preview", "3", "--no-open", "--output", str(tmp_path / "out"))
+        assert done.status == 0 and "/bin/false took no pictures" in done.err
+        assert (tmp_path / "out/index.html").is_file()
 
 
 class TestTheBrowser:

@@ -211,6 +211,23 @@ def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
     ]
 
 
+def test_plan_says_who_is_past_a_post_and_who_gets_it_late(live: Practice) -> None:
+    live.run("send")
+    live.at += DAY
+    live.run("send")
+    third = live.root / "posts/003-the-space-between.md"
+    third.rename(live.root / "posts/001-the-space-between.md")
+    (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/004-the-first-hour.md")
+    past = "posts/001-the-space-between.md was #3 and is #1: it is the same post, nobody gets it twice; "
+    assert past + "3 readers are past it and will not get it." in live.json("plan")["changes"]
+    live.run("send", at=live.at + HOUR)
+    live.post(1, "The space between", catch_up="late")
+    late = "posts/001-the-space-between.md catches up now: 3 readers who are past it get it as the next post."
+    assert live.json("plan")["changes"] == [late]
+    live.at += DAY
+    assert live.run("send").out.startswith("#1 The space between: due for 3 readers.")
+
+
 def test_plan_says_whom_a_draft_misses(practice: Practice) -> None:
     practice.post(2, "Worries", status="draft")
     practice.post(4, "For later", status="draft")
@@ -234,6 +251,8 @@ def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: Mai
     assert "550 5.1.1 no such user" in told
     facts = live.json("history", BO)
     assert facts["status"] == "suppressed"
+    assert facts["confirmed_at"] == facts["consent"][0]["at"]
+    assert (facts["consent"][0]["cause"], facts["consent"][0]["detail"]) == ("imported", "on the owner's word")
     assert [(d["post"], d["state"]) for d in facts["deliveries"]] == [(1, "accepted"), (2, "rejected")]
     assert [(t["n"], t["outcome"], t["provider"]) for t in facts["deliveries"][1]["tries"]] == [(1, "rejected", "smtp")]
 

@@ -46,11 +46,14 @@ def test_resend_missing_reaches_those_whose_sequence_went_by_without_it(live: Pr
 def test_resend_failed_reaches_those_for_whom_the_message_was_refused(live: Practice, mail: MailServer) -> None:
     mail.at_dot[BO] = "554 5.6.0 we do not like this letter"
     live.run("send")
-    assert [s for s in live.json("status")["attention"] if BO in s and "554 5.6.0 we do not like this letter" in s]
+    (attention,) = live.json("status")["attention"]
+    assert BO in attention and "(554 5.6.0 we do not like this letter); mend it" in attention
+    assert "`newsletter resend 1 --failed`" in attention
     mail.at_dot.clear()
     facts = live.run("resend", "1", "--failed", "--yes", "--json").json()
     assert facts == {"post": 1, "which": "failed", "count": 1}
     live.run("send", at=live.at + HOUR)
+    assert live.json("status")["attention"] == []
     assert Counter(letter.address for letter in mail.taken) == {ANA: 1, BO: 1, CY: 1}
     assert copies(live, 1) == {(ANA, 0, "accepted"), (BO, 0, "rejected"), (BO, 1, "accepted"), (CY, 0, "accepted")}
     assert live.run("verify").status == 0
@@ -138,7 +141,7 @@ def test_a_backup_while_a_run_is_under_way_is_whole(live: Practice, mail: MailSe
 def test_a_backup_never_overwrites(live: Practice) -> None:
     (live.root / "copy.db").write_text("precious")
     ran = live.run("backup", "copy.db")
-    assert (ran.status, ran.err) == (1, "newsletter: copy.db exists already; name another file.\n")
+    assert (ran.status, ran.err) == (2, "newsletter: copy.db exists already; name another file.\n")
     assert (live.root / "copy.db").read_text() == "precious"
 
 
@@ -171,21 +174,36 @@ def test_a_restored_database_waits_for_the_owner_and_keeps_the_other(live: Pract
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "status", "said"),
     [
-        pytest.param("nothing.db", None, "there is no file nothing.db", id="a file that is not there"),
-        pytest.param("letter.db", b"Dear Ana, " * 900, "is not a backup of a newsletter", id="a letter"),
-        pytest.param("empty.db", b"", "is not a backup of a newsletter", id="an empty file"),
-        pytest.param("half.db", b"SQLite format 3\0" + bytes(100), "is not a backup", id="half a database"),
+        pytest.param("nothing.db", None, 2, "there is no file nothing.db", id="a file that is not there"),
+        pytest.param("posts", None, 2, "posts is no file", id="a folder"),
+        pytest.param("letter.db", b"Dear Ana, " * 900, 1, "is not a backup of a newsletter", id="a letter"),
+        pytest.param("empty.db", b"", 1, "is not a backup of a newsletter", id="an empty file"),
+        pytest.param("half.db", b"SQLite format 3\0" + bytes(100), 1, "is not a backup", id="half a database"),
     ],
 )
-def test_what_is_no_backup_is_not_put_back(live: Practice, name: str, content: bytes | None, said: str) -> None:
+def test_what_is_no_backup_is_not_put_back(
+    live: Practice, name: str, content: bytes | None, status: int, said: str
+) -> None:
     if content is not None:
         (live.root / name).write_bytes(content)
     before = live.json("status")["deliveries"]
     ran = live.run("restore", name, "--yes")
-    assert (ran.status, ran.out) == (1, "") and said in ran.err, ran
+    assert (ran.status, ran.out) == (status, "") and said in ran.err, ran
     assert live.json("status")["deliveries"] == before
+
+
+def test_a_restored_rehearsal_goes_on_in_the_same_folder(practice: Practice) -> None:
+    practice.run("send", at=MONDAY)
+    practice.run("backup", "copy.db", at=MONDAY + 0.5 * HOUR)
+    practice.run("send", at=MONDAY + 1.1 * HOUR)
+    practice.run("restore", "copy.db", "--yes", at=practice.at + HOUR)
+    practice.run("resume", "--yes")
+    again = practice.run("send", at=practice.at + HOUR)
+    assert (again.status, "3 accepted" in again.out) == (0, True), again
+    assert len([*(practice.root / "outbox/new").iterdir()]) == 6, "she was told that they would be sent again"
+    assert practice.run("verify").status == 0
 
 
 def test_an_older_database_copied_over_by_hand_starts_paused(live: Practice, mail: MailServer) -> None:

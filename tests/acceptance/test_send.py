@@ -27,6 +27,7 @@ def test_go_live_asks_and_without_an_answer_changes_nothing(practice: Practice, 
     practice.mail_through(mail)
     asked = practice.run("go-live")
     assert asked.status == 1
+    assert "First mail: #1 to 3 readers, Monday 2 March 2026, 09:00 (UTC)." in asked.out, "before it asks"
     assert "Go live? (nobody is here to answer; --yes says yes)" in asked.err
     assert practice.run("send", at=MONDAY + 2 * HOUR).status == 1
     assert mail.taken == []
@@ -80,7 +81,8 @@ def test_after_a_rehearsal_readers_may_start_over(practice: Practice, mail: Mail
     practice.run("send")
     practice.run("send", at=MONDAY + 2 * HOUR)
     practice.mail_through(mail)
-    assert practice.run("go-live", "--start-over", "--yes").status == 0
+    told = practice.run("go-live", "--start-over", "--yes")
+    assert told.status == 0 and "First mail: #1 to 3 readers, Tuesday 3 March" in told.out
     for days in (1, 2):
         practice.tick_at(mail, days=days)
         assert practice.run("send").status == 0
@@ -100,6 +102,9 @@ def test_everybody_gets_each_post_once_and_in_order(live: Practice, mail: MailSe
         assert (ran.status, ran.err) == (0, "")
         assert ran.out == f"#{days + 1} {title}: due for 3 readers.\n3 messages to smtp: 3 accepted.\n"
         assert live.run("send").out.startswith("Nothing is due now")
+    live.readers("ana@example.org,Anna,UTC", "bo@example.org,Bo,UTC", "cy@example.org,Cy,UTC")
+    changed = live.run("send", at=live.at + HOUR).out
+    assert changed == "subscribers.csv: 1 changed.\nNothing is due now; `newsletter plan` shows what comes.\n"
     assert mail.got() == each(EVERYBODY, ["The first hour", "Worries", "The space between"])
     assert live.accepted() == each(EVERYBODY, [1, 2, 3])
     assert live.run("verify").status == 0
@@ -195,6 +200,10 @@ def test_pause_keeps_everything_and_resume_gives_one_post_to_each(live: Practice
         held = live.run("send")
         assert (held.status, held.out) == (1, "")
         assert held.err == "! paused by you on Monday 2 March 2026, 09:05; `newsletter resume` goes on.\n"
+    again = live.run("pause")
+    assert (again.status, again.out) == (
+        0, "Already paused by you on Monday 2 March 2026, 09:05; `newsletter resume` goes on.\n"
+    )  # fmt: skip
     assert "nothing while it is held" in live.run("status").out
     assert live.run("resume").status == 0
     assert live.run("resume").out == "Nothing is paused or held.\n"

@@ -158,6 +158,14 @@ def test_a_pasted_page_becomes_a_live_post(newsletter: Typed, project: Path) -> 
     assert (found["posts"][-1]["number"], found["posts"][-1]["state"], found["problems"]) == (7, "live", [])
 
 
+def test_what_became_of_each_page_as_json(typed: Typed, project: Path) -> None:
+    (project / "page.txt").write_bytes(page())
+    (found,) = typed("import", "page.txt", "--json").json()
+    assert Path(found.pop("file")).resolve() == (project / "posts/007-the-long-goodbye.md").resolve()
+    assert len(found.pop("cut")) == 9
+    assert found == {"source": "page.txt", "post": 7, "title": "The Long Goodbye"}
+
+
 def test_a_page_from_standard_input(newsletter: Typed, project: Path) -> None:
     assert newsletter("import", "-", "--number", "20", stdin=page()).status == 0
     assert "020-the-long-goodbye.md" in names(project)
@@ -293,10 +301,13 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
     post(project, "009-one.md")
     post(project, "009-two.md")
     post(project, "010-broken.md", "---\ntitle: Blog #10\n---\n\nWords.\n")
+    post(project, "000-none.md")
     post(project, "011-odd.md", "---\ntitle: Odd\nsubjct: x\n---\n\nWords.\n")
     found = newsletter("posts", "--json")
     assert found.status == 0
-    assert list(states(found).items())[6:] == [
+    first, *others = states(found).items()
+    assert first == ("000-none.md", "broken")
+    assert others[6:] == [
         ("007-draft.md", "draft"),
         ("008-gone.md", "retracted"),
         ("009-one.md", "held"),
@@ -308,6 +319,7 @@ def test_every_state_and_what_is_wrong(newsletter: Typed, project: Path) -> None
     assert seen.status == 0
     assert "#10" in seen.out and "broken" in seen.out
     assert "posts/010-broken.md, line 2:" in seen.err
+    assert "posts/000-none.md: posts are numbered from 1" in seen.err
     assert "posts/009-one.md: number 9 is also the number of posts/009-two.md" in seen.err
     assert '"subjct" is not a key' in seen.err and "did you mean subject?" in seen.err
     assert not (project / "newsletter.db").exists()

@@ -11,12 +11,13 @@ from threading import Thread
 import pytest
 from chromium import Page, needs_chromium, running
 
+from newsletter.checks import Finding, Part, Severity
 from newsletter.cli.start import make_project
 from newsletter.config import Design, load
 from newsletter.demo import rehearse, write_page
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import read_folder
-from newsletter.preview import write
+from newsletter.preview import Outlook, Sheet, write
 from newsletter.proof import SAMPLE, pull
 from newsletter.providers import open_provider
 from newsletter.store import Store
@@ -69,7 +70,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made = pull(
             posts[number], config.identity, Design(), Mailbox("<i>Zoë</i>", Address("zoe", "example.org")), date=AT
         )
-        found[name] = write(made, root / name, sentence="Zoë gets this soon.", warnings=["<b>Look</b> here."])
+        seen = Finding("x", Severity.ERROR, "<b>Look</b> here.", "Mend it.", Part.HTML, quote="a Japanese character")
+        found[name] = write(Sheet(made, Outlook("Zoë gets this soon."), findings=(seen,)), root / name)
     return found
 
 
@@ -107,14 +109,13 @@ def test_fetches_nothing_even_if_a_template_wants_it(page: Page, tmp_path: Path)
         Thread(target=server.serve_forever).start()
         try:
             there = f"http://127.0.0.1:{server.server_port}"
-            footer = tmp_path / "templates/email/parts/footer.html"
-            footer.write_text(
-                f'<img src="{there}/pixel.gif" alt=""><p style="background:url({there}/paper.gif)">Bye</p>'
-            )
+            template = tmp_path / "templates/email/post.html"
+            block = f'<img src="{there}/pixel.gif" alt=""><table background="{there}/paper.gif"><tr><td>Bye</td></tr></table>'
+            template.write_text(f'{{% extends "builtin/post.html" %}}{{% block footer %}}{block}{{% endblock %}}')
             posts = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at).posts
             made = pull(posts[0], config.identity, config.design, SAMPLE, date=AT)
             assert there in made.page
-            page.open(write(made, tmp_path / "preview"), height=4_000)
+            page.open(write(Sheet(made, Outlook("")), tmp_path / "preview"), height=4_000)
             assert asked == []
         finally:
             server.shutdown()
@@ -131,32 +132,44 @@ def test_shows_the_letter_in_both_frames(page: Page, pages: dict[str, Path]) -> 
     frames = page.ask("[...document.querySelectorAll('iframe')].map(f => [f.title, f.sandbox.value, f.clientWidth])")
     (desktop, _, wide), (phone, _, narrow) = frames
     assert (desktop, phone) == ("The letter on a desktop", "The letter on a phone")
-    assert wide >= 660 and narrow == 375
+    assert wide >= 600 and narrow == 375
     assert all("allow-scripts" not in sandbox and "allow-same-origin" not in sandbox for _, sandbox, _ in frames)
     page.open(pages["preview"], height=4_000, width=390)
     assert page.ask("document.querySelectorAll('iframe')[1].offsetWidth") <= 390 - 32
 
 
-@pytest.mark.parametrize(("choice", "scheme"), [("light", "light"), ("dark", "dark"), ("as-here", "light dark")])
-def test_shows_the_letter_light_or_dark_as_asked(choice: str, scheme: str, page: Page, pages: dict[str, Path]) -> None:
+@pytest.mark.parametrize("view", ["dark", "inverted", "no-images", "no-styles", "text", "fields", "source", "markdown"])
+def test_every_view_is_a_page_that_works_from_the_disk(view: str, page: Page, pages: dict[str, Path]) -> None:
     page.open(pages["preview"])
-    page.ask(f"document.getElementById('{choice}').click()")
-    assert page.ask("getComputedStyle(document.querySelector('iframe')).colorScheme") == scheme
+    page.open(page.ask(f"document.querySelector('#views a[href$=\"/{view}.html\"]').href"))
+    assert page.ask("document.querySelector('#views [aria-current]').href === location.href")
+    frames = page.ask(f"[...document.querySelectorAll('iframe')].map(f => f.src.endsWith('/views/letter-{view}.html'))")
+    assert frames == ([] if view in ("text", "fields", "source", "markdown") else [True, True])
+    assert page.ask("document.querySelector('#views a').href").endswith("/preview/index.html")
+    assert page.errors == []
+
+
+def test_what_was_found_leads_to_its_place_in_the_letter(page: Page, pages: dict[str, Path]) -> None:
+    page.open(pages["preview"])
+    link = "document.querySelector('.findings a')"
+    assert page.ask(f"{link}.target") == "desktop"
+    page.open(pages["preview"].parent / page.ask(f"{link}.getAttribute('href')").partition("#")[0])
+    page.ask("location.hash = 'finding-1'; 1")
+    assert page.ask("document.querySelector('mark:target').textContent") == "a Japanese character"
 
 
 def test_tells_a_screen_reader_what_is_where(page: Page, pages: dict[str, Path]) -> None:
     page.open(pages["preview"])
-    assert page.names("heading")[0] == "The Space Between"
-    assert page.names("region") == [
-        "Worth a look",
+    assert page.names("heading")[:2] == ["The Space Between", "Light"]
+    assert set(page.names("region")) == {
         "In the inbox",
-        "The letter",
-        "As plain text",
+        "Light",
+        "Worth a look",
+        "As a reader",
         "Size",
-        "Header fields",
-    ]
+        "Take it along",
+    }
     assert len(page.names("main")) == len(page.names("banner")) == len(page.names("contentinfo")) == 1
-    assert page.names("radio") == ["as this screen is", "light", "dark"]
     page.open(pages["demo"])
     assert "#1 The First Hour, to Ana Lucero, 3 March, 09:00" in page.names("link")
     assert all(page.names("link")) and "Tue 3" in page.names("columnheader")

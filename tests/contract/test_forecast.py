@@ -213,6 +213,15 @@ def a_draft_and_a_missing_post(world: World) -> None:
     world.tick("2 10:00")
 
 
+def a_draft_that_is_waited_for(world: World) -> None:
+    world.rules(hold_for=timedelta(days=2))
+    world.posts(1, 2, 3)
+    world.join(ANA)
+    world.tick("2 09:00")
+    world.post(2, status="draft")
+    world.tick("2 10:00")
+
+
 def a_backlog_that_is_held(world: World) -> None:
     world.rules(every=7)
     world.posts(1, 2)
@@ -247,6 +256,7 @@ SITUATIONS: list[Callable[[World], None]] = [
     a_refused_post_and_a_doubt,
     newcomers_who_get_the_first_at_once,
     a_draft_and_a_missing_post,
+    a_draft_that_is_waited_for,
     a_backlog_that_is_held,
 ]
 

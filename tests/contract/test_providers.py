@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from recorder import Recorder, listening
 
 from newsletter.config import FolderSettings, Security, SmtpSettings
 from newsletter.errors import ConfigError, ProviderError
-from newsletter.mail import About, Accepted, Address, Message, Provider, Rejected
+from newsletter.mail import Accepted, Address, Message, Provider
 from newsletter.mail import Envelope as To
 from newsletter.providers import open_provider
 from newsletter.providers.folder import Folder, file_name
@@ -28,40 +27,6 @@ CONNECTIONS = 3
 def message(n: int, body: bytes = b"Dear reader\r\n") -> Message:
     data = b"Subject: letter %d\r\n\r\n" % n + body
     return Message(n, f"{n}.k3@letters.example.org", To(SENDER, Address.parse(f"reader{n}@example.org")), data)
-
-
-class Recorder:
-    """Takes every message and keeps it."""
-
-    def __init__(self) -> None:
-        self.took: list[tuple[tuple[str, ...], bytes]] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        assert isinstance(envelope.content, bytes)
-        self.took.append((tuple(envelope.rcpt_tos), envelope.content))
-        return "250 2.0.0 Ok: queued"
-
-
-@contextmanager
-def listening(handler: Recorder) -> Iterator[int]:
-    """aiosmtpd on a port the system chose; its own Controller needs to know the port before."""
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(
-        loop.create_server(lambda: SMTP(handler, hostname="test", loop=loop), host="127.0.0.1", port=0)
-    )
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(server.wait_closed())
-        loop.close()
 
 
 @dataclass
@@ -200,11 +165,15 @@ def test_the_same_delivery_twice_is_one_file(folder: Folder, outbox: Path) -> No
     assert list((outbox / "tmp").iterdir()) == []
 
 
-def test_another_text_under_the_same_message_id_is_refused(folder: Folder, outbox: Path) -> None:
-    list(folder.submit([message(4)]))
-    ((_, outcome),) = folder.submit([message(4, b"something else\r\n")])
-    assert isinstance(outcome, Rejected) and outcome.about is About.MESSAGE and not outcome.suppress
-    assert [file.read_bytes() for file in (outbox / "new").iterdir()] == [message(4).data]
+def test_another_text_under_the_same_message_id_stands_beside_the_first(folder: Folder, outbox: Path) -> None:
+    other = message(4, b"something else\r\n")
+    for sent in (message(4), other, other, message(4)):
+        ((_, outcome),) = folder.submit([sent])
+        assert isinstance(outcome, Accepted)
+    assert {file.name: file.read_bytes() for file in (outbox / "new").iterdir()} == {
+        "4.k3@letters.example.org.eml": message(4).data,
+        "4.k3@letters.example.org,2.eml": other.data,
+    }
 
 
 def test_lookup_tells_what_arrived(folder: Folder) -> None:

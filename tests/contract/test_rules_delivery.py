@@ -142,7 +142,7 @@ def test_three_refused_in_a_row_pause_the_run_and_come_back_when_it_goes_on(worl
     world.provider.window = 1
     world.tick("2 09:00")
     assert world.holds() == {HoldKind.REFUSED}
-    assert "refused three messages in a row" in world.notes
+    assert f"refused three messages in a row for what they contain ({SPAM.reply})" in world.notes
     assert {s for n in names for _, s, _ in world.states(n)} == {"planned"}
     world.tick("2 10:00")
     assert len(world.provider.attempts) < 10
@@ -314,6 +314,7 @@ def test_more_than_one_in_a_hundred_pauses_the_run(world: World, bad: int, of: i
     _spoil(world, *names[:bad])
     world.tick("2 09:00")
     assert (world.holds() == {HoldKind.COMPOSE}) is pauses
+    assert (f"The last one, to {names[bad - 1]}" in world.notes) is pauses
     assert pauses or world.ticks[-1].report.accepted == of - bad
 
 
@@ -371,6 +372,43 @@ def test_resend_missing_gives_news_to_those_who_came_later(world: World) -> None
     assert world.resend(1, "missing") == 1
     world.tick("3 13:00")
     assert (world.diary(ANA), world.diary(BO)) == (["#1 3 09:00"], ["#1 3 13:00"])
+
+
+def test_news_that_was_held_for_being_late_leaves_when_the_owner_sends_it(world: World) -> None:
+    world.rules(mode=Mode.BROADCAST)
+    world.tick("2 00:00")
+    world.join(ANA, BO)
+    world.post(1, publish_at="2026-02-01 09:00")
+    world.tick("3 09:00")
+    assert "too long ago" in world.notes
+    assert world.resend(1, "missing") == 2
+    world.tick("3 13:00")
+    assert (world.diary(ANA), world.diary(BO)) == (["#1 3 13:00"], ["#1 3 13:00"])
+    assert "too long ago" not in world.notes
+
+
+def test_resend_missing_keeps_to_the_audience_of_the_post(world: World) -> None:
+    world.posts(1, 3)
+    world.post(2, tags="couples")
+    world.csv(ANA, f"{BO},,,couples")
+    world.tick("2 08:00")
+    world.run("2 09:00", "5")
+    assert (world.numbers(ANA), world.numbers(BO)) == ([1, 3], [1, 2, 3])
+    assert world.resend(2, "missing") == 0
+    world.csv(f"{ANA},,,couples", BO)
+    assert world.resend(2, "missing") == 1
+    world.run("5 09:00", "7")
+    assert (world.numbers(ANA), world.numbers(BO)) == ([1, 3, 2], [1, 2, 3])
+
+
+def test_a_draft_is_not_sent_again(world: World) -> None:
+    world.post(1, body="First words.")
+    world.join(ANA)
+    world.tick("2 09:00")
+    world.rules(hold_for=timedelta(0))
+    world.post(1, body="Better words.", status="draft")
+    world.tick("3 09:00")
+    assert world.resend(1, "revised") == 0
 
 
 def test_resend_failed_repairs_a_refusal(world: World) -> None:

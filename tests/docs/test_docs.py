@@ -18,11 +18,14 @@ from typing import Any
 
 import click
 import pytest
+from letters import a_post
 
 from newsletter import cli
-from newsletter.config import PASSWORD_VARIABLE, Config, document, load, loading
+from newsletter.checks import RULES
+from newsletter.config import PASSWORD_VARIABLE, Config, Design, document, load, loading
 from newsletter.mail import Address
 from newsletter.posts import KEYS
+from newsletter.render import render
 from newsletter.scheduler import tick
 from newsletter.store import Store
 from newsletter.subscribers import COLUMNS, Row
@@ -30,7 +33,7 @@ from newsletter.subscribers import COLUMNS, Row
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
-COMMANDS, CONFIGURATION = DOCS / "commands.md", DOCS / "configuration.md"
+COMMANDS, CONFIGURATION, CHECKS = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "checks.md"
 IDENTITY = '[newsletter]\nname = "N"\nfrom = "maya@example.org"\npostal_address = "12 Birch Lane"\n'
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -248,7 +251,7 @@ def test_configuration_md_has_each_variable_and_no_other() -> None:
 
 def _load(folder: Path, text: str) -> Config:
     (folder / "newsletter.toml").write_text(text if "[newsletter]" in text else IDENTITY + text)
-    for name in ("smtp-password.txt", "our-server.pem"):
+    for name in ("smtp-password.txt", "our-server.pem", "dkim.key"):
         (folder / name).write_text("a secret")
     return load(folder, {})
 
@@ -267,9 +270,56 @@ def test_what_configuration_md_calls_the_defaults_are_the_defaults(tmp_path: Pat
     # Each key of a section whose every key has a default is there: else it would not be "everything".
     written = set(re.findall(r"^([a-z_]+) =", defaults, re.MULTILINE))
     without = {"file", "url_file", "password_file", "ca_file"}
-    sections = ("[sequence]", "[subscribers]", "[store]", "[delivery]", "[provider.folder]", "[provider.smtp]")
+    without |= {"logo", "greeting", "sign_off", "signature", "heading_font"}  # another setting or the language says it
+    sections = (
+        "[sequence]",
+        "[theme]",
+        "[theme.dark]",
+        "[subscribers]",
+        "[store]",
+        "[delivery]",
+        "[checks]",
+        "[provider.folder]",
+        "[provider.smtp]",
+    )
     documented = tables(CONFIGURATION.read_text())
     assert written == set().union(*(documented[section] for section in sections)) - without
+
+
+def test_the_letter_that_configuration_md_shows_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "email"
+    folder.mkdir(parents=True)
+    examples = {language: [b.text for b in blocks(CONFIGURATION.read_text()) if b.language == language]
+                for language in ("jinja", "markdown")}  # fmt: skip
+    (template,) = examples["jinja"]
+    (folder / "post.html").write_text(template)
+    _, *bodies = examples["markdown"]
+    result = render(a_post("\n\n".join(bodies)), _load(tmp_path, "").identity, Design(folder))
+    for words in ("Be kind to yourself,", "I write on Tuesdays.", "Answer this mail if you like", 'class="button"'):
+        assert words in result.html
+    named = set(re.findall(r"`(\w+)`", CONFIGURATION.read_text().partition("The blocks of `post.html` are")[2]))
+    html, text = (set(re.findall(r"\{% block (\w+)", (ROOT / f"templates/email/post.{kind}").read_text()))
+                  for kind in ("html", "txt"))  # fmt: skip
+    assert html | {"styles"} <= named and text - html == {"links"} <= named
+
+
+# -- checks
+
+WEIGHTS = re.compile(r'\b(error|warning|note)\(\s*"([a-z-]+)"')
+
+
+def test_checks_md_has_each_check_with_its_reason_and_weight_and_no_other() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| ([a-z, ]+) \| .+ \|$", CHECKS.read_text(), re.MULTILINE)
+    assert len(rows) == len(RULES)
+    assert {name: why for name, why, _ in rows} == {
+        name: " ".join((rule.__doc__ or "").split()) for name, rule in RULES.items()
+    }
+    given: dict[str, set[str]] = {"contrast": {"error", "warning"}}  # as the contrast is
+    for path in (ROOT / "newsletter/checks").glob("*.py"):
+        for weight, name in WEIGHTS.findall(path.read_text()):
+            given.setdefault(name, set()).add(weight)
+    for name, _, weights in rows:
+        assert set(weights.split(", ")) == given[name], name
 
 
 # -- links
@@ -308,7 +358,7 @@ def test_flow_md_draws_the_house_as_the_import_contract_has_it() -> None:
     law = [re.findall(r"newsletter\.(\w+)", layer) for layer in layers]
     drawn = next(block.text for block in blocks((DOCS / "flow.md").read_text()) if block.language == "text")
     # Names stand in the first columns, what they are behind them.
-    assert [re.findall(r"\w+", line[:44]) for line in drawn.split("\n")] == law
+    assert [re.findall(r"\w+", line[:48]) for line in drawn.split("\n")] == law
 
 
 # -- JSON
@@ -370,6 +420,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("plan", ["--days", "28"]),
         ("send", []),
+        ("check", []),
         ("status", []),
         ("who-got", ["1"]),
         ("history", ["ana@example.org"]),

@@ -93,6 +93,33 @@ https://example.org/a-very-long-address/that-goes-on/and-on/and-on/and-on/and-on
 
     A second paragraph.
 """,
+    "905-more-than-markdown": """---
+title: Mehr als Markdown
+language: de
+---
+
+"Hallo" -- und eine Fußnote.[^1]
+
+::: email_only
+Antworten Sie einfach.
+:::
+
+::: web_only
+Kommentare stehen unten.[^2]
+:::
+
+[Erste Stunde buchen](/termine){.button}
+
+> [!IMPORTANT]
+> Ein Kasten.
+
+| Stadt | Einwohner |
+|-------|----------:|
+| Köln  | 1.084.831 |
+
+[^1]: Im Brief.
+[^2]: Im Netz.
+""",
     "904-one-sentence": "---\ntitle: Short\n---\n\nThat is all.\n",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,16 +16,21 @@ from hypothesis import strategies as st
 from newsletter.config import (
     FILE_NAME,
     Config,
+    Design,
     First,
+    Images,
     Missing,
     Mode,
     OnUncertain,
+    Palette,
     Rules,
     Security,
     find_root,
     load,
 )
 from newsletter.config.document import Document
+from newsletter.config.palette import LEAST_CONTRAST, WORDS_ON, at_night, contrast, legible, luminance
+from newsletter.config.values import WrongValueError, zone
 from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
@@ -96,6 +102,19 @@ def rules(root: Path, text: str) -> Rules:
 # What is understood
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        pytest.param("PST", "MST", id="an abbreviation is not answered with another one"),
+        pytest.param("GMT+1", "Etc/GMT+1", id="nor an offset with its opposite"),
+    ],
+)
+def test_no_zone_is_suggested_that_only_looks_alike(name: str, wrong: str) -> None:
+    with pytest.raises(WrongValueError) as caught:
+        zone(name)
+    assert wrong not in str(caught.value)
+
+
 def test_the_documented_sample_is_read(root: Path) -> None:
     config = read(root, SAMPLE)
     assert config.identity.name == "Letters from the Practice"
@@ -153,6 +172,60 @@ def test_every_further_key_of_the_sequence_is_read(root: Path) -> None:
         catch_up_every=7,
         quiet_hours=(time(22), time(7)),
     )
+
+
+THEME = """\
+[theme]
+accent = "#7A3E9D"
+page = "#eeeeff"
+font = "Verdana, sans-serif"
+heading_font = 'Gill Sans, "Optima", serif'
+logo = "logo.png"
+logo_alt = "A tree"
+greeting = "Dear {name},"
+sign_off = ""
+signature = "Maya"
+crisis_line = "This is no crisis line."
+footer = ["Licence 12345", " ", "Fridays closed"]
+images = "hosted"
+
+[theme.dark]
+card = "#101018"
+"""
+
+
+def test_every_key_of_the_theme_is_read(root: Path) -> None:
+    (root / "logo.png").touch()
+    design = read(root, f'{IDENTITY}url = "https://letters.example.org"\n{THEME}').design
+    assert design.light == Palette(accent="#7a3e9d", page="#eeeeff")
+    assert design.dark == replace(at_night(design.light), card="#101018")
+    assert (design.font, design.heading_font) == ("Verdana, sans-serif", "'Gill Sans', Optima, serif")
+    assert (design.logo, design.logo_alt) == (root / "logo.png", "A tree")
+    assert (design.greeting, design.sign_off, design.signature) == ("Dear {name},", "", "Maya")
+    assert (design.crisis_line, design.footer) == ("This is no crisis line.", ("Licence 12345", "Fridays closed"))
+    assert design.images is Images.HOSTED
+    assert read(root, f'{IDENTITY}[theme]\nfooter = "One line"\n').design.footer == ("One line",)
+
+
+def test_without_a_theme_the_design_is_the_one_that_comes_along(root: Path) -> None:
+    assert read(root, IDENTITY).design == Design(root / "templates" / "email")
+
+
+COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+
+
+@given(COLOURS, COLOURS, COLOURS, COLOURS)
+def test_a_dark_palette_can_be_read_whatever_the_light_one_is(page: str, card: str, accent: str, ink: str) -> None:
+    """By a hair: hues that a luminance has no room for come out a shade off."""
+    dark = at_night(Palette(page=page, card=card, accent=accent, ink=ink, tint=page))
+    for role, grounds in WORDS_ON.items():
+        for ground in grounds:
+            assert contrast(getattr(dark, role), getattr(dark, ground)) >= 5.5
+
+
+@given(COLOURS, COLOURS)
+def test_the_shade_that_is_offered_can_be_read(colour: str, ground: str) -> None:
+    assert contrast(legible(colour, ground), ground) >= LEAST_CONTRAST or luminance(legible(colour, ground)) > 0.99
 
 
 @pytest.mark.parametrize(
@@ -351,6 +424,31 @@ def test_a_fault_has_file_line_section_key_value_and_remedy(root: Path) -> None:
         ),
         pytest.param("newsletter", 'reply_to = "A\\nBcc: x <a@example.org>"', "one line", id="a line break in a name"),
         pytest.param("newsletter", 'unsubscribe_to = "M <m@example.org>"', "not an email", id="a name with an address"),
+        pytest.param("theme", 'accent = "green"', 'such as "#2c5f53"', id="a colour by its name"),
+        pytest.param("theme", 'accent = "#2c5"', '"#22cc55"', id="a colour of three digits"),
+        pytest.param("theme", 'accent = "2c5f53"', 'write all of it: "#2c5f53"', id="a colour without its #"),
+        pytest.param("theme", 'accent = "rgb(0 0 0 / .5)"', "six digits", id="a colour as a function"),
+        pytest.param("theme", "accent = 2", "six digits", id="a colour as a number"),
+        pytest.param("theme", 'acent = "#2c5f53"', "did you mean accent?", id="a misspelt colour"),
+        pytest.param(
+            "theme",
+            'accent = "#ff6600"',
+            'on page #f5f1e8 its contrast is 2.6, and words need 4.5; "#',
+            id="a faint colour",
+        ),
+        pytest.param("theme", 'card = "#444444"', "ink #2b2b2b on it has a contrast of 1.5", id="a ground too dark"),
+        pytest.param("theme.dark", 'muted = "#333333"', "words need 4.5", id="a colour too dark for the dark"),
+        pytest.param("theme", 'font = "Georgia"', "end it with serif", id="a font that not everybody has"),
+        pytest.param("theme", 'font = "url(x.woff), serif"', "nothing can be loaded", id="a font to load"),
+        pytest.param("theme", 'font = "Georgia; color: red, serif"', "names of fonts", id="more than a font"),
+        pytest.param("theme", 'logo = "none.png"', "no such file", id="a logo that is not there"),
+        pytest.param("theme", 'logo = "/etc/hostname"', "outside the project", id="a logo from elsewhere"),
+        pytest.param("theme", 'greeting = "Dear {nmae},"', "{name} in it once", id="a misspelt place"),
+        pytest.param("theme", 'greeting = ""', "must not be empty", id="no greeting"),
+        pytest.param("theme", "footer = [1]", "in double quotes", id="a footer that is no text"),
+        pytest.param("theme", 'footer = "a\\nb"', "on one line", id="a footer line that is two"),
+        pytest.param("theme", 'images = "hosted"', "set url in [newsletter]", id="pictures on no website"),
+        pytest.param("theme", 'images = "linked"', '"attached" or "hosted"', id="pictures of another kind"),
         pytest.param("subscribers", 'file = "~/list.csv"', "whole path instead of ~", id="a home folder"),
         pytest.param("subscribers", 'fil = "list.csv"', "did you mean file?", id="a misspelt file"),
         pytest.param("store", 'url = "sqlite://"', "database in memory", id="SQLite in memory"),
@@ -376,7 +474,7 @@ def test_a_fault_has_file_line_section_key_value_and_remedy(root: Path) -> None:
         pytest.param("provider", 'host = "x"', "belongs in [provider.smtp]", id="a key one section too high"),
         pytest.param("provider.stmp", "port = 25", "did you mean [provider.smtp]?", id="a misspelt section below"),
         pytest.param("deliverey", 'provider = "x"', "did you mean [delivery]?", id="a misspelt section"),
-        pytest.param("weather", "sun = true", "allowed: [delivery], [newsletter]", id="a section like no other"),
+        pytest.param("weather", "sun = true", "there is no such section; allowed: [", id="a section like no other"),
     ],
 )
 def test_one_fault(root: Path, section: str, line: str, part: str) -> None:

@@ -193,7 +193,7 @@ def test_a_trap_is_refused_with_file_line_and_remedy(posts: Path, front: str, sa
         pytest.param("titel: T", '"titel" .* did you mean title', id="a letter swapped"),
         pytest.param("lang: de", '"lang" .* did you mean language', id="another tool's word"),
         pytest.param("send_at: 10:30", '"send_at" .* did you mean publish_at', id="another tool's time"),
-        pytest.param("version: 1.10", '"version" .* known are catch_up, date', id="nothing near"),
+        pytest.param("version: 1.10", '"version" .* known are allow, catch_up, date', id="nothing near"),
         pytest.param("number: 004", "the number comes from the file name", id="the number in YAML"),
     ],
 )
@@ -361,7 +361,7 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PostError, match="there is no such folder; make it"):
         folder(tmp_path / "posts")
     (tmp_path / "posts").write_text("a file")
-    with pytest.raises(PostError, match="this folder can't be read"):
+    with pytest.raises(PostError, match="this is a file where the folder"):
         folder(tmp_path / "posts")
 
 

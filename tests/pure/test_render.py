@@ -1,58 +1,19 @@
 """Rendering: what a post becomes, what it can't do, and what it is told when something is wrong."""
 
+from __future__ import annotations
+
 import re
-import struct
-import zlib
-from io import BytesIO
 from pathlib import Path
 
 import pytest
+from letters import a_post, letter, rendered
 from lxml import html as lxml_html
-from PIL import Image
 
 from newsletter.config import Design, Identity
-from newsletter.errors import PostError, TemplateError
+from newsletter.errors import PostError
 from newsletter.mail import Mailbox
-from newsletter.posts import Post, PostStatus
-from newsletter.render import Rendered, builtin_templates, direction, render
-from newsletter.render.images import ImageError, load
+from newsletter.render import Medium, direction, markdown, plaintext, render
 from newsletter.render.markdown import quotes
-from newsletter.render.plaintext import width, wrap
-
-IDENTITY = Identity(
-    name="Letters from the Practice",
-    sender=Mailbox.parse("Maya Thorne <maya@letters.example.org>"),
-    postal_address="12 Birch Lane, Portland, OR 97201",
-    url="https://letters.example.org",
-)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "posts" / "images").mkdir(parents=True)
-    (tmp_path / "templates" / "email").mkdir(parents=True)
-    return tmp_path
-
-
-def a_post(body: str = "Words.\n", folder: Path = Path("posts"), **changes: object) -> Post:
-    fields: dict[str, object] = {
-        "id": "endings", "explicit_id": True, "number": 4, "path": folder / "004-endings.md", "title": "Endings",
-        "subject": "Endings", "preheader": "", "publish_at": None, "status": PostStatus.LIVE, "tags": frozenset(),
-        "language": "", "image": "", "image_alt": "", "late": False, "text": "", "body": body, "body_line": 5,
-        "digest": "0" * 64,
-    }  # fmt: skip
-    return Post(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def rendered(body: str, **changes: object) -> Rendered:
-    return render(a_post(body, **changes), IDENTITY, Design())
-
-
-def letter(result: Rendered) -> str:
-    """The part of the HTML that the post itself became, without styles."""
-    inner = result.html.partition('<div class="letter">')[2].partition("</div>\n<table role")[0]
-    return re.sub(r""" (style=("[^"]*"|'[^']*')|class="[^"]*"|align="\w+"|bgcolor="[^"]*")""", "", inner)
-
 
 # What a post can't do
 
@@ -152,6 +113,141 @@ def test_the_title_element_is_the_subject_and_the_heading_is_the_title() -> None
     assert "A &amp; B</h1>" in result.html
 
 
+# Blocks for one medium
+
+BOTH = """First.[^a]
+
+::::: email_only
+Only *mail*.[^b]
+
+::: web_only
+Deeper web.
+:::
+
+:::::
+
+> ::: web_only
+> Quoted web.[^c]
+>
+> [^d]: A note for all.
+> :::
+
+Last.[^d]
+
+[^a]: Note a.
+[^b]: Note b.
+[^c]: Note c.
+
+    ::: email_only
+    Note c in mail.
+    :::
+"""
+
+
+def test_an_email_has_what_is_for_email_and_neither_part_what_is_for_the_web() -> None:
+    result = rendered(BOTH)
+    for part in (result.html, result.text):
+        assert "Only" in part
+        assert "A note for all" in part
+        assert "web" not in part
+        assert "Note c" not in part
+        assert ":::" not in part
+    assert "First. (1)" in result.text
+    assert "(2) Note b." in result.text
+    assert "Last. (3)" in result.text
+
+
+def test_the_web_has_what_is_for_the_web() -> None:
+    post = a_post(BOTH)
+    shown, _ = plaintext.write(markdown.parse(post, "en", Medium.WEB))
+    assert "Quoted web. (2)" in shown
+    assert "mail" not in shown
+    assert "Note b" not in shown
+    assert "(3) A note for all." in shown
+
+
+def test_what_is_for_the_web_alone_needs_no_picture_and_no_preheader(project: Path) -> None:
+    result = rendered(
+        "::: web_only\nWeb words.\n\n![x](none.png) [a](/b)\n:::\n\nMail words.", folder=project / "posts"
+    )
+    assert result.preheader.startswith("Mail words.")
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "says"),
+    [
+        pytest.param("::: web_olny\nx\n:::\n", 5, 'no block "web_olny"; write ::: email_only or', id="a misspelt name"),
+        pytest.param("::: web_only now\nx\n:::\n", 5, "no block", id="more than a name"),
+        pytest.param("a\n\n::: web_only\nx\n", 7, "web_only is never closed", id="an open block"),
+        pytest.param("- a\n\n  ::: web_only\n  x\n\nb\n", 7, "web_only is never closed", id="an open block in a list"),
+        pytest.param("::: web_only\nx\n::\n", 5, "never closed", id="a colon too few at the end"),
+        pytest.param("a\n\n:::\n", 7, "closes nothing", id="an end without a beginning"),
+        pytest.param("::: web_only\nx\n:::\n", None, "nothing in it is for the email", id="nothing is left"),
+        pytest.param("\n".join("  " * n + "- a" for n in range(60)), 54, "nested too deeply", id="lists without end"),
+        pytest.param("x" * 150_001, None, "150,001 characters", id="a post that is no letter"),
+        pytest.param("word " * 2_000_000, None, "make several posts of it", id="ten megabytes"),
+    ],
+)
+def test_a_post_that_would_not_come_out_as_meant_is_refused(body: str, line: int | None, says: str) -> None:
+    with pytest.raises(PostError, match=re.escape(says)) as caught:
+        rendered(body)
+    assert caught.value.line == line
+
+
+def test_thirty_lists_within_lists_are_all_there() -> None:
+    assert "- item 29" in rendered("\n".join("  " * n + f"- item {n}" for n in range(30))).text
+
+
+# Buttons
+
+
+def test_a_button_is_a_cell_with_a_colour_that_can_be_hit_with_a_thumb() -> None:
+    result = rendered("Come.\n\n[Book a *first* hour](/book){.button}\n")
+    (button,) = lxml_html.fromstring(result.html).xpath("//a[@class='button']")
+    cell, table = button.getparent(), button.getparent().getparent().getparent()
+    assert (button.text_content(), button.get("href")) == ("Book a first hour", "https://letters.example.org/book")
+    styles = dict(part.split(":", 1) for part in button.get("style").replace("; ", ";").split(";"))
+    assert int(styles["line-height"][:-2]) + 2 * int(styles["padding"].split("px")[0]) >= 44
+    assert cell.get("bgcolor") == styles["background-color"] == "#2c5f53"
+    assert "mso-padding-alt" in cell.get("style")
+    assert table.get("role") == "presentation"
+    assert ".button" not in re.sub("<style.*?</style>", "", result.html, flags=re.DOTALL)
+
+
+def test_buttons_may_follow_each_other_and_stand_in_lists_quotes_and_callouts() -> None:
+    body = "[a](https://a.example.org){.button}\n[b](https://b.example.org){ .button }\n\n"
+    body += "- [c](https://c.example.org){.button}\n\n> [d](https://d.example.org){.button}\n\n"
+    body += "> [!TIP]\n> [e](https://e.example.org){.button}\n"
+    result = rendered(body)
+    found = lxml_html.fromstring(result.html).xpath("//td[@class='button-cell']/a")
+    assert [each.text for each in found] == list("abcde")
+    for name in "abcde":
+        assert f"{name}: https://{name}.example.org" in result.text
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        pytest.param("x\n\nGo [a](https://a.example){.button}", "paragraph of its own", id="words before it"),
+        pytest.param("x\n\n[a](https://a.example){.button} now", "paragraph of its own", id="words behind it"),
+        pytest.param(
+            "x\n\n[a](https://a.example)\n[b](https://a.example){.button}", "of its own", id="a link beside it"
+        ),
+        pytest.param("x\n\n# [a](https://a.example){.button}", "paragraph of its own", id="a heading"),
+        pytest.param("x\n\n[a](https://a.example){.btn}", "{.button}", id="another class"),
+        pytest.param("x\n\n[a](https://a.example){#b}", "{.button}", id="a mark of other tools"),
+    ],
+)
+def test_a_button_among_words_is_refused_with_its_line(body: str, says: str) -> None:
+    with pytest.raises(PostError, match=re.escape(says)) as caught:
+        rendered(body)
+    assert caught.value.line == 7
+
+
+def test_braces_that_are_no_mark_stay_words() -> None:
+    assert "{.button} and {x}" in letter(rendered("{.button} and {x}"))
+
+
 # Preheader
 
 
@@ -189,6 +285,22 @@ def test_links_from_the_root_get_the_newsletters_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "href"),
+    [
+        pytest.param("www.example.org/a", "https://www.example.org/a", id="without a scheme"),
+        pytest.param("[www.x](http://example.org)", "http://example.org", id="http stays where it was written"),
+        pytest.param(
+            "[a](https://bücher.example/ä)", "https://xn--bcher-kva.example/%C3%A4", id="a host outside ASCII"
+        ),
+        pytest.param("[a](mailto:m@bücher.example)", "mailto:m@xn--bcher-kva.example", id="an address outside ASCII"),
+        pytest.param("[a](tel:+49-30-1)", "tel:+49-30-1", id="a telephone number"),
+    ],
+)
+def test_a_link_leads_where_it_was_meant_to(written: str, href: str) -> None:
+    assert f'<a href="{href}">' in letter(rendered(f"x {written} y"))
+
+
+@pytest.mark.parametrize(
     ("link", "url", "says"),
     [
         pytest.param("[a](#top)", "https://x.example.org", "jumps within the page", id="an anchor"),
@@ -204,214 +316,3 @@ def test_a_link_that_leads_nowhere_is_refused_with_its_line(link: str, url: str,
         render(a_post(f"First.\n\nSecond\nthird {link}\n"), identity, Design())
     assert caught.value.line == 8
     assert "posts/004-endings.md, line 8" in str(caught.value)
-
-
-# Images
-
-
-def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    middle = b"".join(chunk(*one) for one in chunks)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    pixels = chunk(b"IDAT", zlib.compress(bytes((width + 1) * height)))
-    return b"\x89PNG\r\n\x1a\n" + head + middle + pixels + chunk(b"IEND", b"")
-
-
-def jpeg(size: tuple[int, int], *, orientation: int = 1, progressive: bool = False) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif[0x010F] = "SECRETCAMERA"
-    exif.get_ifd(0x8825)[1] = "N"  # GPS
-    out = BytesIO()
-    picture = Image.linear_gradient("L").resize(size).convert("RGB")
-    picture.save(out, "JPEG", exif=exif, comment=b"SECRETCOMMENT", progressive=progressive)
-    return out.getvalue() + b"SECRETTRAILER"
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "shown"),
-    [
-        pytest.param("a.png", (1104, 600), (552, 300), id="twice the column is shown at half its size"),
-        pytest.param("a.png", (300, 200), (300, 200), id="a small one stays as it is"),
-        pytest.param("a@2x.png", (300, 200), (150, 100), id="a file named for double density is halved"),
-        pytest.param("a.png", (5000, 3), (552, 1), id="a line keeps a height"),
-    ],
-)
-def test_images_get_whole_numbers_for_width_and_height(name: str, size: tuple[int, int], shown, project: Path) -> None:  # type: ignore[no-untyped-def]
-    (project / "posts" / "images" / name).write_bytes(png(*size))
-    result = rendered(f'![A "hill" & more](images/{name})', folder=project / "posts")
-    (image,) = result.images
-    assert (image.width, image.height) == shown
-    (tag,) = lxml_html.fromstring(result.html).xpath("//img")
-    assert (tag.get("src"), tag.get("alt")) == (f"cid:{image.cid}", 'A "hill" & more')
-    assert (tag.get("width"), tag.get("height")) == tuple(map(str, shown))
-    assert f"width:100%; max-width:{shown[0]}px; height:auto" in tag.get("style")
-    assert '[Image: A "hill" & more]' in result.text
-
-
-def test_the_lead_image_comes_first_and_the_same_picture_travels_once(project: Path) -> None:
-    (project / "posts" / "images" / "a.png").write_bytes(png(10, 10))
-    result = rendered("![again](images/a.png)", folder=project / "posts", image="images/a.png", image_alt="Lead")
-    assert len(result.images) == 1
-    assert re.findall(r'alt="(\w+)"', result.html) == ["Lead", "again"]
-    assert result.text.index("[Image: Lead]") < result.text.index("Hello")
-
-
-@pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_a_jpeg_loses_all_that_the_camera_wrote_but_its_orientation(
-    orientation: int, progressive: bool, project: Path
-) -> None:
-    data = jpeg((200, 100), orientation=orientation, progressive=progressive)
-    path = project / "posts" / "images" / "a.jpg"
-    path.write_bytes(data)
-    image = load("images/a.jpg", post=project / "posts" / "1.md", domain="example.org")
-    assert b"SECRET" in data
-    assert b"SECRET" not in image.data
-    with Image.open(BytesIO(image.data)) as clean, Image.open(BytesIO(data)) as original:
-        assert list(clean.getexif()) == ([0x0112] if orientation > 1 else [])
-        assert clean.getexif().get(0x0112, 1) == orientation
-        assert clean.tobytes() == original.tobytes()
-    assert (image.width, image.height) == ((100, 200) if orientation == 6 else (200, 100))
-
-
-def test_a_png_loses_its_text_and_exif_and_what_comes_behind_it(project: Path) -> None:
-    data = png(4, 4, (b"tEXt", b"Author\0SECRET"), (b"eXIf", b"SECRET"), (b"pHYs", bytes(9))) + b"SECRET"
-    (project / "posts" / "images" / "a.png").write_bytes(data)
-    image = load("images/a.png", post=project / "posts" / "1.md", domain="example.org")
-    assert image.data == png(4, 4, (b"pHYs", bytes(9)))
-
-
-@pytest.mark.parametrize(
-    ("source", "data", "says"),
-    [
-        pytest.param("images/none.png", None, "is not there", id="missing"),
-        pytest.param("images", None, "can't be read", id="a folder"),
-        pytest.param("../../outside.png", png(1, 1), "outside the project", id="outside the project"),
-        pytest.param("/etc/hostname", None, "outside the project", id="an absolute path"),
-        pytest.param("https://example.org/a.png", None, "is not in this project", id="on another site"),
-        pytest.param("images/a.svg", b"<svg/>", "is no PNG, JPEG or GIF", id="another kind"),
-        pytest.param("images/a.png", bytes(5 * 1024 * 1024 + 1), "5 MB is the most", id="too big"),
-        pytest.param("images/a.png", png(9, 9)[:-20], "is damaged", id="a PNG cut off"),
-        pytest.param("images/a.jpg", jpeg((9, 9))[:-20], "is damaged", id="a JPEG cut off"),
-        pytest.param("images/a.gif", b"GIF89a", "is damaged", id="a GIF cut off"),
-        pytest.param("images/a.png", png(0, 0), "is damaged", id="a PNG without a size"),
-    ],
-)
-def test_an_image_that_cannot_be_used_is_refused_with_its_line(
-    source: str, data: bytes | None, says: str, project: Path
-) -> None:
-    if data is not None:
-        (project / "posts" / source).resolve().write_bytes(data)
-    with pytest.raises(PostError, match=says) as caught:
-        rendered(f"First.\n\n![alt]({source})\n", folder=project / "posts")
-    assert caught.value.line == 7
-
-
-@pytest.mark.parametrize("cut", range(0, 700, 7))
-def test_a_jpeg_cut_anywhere_is_damaged_and_nothing_else(cut: int, project: Path) -> None:
-    data = jpeg((9, 9)).removesuffix(b"SECRETTRAILER")
-    (project / "posts" / "a.jpg").write_bytes(data[: min(cut, len(data) - 1)])
-    with pytest.raises(ImageError):
-        load("a.jpg", post=project / "posts" / "1.md", domain="example.org")
-
-
-# Templates
-
-
-@pytest.mark.parametrize(
-    ("name", "source", "line", "says"),
-    [
-        pytest.param("post.html", "a\n{{ titel }}", 2, 'did you mean "title"?', id="a misspelt variable"),
-        pytest.param("post.html", "a\n\n{% if %}", 3, "correct this line", id="bad syntax"),
-        pytest.param("post.txt", "{% include 'gone.txt' %}", 1, "there is no template gone.txt", id="a missing part"),
-        pytest.param("parts/footer.html", "\n{{ author.nme }}", 2, 'no variable "nme"', id="an attribute in a part"),
-        pytest.param("parts/signoff.html", "{{ ''.__class__.mro() }}", 1, "is unsafe", id="the way out of the sandbox"),
-        pytest.param("post.html", "{{ 1 // 0 }}", 1, "by zero", id="a sum that can't be done"),
-        pytest.param("post.html", "<style>@import 'https://x.example.org';</style>x", None, "kept else", id="@import"),
-        pytest.param("post.html", "<link rel=stylesheet href='x.css'>x", None, "kept elsewhere", id="a style sheet"),
-    ],
-)  # fmt: skip
-def test_a_template_fault_names_template_and_line(
-    name: str, source: str, line: int | None, says: str, project: Path
-) -> None:
-    folder = project / "templates" / "email"
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_text(source)
-    with pytest.raises(TemplateError, match=re.escape(says)) as caught:
-        render(a_post(), IDENTITY, Design(folder))
-    assert (caught.value.template, caught.value.line) == (name, line)
-
-
-def test_a_part_of_the_owners_replaces_one_and_keeps_the_rest(project: Path) -> None:
-    folder = project / "templates" / "email"
-    (folder / "parts").mkdir()
-    (folder / "parts" / "signoff.txt").write_text("Bye!\n")
-    result = render(a_post(), IDENTITY, Design(folder))
-    assert "Bye!" in result.text
-    assert "Warmly" not in result.text
-    assert IDENTITY.postal_address in result.text
-
-
-def test_the_templates_that_come_along_are_found() -> None:
-    assert (builtin_templates() / "post.html").is_file()
-
-
-def test_without_a_url_the_footer_asks_for_a_reply() -> None:
-    identity = Identity("Notes", Mailbox.parse("n@example.org"), "1 Road")
-    result = render(a_post(), identity, Design())
-    for part in (result.html, result.text):
-        assert "UNSUBSCRIBE_URL" not in part
-        assert "@@UNSUBSCRIBE_MAILTO@@" in part
-        assert "reply with the word “unsubscribe”" in part
-
-
-# Plain text
-
-
-def test_text_lines_keep_to_72_columns_by_display_width() -> None:
-    text = rendered("word " * 80 + "\n\n- " + "item " * 40 + "\n\n> " + "漢字" * 90 + "\n\n" + "x" * 200).text
-    assert max(width(line) for line in text.splitlines()) == 72
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        pytest.param("aa bb cc", ["aa bb", "cc"], id="at a space"),
-        pytest.param("abcdefgh", ["abcde", "fgh"], id="a long word is broken"),
-        pytest.param("https://example.org/x a", ["https://example.org/x", "a"], id="an address is not"),
-        pytest.param("漢字漢字", ["漢字", "漢字"], id="wide characters need no space"),
-        pytest.param("漢字。漢", ["漢", "字。", "漢"], id="a full stop never begins a line"),
-        pytest.param("a\u0301" * 5, ["a\u0301" * 5], id="accents take no room"),
-        pytest.param("a\xa0b c", ["a\xa0b c"], id="a no-break space holds"),
-        pytest.param("", [""], id="nothing"),
-    ],
-)
-def test_wrapping(text: str, lines: list[str]) -> None:
-    assert wrap(text, 5) == lines
-
-
-def test_a_table_too_wide_for_the_line_becomes_header_and_cell() -> None:
-    long = "many words that go on " * 4
-    text = rendered(f"| When | Say |\n|---|---|\n| first | {long} |\n| second | no |\n").text
-    assert "When: first\nSay: many words that go on" in text
-    assert "\n\nWhen: second\nSay: no" in text
-
-
-def test_links_are_numbered_once_and_listed_at_the_end() -> None:
-    text = rendered("[a](https://example.org/a) [b](https://example.org/b) [c](https://example.org/a)").text
-    assert "a [1] b [2] c [1]" in text
-    assert "Links\n-----\n[1] https://example.org/a\n[2] https://example.org/b" in text
-
-
-def test_a_text_of_the_posts_own_takes_the_place_of_the_made_one() -> None:
-    result = rendered("The HTML says [this](https://example.org).", text="Only this.\n")
-    assert "Only this." in result.text
-    assert "[1]" not in result.text
-    assert IDENTITY.postal_address in result.text
-
-
-def test_rendering_is_the_same_every_time() -> None:
-    assert rendered("# A\n\nWords[^1].\n\n[^1]: note") == rendered("# A\n\nWords[^1].\n\n[^1]: note")

@@ -199,6 +199,36 @@ def test_an_open_quotation_mark_costs_its_own_row_only() -> None:
     assert found[1].address == BEN, "known, so that nobody takes Ben for gone"
 
 
+def test_a_damaged_letter_costs_its_own_row_only() -> None:
+    ana, ben = read_rows(CORPUS / "utf8_with_one_damaged_letter.csv")
+    assert ana == Row(2, ANA, "Ana Müller")
+    assert isinstance(ben, BadRow)
+    assert str(ben).startswith("row 3: a letter of the name")
+    assert ben.address == BEN, "known, so that nobody takes Ben for gone"
+
+
+@pytest.mark.parametrize("first", [pytest.param("utf-8", id="UTF-8 above"), pytest.param("cp1252", id="UTF-8 below")])
+def test_of_two_encodings_in_one_file_the_other_one_is_listed(first: str) -> None:
+    text = [f"{name}@example.org,{name} Müller\n" for name in ("ana", "ben")]
+    content = b"email,name\n" + text[0].encode(first) + text[1].encode("cp1252" if first == "utf-8" else "utf-8")
+    found = list(rows_in(io.BytesIO(content), "list.csv"))
+    assert [type(row) for row in found] == ([Row, BadRow] if first == "utf-8" else [BadRow, Row])
+
+
+def test_windows_1252_that_reads_as_utf_8_in_one_place_is_still_windows_1252() -> None:
+    names = ["CAFÉ”", *["Müller"] * 12]
+    content = "email,name\n" + "".join(f"{at}@example.org,{name}\n" for at, name in enumerate(names))
+    found = list(rows_in(io.BytesIO(content.encode("cp1252")), "list.csv"))
+    assert [row.name for row in found if isinstance(row, Row)] == names
+
+
+def test_a_file_that_was_read_before_is_read_from_its_beginning() -> None:
+    file = (CORPUS / "excel_unicode_text_utf16.txt").open("rb")
+    with file:
+        file.read()
+        assert next(rows_in(file, "list.txt")) == ANA_IN_FULL
+
+
 def test_a_cell_of_very_many_lines_is_taken_for_an_open_quotation_mark() -> None:
     found = rows('email,notes\nana@example.org,"' + "and so on\n" * 70 + '"\n')
     assert isinstance(found[0], BadRow)
@@ -236,7 +266,6 @@ def test_every_bad_row_is_listed_with_its_number_and_the_good_ones_are_taken() -
     ("name", "part"),
     [
         pytest.param("workbook_named_csv.csv", "is a spreadsheet or an archive, not text", id="a workbook"),
-        pytest.param("utf8_with_one_damaged_letter.csv", "line 3: a letter is damaged", id="one damaged letter"),
         pytest.param("no_header.csv", "put a row above it: email,name", id="no header"),
         pytest.param("no_email_column.csv", 'is it "e_mails"? Then rename', id="a column that is nearly email"),
         pytest.param("utf16_without_bom.csv", "not plain text", id="UTF-16 without a mark"),
@@ -277,10 +306,10 @@ def test_octets_that_are_no_list_are_refused(octets: bytes, part: str) -> None:
 def test_a_file_that_changes_while_it_is_read_is_refused() -> None:
     class Changing(io.BytesIO):
         def read1(self, size: int | None = -1, /) -> bytes:
-            return super().read1(-1 if size is None else size).replace(b"Ana", b"\xff\xff\xff")
+            return super().read1(-1 if size is None else size).replace(b"Ana", b"\x81")
 
     with pytest.raises(SubscriberError, match="was changed while it was read"):
-        list(rows_in(Changing(b"email,name\nana@example.org,Ana\n"), "list.csv"))
+        list(rows_in(Changing("email,name\nana@example.org,Ana Müller\n".encode("cp1252")), "list.csv"))
 
 
 def test_the_rows_of_a_file_are_read_as_they_are_asked_for() -> None:

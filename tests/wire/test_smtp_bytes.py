@@ -12,7 +12,8 @@ from servers import Scripted
 
 from newsletter.config import Security, SmtpSettings
 from newsletter.mail import About, Accepted, Message, Rejected
-from newsletter.providers.smtp import Smtp, canonical, stuffed
+from newsletter.providers.smtp import Smtp
+from newsletter.providers.wire import canonical, stuffed
 
 Make = Callable[..., Message]
 
