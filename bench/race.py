@@ -135,9 +135,8 @@ def main() -> None:
             )
         )
         for lap in laps:
-            print(
-                f"{lap.name:20}{lap.rate:>9,.0f}/s {lap.cpu / lap.messages * 1e6:>7.0f} µs {lap.memory:>6.0f} MB {lap.seconds:.1f}s"
-            )
+            each = lap.cpu / lap.messages * 1e6
+            print(f"{lap.name:20}{lap.rate:>9,.0f}/s {each:>7.0f} µs {lap.memory:>6.0f} MB {lap.seconds:.1f}s")
 
 
 if __name__ == "__main__":
