@@ -1,6 +1,6 @@
 # Everything a contributor types. The two commands of README.md do the same without make.
 
-.PHONY: test torture check bench demo golden
+.PHONY: test torture check bench demo golden screenshots
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv
@@ -25,9 +25,13 @@ bench: .venv/ready       ## figures for bench/README.md
 	.venv/bin/python bench/startup.py
 	.venv/bin/python bench/rendering.py
 	.venv/bin/python bench/message.py
+	.venv/bin/python bench/preview.py
 
 demo: .venv/ready
 	.venv/bin/newsletter demo
 
 golden: .venv/ready      ## rewrite the golden messages; review the diff
 	.venv/bin/pytest tests/golden --rewrite
+
+screenshots: .venv/ready ## the pictures in docs/screenshots
+	.venv/bin/python docs/screenshots/take.py

@@ -96,9 +96,8 @@ class Press:
         Raises `PostError`, `TemplateError`; and `PostHeld` for one that never left and that the judge keeps back.
         """
         if ident not in self._revisions:
-            from newsletter.compose import (
-                compile_template,
-            )  # rendering costs 0.4 s to import: only when something leaves
+            # Rendering costs 0.4 s to import: only when something leaves.
+            from newsletter.compose import compile_template
             from newsletter.render import render
 
             if ident not in self.posts:
@@ -131,8 +130,10 @@ class Press:
     def reprint(
         self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
     ) -> tuple[bytes, str]:
-        """The bytes of an earlier attempt, rebuilt from what the ledger kept and signed with the keys of today; and
-        the hash of their content."""
+        """The bytes of an earlier attempt, and the hash of their content.
+
+        Rebuilt from what the ledger kept, and signed with the keys of today.
+        """
         claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
         _, data, _, content = self._plate(revision).print(claim, date)
         return data, content

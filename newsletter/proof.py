@@ -47,7 +47,7 @@ class Proof:
     identity: Identity
     recipient: Mailbox
     rendered: Rendered
-    message: bytes  #: exactly what would be submitted, but for the personal links
+    message: bytes  #: exactly what would be submitted, but for the personal links, and not signed
     revision: str
 
     @cached_property

@@ -8,8 +8,8 @@
 All of it is local: nothing is looked up and nothing leaves the machine. An error holds the post, a warning does not. A
 rule would rather miss something than be wrong: a finding that means nothing teaches its reader to skip the next one.
 
-The parts: `finding` (the value), `reading` (a proof as the rules see it), `page` and `css` (its HTML and styles), and
-the rules by what they are about.
+The parts: `finding` (the value), `reading` (a proof as the rules see it), `page`, `css` and `cascade` (its HTML and its
+styles), and the rules by what they are about.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itertools import islice
 
 from newsletter.checks import clients, contrast, header, images, inbox, links, parity, source, spam, structure
 from newsletter.checks.finding import Finding, Part, Severity, error, halves, warning
-from newsletter.checks.reading import Context, Reading
+from newsletter.checks.reading import LARGEST, Context, Reading
 from newsletter.config import Design, Identity
 from newsletter.errors import PostError, TemplateError
 from newsletter.posts import Fault, Post
@@ -74,8 +74,9 @@ _PARTS = list(Part)
 def check(proof: Proof, *, context: Context | None = None) -> list[Finding]:
     """What the rules find in *proof*, what weighs most first, then by place."""
     reading = Reading(proof, context or Context())
-    rules = (rule for name, rule in RULES.items() if name not in proof.post.allow)
-    found = (finding for rule in rules for finding in islice(rule(reading), _MOST))
+    rules = RULES if proof.html_size <= LARGEST else structure.SIZE
+    heard = (rule for name, rule in rules.items() if name not in proof.post.allow)
+    found = (finding for rule in heard for finding in islice(rule(reading), _MOST))
     return sorted(dict.fromkeys(found), key=_place)
 
 

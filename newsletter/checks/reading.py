@@ -14,7 +14,7 @@ from newsletter.config import LOCK_SCREEN_WORDS
 from newsletter.posts import Folder, Post, PostStatus
 from newsletter.proof import Proof
 
-LARGEST = 1024 * 1024  #: octets of HTML that are judged word by word; what is longer is too long, and that is said
+LARGEST = 256 * 1024  #: octets of HTML that are read word by word; of more only the size is said
 
 _FENCE = re.compile(r"[ >\t]*(`{3,}|~{3,})")
 _TICKS = re.compile(r"`+")
@@ -49,8 +49,8 @@ class Reading:
 
     @cached_property
     def page(self) -> Page:
-        """The HTML part; empty when it is beyond all measure."""
-        return Page(self.proof.html if self.proof.html_size <= LARGEST else "")
+        """The HTML part."""
+        return Page(self.proof.html)
 
     @cached_property
     def sheet(self) -> Sheet:

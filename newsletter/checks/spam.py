@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from newsletter.checks.contrast import colour, ratio
+from newsletter.checks.cascade import colour, ratio
 from newsletter.checks.finding import Finding, Part, clipped, warning
 from newsletter.checks.page import NOT_SHOWN
 from newsletter.checks.parity import WORD
@@ -13,7 +13,7 @@ from newsletter.checks.reading import Reading
 
 _SHOUTED = 8  # letters; fewer may be an acronym
 _SHOUTED_BODY = 40  # words, and a third of them
-_LITTLE = 4  # words
+_LITTLE = 3  # words
 _PICTURE_WORDS = 12
 _SALES = re.compile(
     r"\b(?:100 ?% free|act now|buy now|click (?:here|now)|cash bonus|earn money|free money|guaranteed|limited[- ]time"

@@ -37,7 +37,7 @@ def headings(reading: Reading) -> Iterator[Finding]:
     """One h1, the title; below it no heading skips a level, and none is empty: screen readers travel by them."""
     found = reading.page.all("h1", "h2", "h3", "h4", "h5", "h6")
     first = [e for e in found if e.tag == "h1"]
-    if len(first) != 1 and reading.page.elements:
+    if len(first) != 1:
         yield warning(
             "headings",
             f"The letter has {len(first) or 'no'} h1 {'heading' if len(first) < 2 else 'headings'} instead of one.",
@@ -80,8 +80,6 @@ def tables(reading: Reading) -> Iterator[Finding]:
 def language(reading: Reading) -> Iterator[Finding]:
     """The page says its language and direction, its character set and its title: voices and mail programs need them."""
     page, rendered = reading.page, reading.proof.rendered
-    if not page.elements:
-        return
     root = next(iter(page.all("html")), None)
     attributes = root.attributes if root else {}
     missing = [name for name, value in (("lang", rendered.language), ("dir", rendered.direction))
@@ -155,8 +153,9 @@ def ghost_tables(reading: Reading) -> Iterator[Finding]:
         )
 
 
+SIZE = {"size": size}  # all that is asked of a letter beyond measure
 RULES = {
-    "size": size,
+    **SIZE,
     "headings": headings,
     "table-role": tables,
     "language": language,

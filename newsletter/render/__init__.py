@@ -72,51 +72,55 @@ class Rendered:
 def render(post: Post, identity: Identity, design: Design) -> Rendered:
     """*post* in the owner's *design*.
 
-    Raises `PostError` and `TemplateError`, and `ConfigError` for the logo of *design*.
+    Raises `PostError` and `TemplateError`, and `ConfigError` for a logo or website that can't be used.
     """
     post = _inert(post)
     language = post.language or identity.language
     said = words(language)
-    hosted = design.images is Images.HOSTED
-    if hosted and not identity.url:
-        raise ConfigError(f"{FILE_NAME}: [theme] images: a website has to show them; set url in [newsletter]")
-    place = Place(identity.sender.address.domain, identity.url if hosted else "")
+    place = _place(identity, design)
     tokens = markdown.parse(post, language)
     if not tokens:
-        raise PostError(named(post.path), "nothing in it is for the email; take some of it out of ::: web_only")
+        raise PostError(
+            named(post.path), "there is nothing in it for an email; write something outside of ::: web_only"
+        )
     lead = markdown.lead_image(post, place) if post.image else None
     logo = _logo(design, place)
-    media = [image for image in (logo, lead) if image]
-    media += markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts)
-    media = list({image.src: image for image in media}.values())
+    shown = markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts)
+    media = tuple({image.src: image for image in (logo, lead, *shown) if image}.values())
+
     values = _values(post, identity, language, post.preheader or _derived_preheader(tokens, identity))
     values |= _around(design, said, identity)
-    filler = Filler(design.templates)
-    html = filler.fill(
-        "post.html",
-        values
-        | {
-            # Safe: raw HTML is off in the parser, so everything a post says was escaped on the way.
-            "content": Markup(markdown.html(tokens, language)),  # noqa: S704
-            "lead_image": Markup(markdown.image_html(lead, post.image_alt)) if lead else "",  # noqa: S704
-            "logo": Markup(markdown.image_html(logo, design.logo_alt or identity.name, "logo")) if logo else "",  # noqa: S704
-            "crisis_line": markdown.linked(design.crisis_line),
-            "footer_lines": tuple(map(markdown.linked, design.footer)),
-            "preheader_filler": _FILLER_MARK,
-        },
-    )
+    # Safe: raw HTML is off in the parser, so everything a post says was escaped on the way.
+    markup = {
+        "content": Markup(markdown.html(tokens, language)),  # noqa: S704
+        "lead_image": markdown.image_html(lead, post.image_alt) if lead else "",
+        "logo": markdown.image_html(logo, design.logo_alt or identity.name, "logo") if logo else "",
+        "crisis_line": markdown.linked(design.crisis_line),
+        "footer_lines": tuple(map(markdown.linked, design.footer)),
+        "preheader_filler": _FILLER_MARK,
+    }
     content, links = (post.text.strip("\n"), "") if post.text else plaintext.write(tokens, said.image)
-    text = filler.fill("post.txt", values | {"content": content, "links": links, "lead_image": post.image_alt})
+    plain = {"content": content, "links": links, "lead_image": post.image_alt}
+    filler = Filler(design.templates)
+    html = _inlined(filler.fill("post.html", values | markup), filler)
     return Rendered(
         subject=post.subject,
         preheader=values["preheader"],
-        html=_filled(_inlined(html, filler), values["preheader"]),
-        text=_tidy(text),
+        html=_filled(html, values["preheader"]),
+        text=_tidy(filler.fill("post.txt", values | plain)),
         language=language,
         direction=values["direction"],
-        images=() if hosted else tuple(media),
-        media=tuple(media),
+        images=media if design.images is Images.ATTACHED else (),
+        media=media,
     )
+
+
+def _place(identity: Identity, design: Design) -> Place:
+    """Where the images of a letter are shown from; raises `ConfigError` for a website that there isn't."""
+    hosted = design.images is Images.HOSTED
+    if hosted and not identity.url:
+        raise ConfigError(f"{FILE_NAME}: [theme] images: a website has to show them; set url in [newsletter]")
+    return Place(identity.sender.address.domain, identity.url if hosted else "")
 
 
 def _logo(design: Design, place: Place) -> InlineImage | None:
@@ -134,7 +138,7 @@ def _inlined(html: str, filler: Filler) -> str:
     try:
         return styles.inline(html)
     except styles.StyleError as error:
-        name, line = filler.find(error.words) or ("post.html", None) if error.words else ("post.html", None)
+        name, line = (filler.find(error.words) if error.words else None) or ("post.html", None)
         raise TemplateError(name, str(error), line=line) from error
 
 
@@ -167,7 +171,7 @@ def _values(post: Post, identity: Identity, language: str, preheader: str) -> di
     """What every template sees: texts and numbers, nothing with behaviour."""
     return {
         "title": post.title,
-        "subject": post.subject,
+        "subject": _no_token(post.subject),
         "number": post.number,
         "preheader": preheader,
         "language": language,

@@ -24,6 +24,8 @@ KEPT_MOST = 8 * 1024  #: octets of the style block that stays; Gmail drops one o
 
 # It would write #ffffff as #fff, which Lotus Notes and some Outlooks don't read in attributes.
 cssutils.ser.prefs.minimizeColorHash = False
+# It fetches an @import while it parses, from file:// as well, behind premailer's back and however it is spelt.
+cssutils.util._defaultFetcher = lambda _: None
 
 _DOCTYPE = re.compile(r"\s*<!doctype html>", re.IGNORECASE)
 _STYLE = re.compile(r"<style\b([^>]*)>(.*?)</style>", re.DOTALL | re.IGNORECASE)
@@ -34,7 +36,7 @@ _PLAIN_COLOUR = "mail programs read colours only as # and six digits, and Gmail 
 
 #: What no style may have, wherever it stands.
 _NEVER = (
-    # cssutils fetches an @import on its own, behind premailer's back.
+    (re.compile(r"\\"), "mail programs differ over backslashes in styles; write the letter itself"),
     (re.compile(r"@import\b[^;{]*", re.IGNORECASE), _ELSEWHERE),
     (re.compile(r"@font-face\b", re.IGNORECASE), "mail programs load no fonts; name fonts that readers have"),
     (re.compile(r"\burl\([^)]*\)?", re.IGNORECASE), "a style must not load anything; show pictures as images"),

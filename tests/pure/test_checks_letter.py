@@ -14,8 +14,8 @@ from PIL import Image
 from specimen import CHECKOUT, IDENTITY, SAMPLES, WORDS, by, proof, sample
 
 from newsletter.checks import Part, Severity, check, css, reading
+from newsletter.checks.cascade import colour, inverted, ratio
 from newsletter.checks.clients import used
-from newsletter.checks.contrast import colour, inverted, ratio
 from newsletter.checks.page import Page
 from newsletter.checks.reading import Reading
 from newsletter.checks.support import CLIENTS, FEATURES

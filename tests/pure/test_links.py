@@ -1,12 +1,13 @@
 """Tokens: one spelling, one purpose, one list."""
 
+import hmac
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.links import Links, Purpose
+from newsletter.links import Links, Purpose, mac
 from newsletter.mail import Address
 
 SECRET = b"a signing key of thirty-two octets"
@@ -19,6 +20,16 @@ def test_a_token_reads_back_for_its_purpose_and_for_no_other(subscriber: bytes, 
     token = LINKS.token(purpose, subscriber)
     assert LINKS.read(purpose, token) == subscriber
     assert all(LINKS.read(other, token) is None for other in Purpose if other is not purpose)
+
+
+@given(st.binary(min_size=1, max_size=200), st.binary(max_size=200))
+def test_our_code_is_hmac(secret: bytes, message: bytes) -> None:
+    assert mac(secret, message) == hmac.digest(secret, message, "sha256")
+
+
+def test_both_ways_out_are_made_of_one_token() -> None:
+    address = Address.parse("a+b%c@example.org")
+    assert LINKS.unsubscribe(address, ANA) == (LINKS.unsubscribe_url(ANA), LINKS.unsubscribe_mailto(address, ANA))
 
 
 def test_the_form_of_a_mailed_token_never_changes() -> None:

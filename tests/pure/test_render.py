@@ -34,7 +34,7 @@ def test_a_post_is_data(body: str, shown: str) -> None:
 
 
 def test_the_shape_of_a_token_in_a_post_is_not_a_token() -> None:
-    result = rendered("@@UNSUBSCRIBE_URL@@ and @@GREETING@@", title="@@GREETING@@", subject="s")
+    result = rendered("@@UNSUBSCRIBE_URL@@ and @@GREETING@@", title="@@GREETING@@", subject="@@GREETING@@")
     assert result.html.count("@@UNSUBSCRIBE_URL@@") == result.text.count("@@UNSUBSCRIBE_URL@@") == 1
     assert result.html.count("@@GREETING@@") == result.text.count("@@GREETING@@") == 1
 
@@ -182,7 +182,7 @@ def test_what_is_for_the_web_alone_needs_no_picture_and_no_preheader(project: Pa
         pytest.param("- a\n\n  ::: web_only\n  x\n\nb\n", 7, "web_only is never closed", id="an open block in a list"),
         pytest.param("::: web_only\nx\n::\n", 5, "never closed", id="a colon too few at the end"),
         pytest.param("a\n\n:::\n", 7, "closes nothing", id="an end without a beginning"),
-        pytest.param("::: web_only\nx\n:::\n", None, "nothing in it is for the email", id="nothing is left"),
+        pytest.param("::: web_only\nx\n:::\n", None, "nothing in it for an email", id="nothing is left"),
         pytest.param("\n".join("  " * n + "- a" for n in range(60)), 54, "nested too deeply", id="lists without end"),
         pytest.param("x" * 150_001, None, "150,001 characters", id="a post that is no letter"),
         pytest.param("word " * 2_000_000, None, "make several posts of it", id="ten megabytes"),

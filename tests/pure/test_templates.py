@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 from newsletter.config import Design, Identity, Palette
 from newsletter.errors import TemplateError
 from newsletter.mail import Mailbox
-from newsletter.render import builtin_templates, render
+from newsletter.render import builtin_templates, render, styles
 from newsletter.render.words import LANGUAGES, words
 
 
@@ -61,6 +61,7 @@ def kept(rules: str) -> str:
         pytest.param("post.html", "<p>Hello</p>", None, "must begin with <!DOCTYPE html>", id="no doctype"),
         pytest.param("post.html", "<style>@import 'https://x.example.org';</style>x", 1, "kept elsewhere", id="@import"),
         pytest.param("post.html", "\n<link rel=stylesheet href='x.css'>x", 2, "kept elsewhere", id="a style sheet"),
+        pytest.param("post.html", inlined(r"} @\69mport 'x.css'; p {"), 4, "backslashes", id="@import in disguise"),
         pytest.param("post.html", with_styles("<style>@font-face { font-family: X }</style>"), 3, "load no fonts", id="a font"),
         pytest.param("post.html", inlined("background-image: url(x.png)"), 4, "must not load", id="url()"),
         pytest.param("post.html", inlined("color: var(--ink)"), 4, "don't know var()", id="var()"),
@@ -85,6 +86,19 @@ def test_a_template_fault_names_template_and_line(
     with pytest.raises(TemplateError, match=re.escape(says)) as caught:
         render(a_post(), IDENTITY, write(folder, name, source))
     assert (caught.value.template, caught.value.line) == (name, line)
+
+
+@pytest.mark.parametrize("rule", ["@import", r"@\69mport", "@IMPORT"])
+@pytest.mark.parametrize("scheme", ["http://127.0.0.1:9", "file:///etc"])
+def test_nothing_is_fetched_even_if_a_style_is_not_judged(
+    rule: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda *request, **_: asked.append(request))
+    monkeypatch.setattr(styles, "_judge", lambda html: None)
+    page = f'<!DOCTYPE html><html><head><style>{rule} "{scheme}/{id(asked)}.css"; p {{ color: #112233 }}</style></head>'
+    assert "color:#112233" in styles.inline(f"{page}<body><p>x</p></body></html>")
+    assert asked == []
 
 
 def test_a_template_that_is_not_utf_8_is_named(folder: Path) -> None:

@@ -1,0 +1,92 @@
+"""The pictures in this folder, taken anew: the live preview, and two letters as `preview --output` photographs them.
+
+make screenshots
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from newsletter.cli.start import make_project
+from newsletter.preview.chromium import Tab, found
+
+HERE = Path(__file__).parent
+READER = "ana.lucero@example.org"
+#: name → address, width and height of the window, colours of the screen
+PAGES = {
+    "preview.png": (f"/4?as={READER}", 1440, 1060, "light"),
+    "preview-dark.png": (f"/3?show=dark&as={READER}", 1440, 1060, "dark"),
+    "preview-phone.png": (f"/4?as={READER}", 375, 900, "light"),
+    "preview-file.png": ("/7?show=markdown", 1440, 1060, "light"),
+}
+LETTERS = (3, 4)
+UNFINISHED = """\
+---
+title: On beginning again
+preheader: Why the second first session is often the better one
+subjct: Beginning again
+---
+
+Dear readers, TK the opening.
+
+People who come back often apologise. They need not: read [here](http://example.org/again) why.
+"""
+
+
+def main() -> None:
+    """Take them all."""
+    program = found()
+    if program is None:
+        sys.exit("needs Chromium")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "letters")
+        make_project(root)
+        shutil.copyfile(root / "subscribers.example.csv", root / "subscribers.csv")
+        for number in LETTERS:
+            _run(root, "preview", str(number), "--no-open", "--output", str(root / "out"))
+            for name in ("desktop", "phone", "dark"):
+                _keep(root / "out" / f"{name}.png", HERE / f"letter-{number}-{name}.png")
+        (root / "posts/007-on-beginning-again.md").write_text(UNFINISHED)
+        _live(root, program)
+
+
+def _live(root: Path, program: Path) -> None:
+    command = [sys.executable, "-m", "newsletter", "preview", "4", "--serve", "--no-open"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    server = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    site = re.findall(r"http://[^/]+", server.stdout.readline())[0]
+    try:
+        with Tab.running(program) as tab:
+            for name, (address, width, height, scheme) in PAGES.items():
+                tab.open(site + address, width=width, height=height, scheme=scheme)
+                time.sleep(0.5)  # the stream of events has said its first word
+                tab.screenshot(root / name, whole=False)
+                _keep(root / name, HERE / name)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _keep(picture: Path, place: Path) -> None:
+    """In 200 colours, which nobody tells from all of them, at a quarter of the size."""
+    with Image.open(picture) as whole:
+        whole.convert("RGB").quantize(200).save(place, optimize=True)
+
+
+def _run(root: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "newsletter", *words], cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
