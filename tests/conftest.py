@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from postgres import NotInstalled, Server, running
+from sqlalchemy import event
 
 from newsletter.store import Store
 
@@ -23,6 +24,12 @@ _CALM = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_
 settings.register_profile("ci", max_examples=30, deadline=None, suppress_health_check=_CALM, print_blob=True)
 settings.register_profile("night", parent=settings.get_profile("ci"), max_examples=1_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, whatever the order of the rest: no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 @pytest.fixture(autouse=True)
@@ -102,5 +109,8 @@ def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 def store(store_url: str) -> Iterator[Store]:
     """An open, empty store, on SQLite and on PostgreSQL."""
     opened = Store.open(store_url)
+    if opened.engine.dialect.name == "sqlite":  # as for PostgreSQL here: no test cuts the power
+        event.listen(opened.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        opened.engine.dispose()
     yield opened
     opened.close()

@@ -209,9 +209,10 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
             " subscribers unsubscribe`."
         )
     again = "is sent once more" if config.on_uncertain is OnUncertain.RESEND else "waits for your word"
+    doubt = project.provider.window * config.processes
     data(
-        f"Should this machine die in the middle of a run, at most {project.provider.window} letters are in doubt: each"
-        f" {again}, and `newsletter status` names it."
+        f"Should this machine die in the middle of a run, at most {plural(doubt, 'letter')} are in doubt: each {again},"
+        " and `newsletter status` names it."
     )
     if config.alerts.to is None:
         data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import clock
 from mailserver import MailServer
+from warm import Warm
 
 from newsletter.cli import answer
 
@@ -88,6 +89,7 @@ class Practice:
 
     root: Path
     shim: Path
+    warm: Warm
     at: datetime = MONDAY
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -132,9 +134,12 @@ class Practice:
         """Type ``newsletter *words*`` and wait; *within* is a command to run it in, *folder* where to stand."""
         if at is not None:
             self.at = at
+        environment = self._environment()
+        if not within and not any(name.startswith("PYTHON") for name in self.environment):
+            return _looked_at(words, *self.warm.run(words, cwd=folder or self.root, env=environment))
         command = [*within, sys.executable, "-m", "newsletter", *words]
         done = subprocess.run(
-            command, cwd=folder or self.root, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True
+            command, cwd=folder or self.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True
         )
         return _looked_at(words, done.returncode, done.stdout, done.stderr)
 

@@ -1,19 +1,14 @@
-"""Five weeks of a practice: `newsletter send` from cron, a mail server on loopback, and a clock that is moved on.
+"""Five weeks of a practice: `newsletter send` every hour, a mail server on loopback, and a clock that is moved on.
 
 What happens on the way is what happens: one who joins late, a post that is appended, one who leaves, an hour
 that cron missed, a run that is killed in the middle of a conversation, two runs at once, and summer time. In
 the end who-got, verify and the server's own record agree.
-
-Every day runs the hours around the slots and every twelfth else (some 130 processes). With FIVE_WEEKS=hourly in the
-environment it is every hour of the five weeks: 840 processes.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,7 +19,6 @@ from mailserver import MailServer
 from practice import DAY, HOUR, Practice
 
 CHECKOUT = Path(__file__).parents[2]
-HOURLY = os.environ.get("FIVE_WEEKS") == "hourly"
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday; summer time begins on the 8th (US) and the 29th (Europe)
 HOURS = 5 * 7 * 24
 
@@ -46,17 +40,6 @@ SEVENTH = "A letter that was added later"
 MISSED = BEGIN + 8 * DAY + 4 * HOUR  # 04:00 UTC on a Tuesday: Kolkata's hour
 KILLED = BEGIN + 15 * DAY + 4 * HOUR  # the same, a week on
 TWICE = BEGIN + 22 * DAY + 8 * HOUR  # Berlin's, still in winter time
-
-
-def ticks() -> Iterator[datetime]:
-    """The hours at which cron runs."""
-    for hour in range(HOURS):
-        at = BEGIN + hour * HOUR
-        # Tuesday 09:00 is Monday 20:00 or 21:00 UTC in Auckland, 03:30 in Kolkata, 07:00 or 08:00 in Berlin,
-        # 16:00 or 17:00 in Los Angeles.
-        near = hour % 168 in {19, 20, 21, 22, *(24 + h for h in (3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 18))}
-        if HOURLY or near or hour % 12 == 0:
-            yield at
 
 
 def slots(address: str) -> list[datetime]:
@@ -129,7 +112,8 @@ def live_through(practice: Practice, mail: MailServer) -> None:
         LEFT[LEAVER]: lambda: practice.run("subscribers", "unsubscribe", LEAVER),
         APPENDED: lambda: practice.post(7, SEVENTH, "Dear reader,\n\nOne more.", id="added-later"),
     }
-    for at in ticks():
+    for hour in range(HOURS):
+        at = BEGIN + hour * HOUR
         practice.at = mail.now = at
         for when in [when for when in to_do if when <= at]:
             to_do.pop(when)()

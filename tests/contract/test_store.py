@@ -35,6 +35,15 @@ def test_what_was_written_is_there_when_it_is_opened_again(store: Store, store_u
 
 
 @on_sqlite
+def test_a_commit_survives_a_power_cut_and_what_is_erased_is_overwritten(empty_url: str) -> None:
+    store = Store.open(empty_url)
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}  # 2 = FULL
+    with store.read() as c:
+        assert {name: c.scalar(text(f"PRAGMA {name}")) for name in wanted} == wanted
+    store.close()
+
+
+@on_sqlite
 def test_a_question_does_not_make_a_database(empty_url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"there is no database yet \(newsletter\.db\)"):
         Store.open(empty_url, create=False)
