@@ -55,7 +55,7 @@ def target(reading: Reading) -> Iterator[Finding]:
             f"“{clipped(found[1], 40)}” leads nowhere in a mail, so readers would see it as it is typed.",
             "Write an address beginning with https://, and for a picture the name of its file: images/NAME.jpg.",
             line=reading.line_of(found[1]),
-            quote=found[0],
+            quote=found[1],
         )
 
 
