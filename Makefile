@@ -1,6 +1,6 @@
 # Everything a contributor types. The two commands of README.md do the same without make.
 
-.PHONY: test torture check bench demo golden screenshots
+.PHONY: test torture check bench race demo golden screenshots
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv
@@ -26,6 +26,9 @@ bench: .venv/ready       ## figures for bench/README.md
 	.venv/bin/python bench/rendering.py
 	.venv/bin/python bench/message.py
 	.venv/bin/python bench/preview.py
+
+race: .venv/ready        ## newsletter send beside smtplib, aiosmtplib, nodemailer and smtp-source; half an hour
+	.venv/bin/python bench/race.py --install
 
 demo: .venv/ready
 	.venv/bin/newsletter demo

@@ -1,41 +1,206 @@
-"""What the race is run against."""
+"""What the race is run against; on loopback, each a process of its own, ended by its process id.
+
+sink        Postfix's smtp-sink: PIPELINING, no CHUNKING
+chunk_sink  a null server of our own that speaks BDAT (RFC 3030)
+delayed     a proxy that holds every octet back for half a round trip, in both directions
+postfix     Postfix itself in a folder of its own, with a transport that throws everything away
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+
+
+def program(name: str) -> str | None:
+    """Where *name* is installed."""
+    return shutil.which(name, path=PATH)
 
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
-def sink(*arguments: str) -> Iterator[int]:
-    """Postfix's smtp-sink on a port of its own."""
-    program = shutil.which("smtp-sink", path=os.environ["PATH"] + ":/usr/sbin")
-    port = free_port()
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen([program, *user, *arguments, f"127.0.0.1:{port}", "1000"])
+def listening(command: list[str], port: int) -> Iterator[int]:
+    """*command* as a process, from when it listens at *port*."""
+    process = subprocess.Popen(command)
     try:
-        wait_for(port)
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
         yield port
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port}")
+@contextmanager
+def sink() -> Iterator[int]:
+    port = free_port()
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    with listening([str(program("smtp-sink")), *user, f"127.0.0.1:{port}", "1000"], port):
+        yield port
+
+
+@contextmanager
+def chunk_sink() -> Iterator[int]:
+    port = free_port()
+    with listening([sys.executable, __file__, "chunks", str(port)], port):
+        yield port
+
+
+@contextmanager
+def delayed(target: int, seconds: float) -> Iterator[int]:
+    """A port that leads to *target*, *seconds* there and back."""
+    port = free_port()
+    with listening([sys.executable, __file__, "delay", str(port), str(target), str(seconds / 2)], port):
+        yield port
+
+
+_MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
+maillog_file_prefixes = {folder}
+maillog_file = {folder}/log
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = sink.example.org
+mydestination =
+alias_maps =
+relay_domains = example.org
+relay_transport = discard
+default_transport = discard
+mynetworks = 127.0.0.0/8
+smtpd_peername_lookup = no
+"""
+_MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+anvil unix - - n - 1 anvil
+discard unix - - n - - discard
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@contextmanager
+def postfix(settings: str = "") -> Iterator[tuple[int, Path]]:
+    """Its port, and the log in which each message shows with its recipient. Only root may start it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o755)
+        for part in ("conf", "queue", "data"):
+            (folder / part).mkdir()
+        (folder / "conf" / "main.cf").write_text(_MAIN.format(folder=folder) + settings)
+        (folder / "conf" / "master.cf").write_text(_MASTER.format(port=port))
+        shutil.chown(folder / "data", "postfix")
+        with listening([str(program("postfix")), "-c", str(folder / "conf"), "start-fg"], port):
+            try:
+                yield port, folder / "log"
+            finally:
+                master = int((folder / "queue" / "pid" / "master.pid").read_text())
+                os.kill(master, 15)
+
+
+class _Chunks(socketserver.BaseRequestHandler):
+    """Says yes to everything, and answers in one go what came in one go (RFC 2920 section 3.2)."""
+
+    def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request.sendall(b"220 sink ESMTP\r\n")
+        held, body = b"", 0
+        while data := self.request.recv(262_144):
+            answers = []
+            held = data if not held else held + data
+            while held:
+                if body:
+                    taken = min(body, len(held))
+                    held, body = held[taken:], body - taken
+                    answers += [b"250 2.0.0 Ok\r\n"] * (not body)
+                    continue
+                line, ended, rest = held.partition(b"\n")
+                if not ended:
+                    break
+                held, verb = rest, line[:4].upper()
+                if verb == b"BDAT":
+                    body = int(line.split()[1])
+                elif verb == b"EHLO":
+                    answers.append(b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 CHUNKING\r\n")
+                else:
+                    answers.append(b"221 2.0.0 Bye\r\n" if verb == b"QUIT" else b"250 2.0.0 Ok\r\n")
+            if answers:
+                self.request.sendall(b"".join(answers))
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+async def _delay(port: int, target: int, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def release() -> None:
+            while True:
+                due, data = await waiting.get()
+                await asyncio.sleep(max(due - loop.time(), 0))
+                if not data:
+                    writer.close()
+                    return
+                writer.write(data)
+
+        task = loop.create_task(release())
+        data = b"-"
+        while data:
+            try:
+                data = await reader.read(262_144)
+            except OSError:
+                data = b""
+            waiting.put_nowait((loop.time() + seconds, data))
+        await task
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ahead, back = await asyncio.open_connection("127.0.0.1", target, limit=1 << 22)
+        await asyncio.gather(pump(reader, back), pump(ahead, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, limit=1 << 22)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "chunks":
+        _Server(("127.0.0.1", int(sys.argv[2])), _Chunks).serve_forever()
+    else:
+        asyncio.run(_delay(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

@@ -258,7 +258,8 @@ class _Surveyor:
                 continue
             for new in entries:
                 strange = new.ident not in self.known or self._was(new) == "suspect"
-                if new.status != "live" or new.ident in named or not strange:
+                same_file = new.file == old.file  # an id in it says no longer that it is meant
+                if new.status != "live" or not strange or (new.ident in named and not same_file):
                     continue
                 if new.number == old.number or new.digest == old.digest:
                     if not old.delivered:
@@ -266,15 +267,25 @@ class _Surveyor:
                             old, standing=Standing.ABSENT, live_since=None, off_since=None, reason=""
                         )
                         continue
-                    why = (
-                        f"posts/{new.file} looks like a rename of posts/{old.file}; both are held. If it is the same"
-                        " post, "
-                        f"write `id: {old.ident}` into its front matter; if it is another one, write `id: {new.ident}`."
-                    )
+                    why = _changed_id(old, new) if same_file else _renamed(old, new)
                     held = replace(new, status="suspect", standing=Standing.BLOCKS, live_since=None, reason=why)
                     result[new.ident] = held
                     result[old.ident] = replace(old, standing=Standing.BLOCKS, reason=why)
         return list(result.values())
+
+
+def _renamed(old: Entry, new: Entry) -> str:
+    return (
+        f"posts/{new.file} looks like a rename of posts/{old.file}; both are held. If it is the same post, "
+        f"write `id: {old.ident}` into its front matter; if it is another one, write `id: {new.ident}`."
+    )
+
+
+def _changed_id(old: Entry, new: Entry) -> str:
+    return (
+        f"posts/{new.file} had the id {old.ident} when readers got it, and has {new.ident} now; both are held. If it is"
+        f" the same post, write `id: {old.ident}` again; if it is another one, give its file another name."
+    )
 
 
 def position_before(start: str | int | date, entries: Iterable[Entry], zone: tzinfo) -> int:

@@ -131,7 +131,7 @@ def tick(
         result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
         _keep_held(store, folder, judged)
         result.held = held_posts(store, folder)
-        result.stopped = [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG] + result.report.problems
+        result.stopped = held_back(store) + result.report.problems
     _tell(config, store, provider, result, missed, now=now, stop=stop)
     r = result.report
     counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
@@ -274,6 +274,19 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if provider != REHEARSAL and store.facts.went_live(provider) is None:
         why.append(f"nothing leaves through {provider} before you have said so once: `newsletter go-live`.")
     return why
+
+
+def rehearse(config: Config, store: Store, result: Tick) -> None:
+    """Plan as the next run will, in a rehearsal of *store*; say so when that holds a backlog back."""
+    result.planned = store.planner.plan(
+        config.identity, config.rules, at=max(result.at, store.facts.last_tick() or result.at)
+    )
+    result.stopped += held_back(store)
+
+
+def held_back(store: Store) -> list[str]:
+    """Why not everything that is due leaves."""
+    return [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG]
 
 
 def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:

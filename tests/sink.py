@@ -77,6 +77,7 @@ class Play:
     #: Where the client dies, and at which time of getting there (from 1). Steps: MAIL, RCPT, DATA, body; dot and
     #: lost (after the final dot, without an answer: taken, not taken); answer (right after it).
     fate: tuple[str, int] | None = None
+    signals: Sequence[int] = (signal.SIGKILL,)  #: what it dies of: the first there, the others each at the next visit
     extensions: Sequence[str] = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 10240000")
     login: str | None = None  #: "user password"; None = no AUTH
     logins: int = 1_000_000  #: so many are good, then the password is wrong
@@ -101,7 +102,6 @@ class Record:
 
     taken: list[Taken]
     refused: set[str]  #: recipients that heard a 5xx at RCPT, DATA or the dot
-    killed: int  #: clients
 
 
 class Sink:
@@ -133,7 +133,7 @@ class Sink:
     def record(self) -> Record:
         """The record, once every connection has ended."""
         found = self._ask({"record": 1})
-        return Record([Taken(*row) for row in found["taken"]], set(found["refused"]), found["killed"])
+        return Record([Taken(*row) for row in found["taken"]], set(found["refused"]))
 
     def forget(self) -> None:
         """Begin a new record."""
@@ -180,7 +180,6 @@ class _Server:
         self.taken: list[Taken] = []
         self.known: set[str] = set()
         self.refused: set[str] = set()
-        self.killed = 0
 
     def begin(self, play: Play) -> None:
         self.play, self.pid, self.runs = play, 0, self.runs + 1
@@ -204,8 +203,9 @@ class _Server:
                 # Nothing lies in any socket. Whoever is still here must end by itself first.
                 self.asked = bool(self.peers)
                 if not self.asked:
-                    self.tell({"taken": [list(asdict(t).values()) for t in self.taken], "refused": sorted(self.refused),
-                               "killed": self.killed})  # fmt: skip
+                    self.tell(
+                        {"taken": [list(asdict(t).values()) for t in self.taken], "refused": sorted(self.refused)}
+                    )
                 else:
                     self.selector.select()
 
@@ -230,16 +230,16 @@ class _Server:
         self.control.sendall(json.dumps(words).encode() + b"\n")
 
     def fatal(self, step: str) -> bool:
-        """Whether the client dies here; if so, it is dead by now."""
+        """Send the client its signal if this is the moment. True when it's dead by now."""
         fate = self.play.fate
         if fate is None or fate[0] != step or not self.pid:
             return False
-        self.visits[f"fate {step}"] += 1
-        if self.visits[f"fate {step}"] != fate[1]:
+        nth, self.visits[step] = self.visits[step] + 1 - fate[1], self.visits[step] + 1
+        if not 0 <= nth < len(self.play.signals):
             return False
-        os.kill(self.pid, signal.SIGKILL)
-        self.killed += 1
-        return True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, self.play.signals[nth])
+        return self.play.signals[nth] == signal.SIGKILL
 
     def act(self, step: str) -> str | None:
         if acts := self.play.acts.get(step):

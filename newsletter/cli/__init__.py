@@ -137,7 +137,8 @@ def answer(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; no traceback reaches the owner for her own mistake."""
     try:
         status = cli.main(_root_first(list(arguments)), prog_name="newsletter", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who called: `>&-`
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()

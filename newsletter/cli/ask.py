@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,11 @@ from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.records import STATES, doubt
 from newsletter.config import Mode
 from newsletter.errors import PostError, StoreError
-from newsletter.scheduler import Tick
+from newsletter.scheduler import Tick, rehearse
 from newsletter.store import Store
+from newsletter.store.audience import Reader
 from newsletter.store.forecast import Expected, forecast
+from newsletter.subscribers import Status
 
 _DOUBTS = 20  # named one by one
 
@@ -41,20 +44,13 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
     skipped = _skipped(store) if store else {}
     with looked_at(project, at) as (view, result), Progress("looking ahead") as bar:
         reader = view.audience.find(address) if address else None
-        coming = forecast(
-            view,
-            project.config.identity,
-            project.config.rules,
-            at=at,
-            days=days,
-            reader=reader.id if reader else None,
-            progress=bar,
-        )
+        coming = _coming(project, view, result, days=days, reader=reader, progress=bar)
         entries = view.catalogue.entries()
         changes = _changes(known, entries, view, skipped) if known else []
         if project.config.rules.mode is not Mode.BROADCAST:
             changes += _passed_by(entries, coming, view)
         titles = {e.number: e.title for e in entries}
+        result.notes += _why_nothing(view, reader, entries) if not coming else []
     if as_json:
         facts(
             {
@@ -68,6 +64,37 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
         return
     _show_plan(project, coming, titles, changes, days)
     warn([*result.stopped, *result.held.values(), *result.notes])
+
+
+def _coming(
+    project: Project,
+    view: Store,
+    result: Tick,
+    *,
+    days: int,
+    reader: Reader | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Expected]:
+    """What leaves within *days*, for all or for one *reader*, as the next run will find it."""
+    config = project.config
+    if not result.stopped:
+        rehearse(config, view, result)
+    only = reader.id if reader else None
+    return forecast(view, config.identity, config.rules, at=result.at, days=days, reader=only, progress=progress)
+
+
+def _why_nothing(view: Store, reader: Reader | None, entries: list[Entry]) -> list[str]:
+    """What keeps everything, or everything for *reader*, from being due; empty when they have simply had it all."""
+    if reader is not None and reader.status is not Status.ACTIVE:
+        return [f"{reader.address} is {reader.status}, so nothing is sent to them."]
+    if reader is not None and reader.pauses:
+        return [f"{reader.address} is paused, so nothing is sent to them: `newsletter subscribers list` says by whom."]
+    counts = view.audience.counts()
+    if counts["active"] == counts["paused"]:
+        return ["Nobody would get anything: no reader is confirmed and not paused."]
+    if all(e.standing is Standing.ABSENT for e in entries):
+        return ["There is nothing to get: no post is live."]
+    return []
 
 
 def next_of(coming: list[Expected]) -> dict[str, Any] | None:
@@ -123,8 +150,13 @@ def _changes(known: dict[str, Entry], entries: list[Entry], view: Store, skipped
             coming = plural(ahead, "reader comes", "readers come")
             lines.append(f"posts/{e.file} is new: {coming} to it in order{past}.")
         elif old is not None and old.number != e.number:
-            same = "it is the same post, nobody gets it twice"
-            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: {same}{past}.")
+            same = f"it is the same post, nobody gets it twice{past}"
+            between = any(p.standing is Standing.LIVE and old.number < p.number < e.number for p in entries)
+            if between and (there := positions.get(e.number, 0)):
+                same += (
+                    f"; {plural(there, 'reader stands', 'readers stand')} at it, and the posts before it pass them by"
+                )
+            lines.append(f"posts/{e.file} was #{old.number} and is #{e.number}: {same}.")
         elif old is not None and e.late > old.late:
             coming = plural(late.get(e.ident, 0), "reader who is past it gets", "readers who are past it get")
             lines.append(f"posts/{e.file} catches up now: {coming} it as the next post.")
@@ -176,9 +208,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     project, at = open_project(ctx), now()
     store = project.existing_store()
     coming: list[Expected] | None
+    held = False
     try:
         with looked_at(project, at) as (view, result):
-            coming = forecast(view, project.config.identity, project.config.rules, at=at, days=60)
+            held = bool(result.stopped)
+            coming = _coming(project, view, result, days=60)
             seen = view.audience.counts()
     except (StoreError, PostError) as error:  # what can't be looked at afresh still has answers
         result, coming, seen = Tick(at, notes=[str(error)]), None, {}
@@ -208,7 +242,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         facts(answer)
     else:
-        _show_status(project, answer, coming, held=bool(result.stopped))
+        _show_status(project, answer, coming, held=held)
 
 
 def _doubts(source: Store) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from newsletter.cli.output import data, facts, iso, json_option, plural, table
+from newsletter.cli.output import Progress, data, facts, iso, json_option, plural, table
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.store import Store
@@ -275,7 +275,8 @@ def verify(ctx: click.Context, as_json: bool) -> int:
     """
     project = open_project(ctx)
     store = project.existing_store()
-    problems = store.accounts.verify() if store else []
+    with Progress("looking at the accounts, part") as bar:
+        problems = store.accounts.verify(progress=bar) if store else []
     counts = store.accounts.counts() if store else {}
     total, accepted = sum(counts.values()), counts.get("accepted", 0)
     if as_json:

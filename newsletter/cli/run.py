@@ -13,7 +13,7 @@ from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, 
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
 from newsletter.config import OnUncertain
-from newsletter.scheduler import REHEARSAL, Tick, run_lock, take_in, tick, would_hold
+from newsletter.scheduler import REHEARSAL, Tick, rehearse, run_lock, take_in, tick, would_hold
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
@@ -58,9 +58,11 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
 
 
 def _dry(project: Project, *, as_json: bool) -> int:
+    from newsletter.store.forecast import leaving
 
     with looked_at(project, now()) as (view, result):
-        result.planned = view.planner.plan(project.config.identity, project.config.rules, at=result.at)
+        rehearse(project.config, view, result)
+        result.planned = replace(result.planned, planned=leaving(view, at=result.at))
         result.stopped += would_hold(project.config, view, project.folder, result)
         return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 

@@ -60,13 +60,14 @@ class Smtp:
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
         settings, context = self._settings, self._tls()
+        connections = min(settings.connections, self.window)
         manners = Manners(
-            settings.messages_per_connection,
-            self.window,
-            settings.timeout.total_seconds(),
-            self._final_seconds,
+            per_session=settings.messages_per_connection,
+            ahead=-(-self.window // connections),
+            timeout=settings.timeout.total_seconds(),
+            final_timeout=self._final_seconds,
         )
-        fleet = _Fleet(lambda: Session(settings, context, helo=self._helo), manners, settings.connections, self.window)
+        fleet = _Fleet(lambda: Session(settings, context, helo=self._helo), manners, connections, self.window)
         try:
             yield from fleet.outcomes(iter(messages))
         finally:
@@ -93,7 +94,7 @@ class _Fleet:
 
     def __init__(self, new_session: Callable[[], Session], manners: Manners, connections: int, window: int) -> None:
         self._new_session, self._manners = new_session, manners
-        self._limit, self._window = min(connections, window), window
+        self._limit, self._window = connections, window
         self._ready: deque[Job] = deque()  # pulled, on no channel
         self._results: list[tuple[Job, Result]] = []
         self._in_flight = 0  # pulled, not yielded

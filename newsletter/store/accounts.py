@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -135,14 +135,18 @@ class Accounts:
             sql = text("SELECT COUNT(*) FROM delivery WHERE state = 'accepted' AND provider = :p")
             return int(c.scalar(sql, {"p": provider}) or 0)
 
-    def verify(self) -> list[str]:
+    def verify(self, *, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
         """Everything that contradicts the guarantees, as sentences; an empty list is a proof that they held.
 
         The journal against the rows, the rows against their attempts, positions against acceptances, and for
         every reader that no post came twice and none out of order.
         """
+        found = []
         with self._store.read() as c:
-            found = [sentence.format(**row._mapping) for sql, sentence in _CHECKS for row in c.execute(text(sql))]
+            for done, (sql, sentence) in enumerate(_CHECKS):
+                progress(done, len(_CHECKS) + 1)
+                found += [sentence.format(**row._mapping) for row in c.execute(text(sql))]
+            progress(len(_CHECKS), len(_CHECKS) + 1)
             if c.dialect.name == "sqlite":
                 found += [
                     f"the database file is damaged: {r[0]}"

@@ -317,9 +317,9 @@ def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str
     return staged | {
         "good": 1,
         "hash": fingerprint(key),
-        "name": row.name,
-        "zone": row.timezone,
-        "tags": joined(row.tags),
+        "name": None if "name" in row.silent else row.name,
+        "zone": None if "timezone" in row.silent else row.timezone,
+        "tags": None if "tags" in row.silent else joined(row.tags),
         "confirmed": micros(row.confirmed_at) if row.confirmed_at else None,
         "floor": floor if row.had_through is None else row.had_through,
     }

@@ -78,8 +78,8 @@ RETURN = text(
     "UPDATE subscriber AS s SET pauses = (s.pauses | :file) - :file, active_since = :at, not_before = :at"
     " WHERE (s.pauses & :file) <> 0 AND s.key IN (SELECT key FROM incoming)"
 )
-# own_fields: 1 name, 2 zone, 4 tags were set by the reader. The owner's file is the whole truth about the others;
-# a file that is imported once adds to what is known, and an empty cell of it says nothing.
+# own_fields: 1 name, 2 zone, 4 tags were set by the reader. The owner's file is the whole truth about the others, as
+# far as it has the column (else NULL); a file that is imported once adds to what is known: an empty cell says nothing.
 NEW_NAME = "(s.own_fields & 1) = 0 AND s.name <> n.name AND (:in_file = 1 OR n.name <> '')"
 NEW_ZONE = "(s.own_fields & 2) = 0 AND s.zone_id <> n.zone_id AND (:in_file = 1 OR n.zone_id <> :home)"
 NEW_TAGS = "(s.own_fields & 4) = 0 AND s.tags <> n.tags AND (:in_file = 1 OR n.tags <> '')"
@@ -89,8 +89,8 @@ UPDATE = text(
     f" not_before = CASE WHEN {NEW_ZONE} AND COALESCE(s.not_before, 0) < :at THEN :at ELSE s.not_before END,"
     f" zone_id = CASE WHEN {NEW_ZONE} THEN n.zone_id ELSE s.zone_id END, tags = CASE WHEN {NEW_TAGS} THEN n.tags"
     " ELSE s.tags END"
-    " FROM (SELECT i.key, i.name, i.tags, COALESCE(z.id, :home) AS zone_id FROM incoming i LEFT JOIN zone z ON z.name"
-    " = i.zone AND i.zone <> '') AS n"
+    " FROM (SELECT i.key, i.name, i.tags, CASE WHEN i.zone IS NOT NULL THEN COALESCE(z.id, :home) END AS zone_id"
+    " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> '') AS n"
     f" WHERE s.key = n.key AND (({NEW_NAME}) OR ({NEW_ZONE}) OR ({NEW_TAGS}))"
 )
 MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
@@ -116,7 +116,8 @@ ADD = text(
     "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at,"
     " active_since,"
     " not_before, floor)"
-    " SELECT i.token, i.address, i.key, i.name, COALESCE(z.id, :home), i.tags, :status, :in_file, :at,"
+    " SELECT i.token, i.address, i.key, COALESCE(i.name, ''), COALESCE(z.id, :home), COALESCE(i.tags, ''), :status,"
+    " :in_file, :at,"
     " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END,"
     " :at, i.floor"
     " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"

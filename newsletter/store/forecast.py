@@ -60,6 +60,13 @@ def forecast(
     return [Expected(when, post, count) for (when, post), count in sorted(expected.items())]
 
 
+def leaving(store: Store, *, at: datetime) -> dict[int, int]:
+    """How many of each post, by number, would leave at *at* of what is planned, whenever that was."""
+    with store.read() as c:
+        values = {"at": micros(at), "late": micros(at - PROMPT)}
+        return {row.number: row.n for row in c.execute(_LEAVING_NOW, values)}
+
+
 def _copy(source: Connection, target: Connection, reader: int | None) -> None:
     for name in _COPIED:
         copied = [dict(row) for row in source.execute(metadata.tables[name].select()).mappings()]
@@ -221,12 +228,17 @@ _OTHER_MOMENTS = text(
 # As the ledger claims.
 _MAY_LEAVE = (
     "SELECT d.id FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN zone z ON z.id = s.zone_id"
-    " JOIN post p ON p.id = d.post_id WHERE d.open = 1 AND d.not_before <= :at AND COALESCE(s.not_before, 0) <= :at"
-    " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late) AND p.standing = 'live'"
+    " JOIN post p ON p.id = d.post_id WHERE d.open = 1 AND d.state IN ('planned', 'deferred') AND d.not_before <= :at"
+    f" AND {_ACTIVE} AND COALESCE(s.not_before, 0) <= :at AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
+    " AND p.standing = 'live'"
 )
 _LEAVING = text(
     "SELECT p.number, SUM(w.n) AS n FROM delivery d JOIN weight w ON w.subscriber_id = d.subscriber_id"
     f" JOIN post p ON p.id = d.post_id WHERE d.id IN ({_MAY_LEAVE}) GROUP BY p.number"
+)
+_LEAVING_NOW = text(
+    "SELECT p.number, COUNT(*) AS n FROM delivery d JOIN post p ON p.id = d.post_id"
+    f" WHERE d.id IN ({_MAY_LEAVE}) GROUP BY p.number"
 )
 _ADVANCE = text(
     "UPDATE subscriber SET handed_over_at = :at, anchor_at = CASE WHEN d.copy = 0 THEN :at ELSE anchor_at END,"

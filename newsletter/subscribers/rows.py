@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +49,7 @@ class Row:
     tags: frozenset[str] = frozenset()
     confirmed_at: datetime | None = None  #: aware, UTC; a date is its midnight in UTC
     had_through: int | None = None  #: number of the last post the person had before
+    silent: frozenset[str] = field(default=frozenset(), compare=False)  #: columns that the file does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,18 @@ def rows_in(file: BinaryIO, name: str) -> Iterator[Row | BadRow]:
     seen: dict[int, int] = {}  # hash of an address → its row; one list of a million in ten million has a false double
     found = False
     with open_table(file, name) as (columns, records):
+        silent = frozenset(COLUMNS) - set(columns)
         for number, cells, problem in records:
             if any(map(str.strip, cells)):
                 found = True
-                yield _row(number, cells, problem, columns, seen)
+                yield _row(number, cells, problem, columns, silent, seen)
     if not found:
         raise EmptyFileError(f"{name} has a header and no rows below it")
 
 
-def _row(number: int, cells: list[str], problem: str, columns: Columns, seen: dict[int, int]) -> Row | BadRow:
+def _row(
+    number: int, cells: list[str], problem: str, columns: Columns, silent: frozenset[str], seen: dict[int, int]
+) -> Row | BadRow:
     values = {column: cell for column, cell in zip(columns, cells, strict=False) if column and cell}
     if len(cells) > len(columns):
         problem = problem or _surplus(cells, columns)
@@ -131,6 +135,7 @@ def _row(number: int, cells: list[str], problem: str, columns: Columns, seen: di
             _tags(values.get("tags", "")),
             _confirmed(values.get("confirmed_at", "")),
             _number(values.get("had_through", "")),
+            silent,
         )
     except _RowError as error:
         return BadRow(number, problem or str(error), address)

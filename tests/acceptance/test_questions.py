@@ -186,11 +186,42 @@ def test_plan_as_json_says_what_the_next_runs_do(live: Practice, mail: MailServe
     assert Counter((numbers[letter.subject], f"{letter.at:%Y-%m-%d}") for letter in mail.taken) == promised
 
 
+def test_plan_and_a_dry_run_know_what_the_next_run_will_hold_back(practice: Practice) -> None:
+    practice.readers(*(f"r{n:02}@example.org,,UTC" for n in range(60)))
+    practice.run("send")
+    text = (first := practice.root / "posts/001-the-first-hour.md").read_text()
+    first.write_text("---\ntitle: a: trap\n---\n\nBreathe.\n")
+    for hours in (1.1, 2.1):
+        practice.run("send", at=MONDAY + hours * HOUR)
+    first.write_text(text)
+    practice.at += HOUR
+    plan, held = practice.json("plan"), practice.json("status")["attention"]
+    assert plan["next"] == {"at": "2026-03-03T09:00:00Z", "count": 60}
+    (why,) = plan["held"]
+    assert why.startswith("60 readers would get a post at once that was due before the last run") and held == [why]
+    for words in (["--dry-run"], []):
+        ran = practice.run("send", *words)
+        assert (ran.status, ran.out, ran.err) == (1, "", f"! {why}\n")
+
+
 def test_plan_for_one_reader(live: Practice) -> None:
     live.run("send")
     answer = live.run("plan", "--as", ANA, "--days", "9")
     assert answer.status == 0
     assert "#2 Worries" in answer.out and "#3 The space between" in answer.out and "#1" not in answer.out
+
+
+def test_plan_says_why_nothing_comes(live: Practice) -> None:
+    live.run("send")
+    live.run("subscribers", "pause", ANA)
+    live.run("subscribers", "unsubscribe", BO)
+    assert live.json("plan", "--as", ANA)["notes"] == [
+        f"{ANA} is paused, so nothing is sent to them: `newsletter subscribers list` says by whom."
+    ]
+    assert live.json("plan", "--as", BO)["notes"] == [f"{BO} is unsubscribed, so nothing is sent to them."]
+    assert live.json("plan", "--as", CY)["notes"] == []
+    live.run("subscribers", "pause", CY)
+    assert live.json("plan")["notes"] == ["Nobody would get anything: no reader is confirmed and not paused."]
 
 
 def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
@@ -207,7 +238,8 @@ def test_plan_says_what_a_change_in_the_folder_does(live: Practice) -> None:
         " `newsletter resend 1 --revised` sends the new text to those who have the old one.",
         "posts/002-a-word-between.md is new: 0 readers come to it in order; 3 readers are past it and will not get it.",
         "posts/004-good-company.md is new: 0 readers come to it in order; 3 readers are past it and will not get it.",
-        "posts/005-the-space-between.md was #3 and is #5: it is the same post, nobody gets it twice.",
+        "posts/005-the-space-between.md was #3 and is #5: it is the same post, nobody gets it twice; "
+        "3 readers stand at it, and the posts before it pass them by.",
     ]
 
 
@@ -220,6 +252,8 @@ def test_plan_says_who_is_past_a_post_and_who_gets_it_late(live: Practice) -> No
     (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/004-the-first-hour.md")
     past = "posts/001-the-space-between.md was #3 and is #1: it is the same post, nobody gets it twice; "
     assert past + "3 readers are past it and will not get it." in live.json("plan")["changes"]
+    moved = "posts/004-the-first-hour.md was #1 and is #4: it is the same post, nobody gets it twice."
+    assert moved in live.json("plan")["changes"], "they stand at #2"
     live.run("send", at=live.at + HOUR)
     live.post(1, "The space between", catch_up="late")
     late = "posts/001-the-space-between.md catches up now: 3 readers who are past it get it as the next post."
@@ -236,6 +270,15 @@ def test_plan_says_whom_a_draft_misses(practice: Practice) -> None:
     for days in range(3):
         practice.run("send", at=MONDAY + 2 * HOUR + days * DAY)
     assert practice.json("plan")["changes"] == [], "everybody is past it"
+
+
+def test_plan_says_whom_a_post_that_moved_on_takes_with_it(live: Practice) -> None:
+    live.run("send")
+    (live.root / "posts/001-the-first-hour.md").rename(live.root / "posts/009-the-first-hour.md")
+    assert live.json("plan")["changes"] == [
+        "posts/009-the-first-hour.md was #1 and is #9: it is the same post, nobody gets it twice; "
+        "3 readers stand at it, and the posts before it pass them by."
+    ]
 
 
 def test_history_tells_everything_in_the_order_of_time(live: Practice, mail: MailServer) -> None:

@@ -154,6 +154,15 @@ def test_a_dry_run_says_what_would_leave_and_changes_nothing(practice: Practice,
             assert ("#1 The first hour: would leave for 3 readers." in ran.out) is bool(count)
 
 
+def test_a_dry_run_counts_what_still_waits(live: Practice) -> None:
+    mended = (live.root / "newsletter.toml").read_text()
+    live.settings(mended, port="9")
+    assert live.run("send").status == 1, "nobody listens there"
+    live.settings(mended)
+    ran = live.run("send", "--dry-run", at=live.at + HOUR)
+    assert (ran.status, ran.out) == (0, "#1 The first hour: would leave for 3 readers.\n")
+
+
 def test_a_dry_run_makes_no_database(practice: Practice) -> None:
     before = practice.tree()
     ran = practice.run("send", "--dry-run")

@@ -204,6 +204,17 @@ def test_the_file_updates_what_the_reader_did_not_set(desk: Desk) -> None:
     )
 
 
+def test_a_column_that_the_file_does_not_have_changes_nothing(desk: Desk) -> None:
+    file(desk, row("ana", name="Ana", timezone="Europe/Lisbon", tags=frozenset({"one"})))
+    columns = frozenset({"name", "timezone", "tags"})
+    assert file(desk, row("ana", silent=columns), row("ben", silent=columns)) == Taken(rows=2, added=1)
+    ana, ben = desk.store.audience.readers()
+    assert (ana.name, ana.timezone, ana.tags) == ("Ana", "Europe/Lisbon", frozenset({"one"}))
+    assert (ben.name, ben.timezone, ben.tags) == ("", "", frozenset())
+    assert file(desk, row("ana", silent=columns - {"name"}), "ben").updated == 1
+    assert desk.store.audience.find(str(ana.address)).name == ""
+
+
 def test_a_position_in_the_file_is_read_at_first_sight_only(desk: Desk) -> None:
     file(desk, row("ana", had_through=1))
     file(desk, row("ana", had_through=3))

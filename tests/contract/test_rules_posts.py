@@ -193,6 +193,21 @@ def test_an_identity_that_changed_after_delivery_holds_both_posts(renamed: World
     assert "write `id: post-1`" in renamed.notes and "write `id: another-name`" in renamed.notes
 
 
+def test_an_id_that_changed_within_its_file_holds_both_posts(world: World) -> None:
+    world.post(1, ident="losses")
+    world.posts(2)
+    world.join(ANA)
+    world.tick("2 09:00")
+    world.join(BO)
+    world.post(1, ident="loses")
+    world.run("3 09:00", "5")
+    assert (world.numbers(ANA), world.numbers(BO)) == ([1, 2], [])
+    assert "posts/001-post-1.md had the id losses when readers got it, and has loses now" in world.notes
+    world.post(1, ident="losses")
+    world.run("5 09:00", "7")
+    assert (world.numbers(ANA), world.numbers(BO)) == ([1, 2], [1, 2])
+
+
 def test_the_owner_says_it_is_the_same_post(renamed: World) -> None:
     renamed.file(1).write_text("---\ntitle: Another name\nid: post-1\n---\n\nWords.\n")
     renamed.run("5 09:00", "8")

@@ -235,6 +235,10 @@ def test_a_cell_of_very_many_lines_is_taken_for_an_open_quotation_mark() -> None
     assert "quotation marks" in found[0].problem
 
 
+def test_a_row_knows_what_its_file_does_not_say() -> None:
+    assert good("email,Full name,\nana@example.org,,\n").silent == {"timezone", "tags", "confirmed_at", "had_through"}
+
+
 def test_blank_rows_above_the_header_are_counted() -> None:
     assert good("\n,,\nemail,name\nana@example.org,Ana\n").row == 4
 

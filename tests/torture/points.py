@@ -1,6 +1,6 @@
 """Where a run dies: named points in the ledger's verbs, and on the wire.
 
-A verb's point is reached in the process itself, which then kills itself as `kill -9` does: nothing is closed, no
+`begin` is whatever call hands the ledger attempts, `record` whatever call hands it results. A verb's point is reached in the process itself, which then kills itself as `kill -9` does: nothing is closed, no
 `finally` runs. `COMMIT` is the moment before the database is told to commit, whatever the verb wrote by then.
 A point on the wire is the mail server's to see, and it is the server that kills (`sink.Play.fate`).
 """
@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import event
 
 from newsletter.store import Store
+from newsletter.store.ledger import Begun, Result
 
 
 class When(Enum):
@@ -75,15 +76,15 @@ def arm(store: Store, point: Point, call: int) -> None:
     # Both are cached properties of the store: what stands in their place is what everybody gets.
     store.__dict__["ledger"] = _Watched(store.ledger, fuse)
     store.__dict__["planner"] = _Watched(store.planner, fuse)
-    event.listen(store.engine, "commit", lambda connection: fuse.burn(When.COMMIT))
+    event.listen(store.engine, "commit", lambda connection: fuse.burn(When.COMMIT, fuse.within))
 
 
 class _Fuse:
     def __init__(self, point: Point, call: int) -> None:
-        self.point, self.left, self.within = point, call, ""
+        self.point, self.left, self.within = point, call, set[str]()
 
-    def burn(self, when: When, verb: str = "") -> None:
-        if when is self.point.when and (verb or self.within) == self.point.verb:
+    def burn(self, when: When, doing: set[str]) -> None:
+        if when is self.point.when and self.point.verb in doing:
             self.left -= 1
             if not self.left:
                 die()
@@ -99,18 +100,26 @@ class _Watched:
         found = getattr(self._real, verb)
         if verb == "claims":
             return lambda **given: self._batches(found(**given))
-        return (lambda *args, **given: self._call(verb, lambda: found(*args, **given))) if callable(found) else found
+        if not callable(found):
+            return found
+        return lambda *args, **given: self._call(_doing(verb, args), lambda: found(*args, **given))
 
     def _batches(self, batches: Iterator[Any]) -> Iterator[Any]:
-        while (batch := self._call("claims", lambda: next(batches, None))) is not None:
+        while (batch := self._call({"claims"}, lambda: next(batches, None))) is not None:
             yield batch
 
-    def _call(self, verb: str, do: Callable[[], Any]) -> Any:
-        self._fuse.burn(When.ENTERED, verb)
-        outer, self._fuse.within = self._fuse.within, verb
+    def _call(self, doing: set[str], do: Callable[[], Any]) -> Any:
+        self._fuse.burn(When.ENTERED, doing)
+        outer, self._fuse.within = self._fuse.within, doing
         try:
             done = do()
         finally:
             self._fuse.within = outer
-        self._fuse.burn(When.LEFT, verb)
+        self._fuse.burn(When.LEFT, doing)
         return done
+
+
+def _doing(verb: str, args: tuple[Any, ...]) -> set[str]:
+    firsts = [arg[0] for arg in args if isinstance(arg, list) and arg]
+    kinds = {Begun: "begin", Result: "record"}
+    return {kinds[type(first)] for first in firsts if type(first) in kinds} or {verb}

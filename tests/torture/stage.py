@@ -60,6 +60,7 @@ class Stage:
     def __init__(
         self, folder: Path, *, provider: str = "smtp", server: Server | None = None, cutter: Cutter | None = None,
         zone: str = "UTC", start: datetime = MONDAY, readers: int = READERS, posts: int = POSTS,
+        unprintable: int = 0,
     ) -> None:  # fmt: skip
         folder.mkdir()
         self.folder, self.start, self.numbers = folder, start, range(1, posts + 1)
@@ -76,6 +77,7 @@ class Stage:
         for name in ("smtp", "folder"):
             self.store.facts.go_live(name, at=self.world.now)
         self.readers = self.world.crowd(readers)
+        self.world.unprintable = set(self.readers[:unprintable])
         self.world.tick()
         self.store.close()
         if server:
@@ -150,7 +152,9 @@ class Stage:
         port, window = campaign.sink.port, campaign.window
         match self._provider:
             case "folder":
-                return Folder(FolderSettings(self.folder / "outbox"))
+                folder = Folder(FolderSettings(self.folder / "outbox"))
+                folder.window = window
+                return folder
             case "asking":
                 return Asking(port, window)
         return smtp(port, window)
@@ -190,7 +194,7 @@ def _filed(outbox: Path) -> Record:
         head = message_from_bytes(data)
         number = int(str(head["Subject"]).partition(". ")[2].partition(":")[0])
         taken.append(Taken(0, str(head["To"]), str(head["Message-ID"])[1:-1], number, sha256(data).hexdigest()))
-    return Record(sorted(taken, key=lambda t: t.number), set(), 0)
+    return Record(sorted(taken, key=lambda t: t.number), set())
 
 
 def fork(do: Callable[[], Any]) -> int:

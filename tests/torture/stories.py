@@ -212,6 +212,10 @@ def _filing(folder: Path, server: Server | None, cutter: Cutter | None) -> Subje
     return Stage(folder, provider="folder")
 
 
+def _unprintable(folder: Path, server: Server | None, cutter: Cutter | None) -> Subject:
+    return Stage(folder, readers=100, posts=1, unprintable=1)
+
+
 def _in_zone(zone: str, start: datetime) -> Callable[..., Subject]:
     return lambda folder, server, cutter: Stage(folder, zone=zone, start=start, readers=8, posts=4)
 
@@ -222,14 +226,15 @@ def _control(loop: Callable[[Control, int], None]) -> Callable[..., Subject]:
 
 #: By name; `share` of 1,500 deaths.
 STORIES = {
-    "points": Story("at named points", at_a_point, 480),
+    "points": Story("at named points", at_a_point, 444),
     "random": Story("at random moments", at_any_moment, 400),
     "lookup": Story("a provider that can be asked", either, 150, (_asking,)),
     "folder": Story("the folder", either, 90, (_filing,)),
     "signals": Story("SIGTERM and what comes after", by_signals, 60),
     "company": Story("two and three runners at once", in_company, 60),
-    "full": Story("a full database", for_want_of_room, 50),
+    "full": Story("a full database", for_want_of_room, 40),
     "locked": Story("a locked database", at_a_locked_door, 40),
+    "faults": Story("one message of a hundred that can't be composed", either, 40, (_unprintable,)),
     "clocks": Story("clocks that leap and change", either, 60, tuple(_in_zone(*c) for c in CHANGES), steps=_LEAPS,
                     calm=timedelta(hours=2), check=kept_hours),
     "postgres": Story("PostgreSQL", either, 80, needs="server"),

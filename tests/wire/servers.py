@@ -161,8 +161,8 @@ class _Peer:
                 )
                 self.answer("EHLO", good)
             elif verb == "STARTTLS":
-                self.answer("STARTTLS")
-                self._encrypt()
+                if self.answer("STARTTLS").startswith(b"220"):
+                    self._encrypt()
             else:
                 if verb == "RCPT":
                     self.recipient = line.partition("<")[2].rstrip(">")
