@@ -295,7 +295,9 @@ def main() -> None:
     missing = [name for name in ("smtp-sink", "smtp-source") if servers.program(name) is None]
     if missing:
         raise SystemExit(f"{' and '.join(missing)} not found: install Postfix's package")
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
     with tempfile.TemporaryDirectory(prefix="rivals") as folder:
         rivals = Rivals.installed(Path(folder)) if options.install else Rivals()
         runs = {

@@ -1,9 +1,9 @@
 """What the race is run against; on loopback, each a process of its own, ended by its process id.
 
-    sink        Postfix's smtp-sink: PIPELINING, no CHUNKING
-    chunk_sink  a null server of our own that speaks BDAT (RFC 3030)
-    delayed     a proxy that holds every octet back for half a round trip, in both directions
-    postfix     Postfix itself in a folder of its own, with a transport that throws everything away
+sink        Postfix's smtp-sink: PIPELINING, no CHUNKING
+chunk_sink  a null server of our own that speaks BDAT (RFC 3030)
+delayed     a proxy that holds every octet back for half a round trip, in both directions
+postfix     Postfix itself in a folder of its own, with a transport that throws everything away
 """
 
 from __future__ import annotations

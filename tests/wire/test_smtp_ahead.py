@@ -21,7 +21,9 @@ STEPWISE: list[str] = []
 PIPELINED = ["PIPELINING"]
 CHUNKED = ["PIPELINING", "CHUNKING"]
 AHEAD = pytest.mark.parametrize("extensions", [PIPELINED, CHUNKED], ids=["pipelined", "chunked"])
-ANYHOW = pytest.mark.parametrize("extensions", [STEPWISE, PIPELINED, CHUNKED], ids=["step by step", "pipelined", "chunked"])
+ANYHOW = pytest.mark.parametrize(
+    "extensions", [STEPWISE, PIPELINED, CHUNKED], ids=["step by step", "pipelined", "chunked"]
+)
 
 
 def smtp(server: Scripted, *, connections: int = 1, seconds: float = 10, window: int = 50, per: int = 1_000) -> Smtp:
@@ -126,7 +128,7 @@ def test_a_drop_between_two_answers_leaves_in_doubt_only_what_was_handed_over(
         took = Counter(int(who[1:].partition("@")[0]) for who, _ in server.took)
         assert set(took.values()) == {1}
         doubtful = {n for n, outcome in outcomes.items() if isinstance(outcome, Uncertain)}
-        assert {n for n in took} == set(range(20)) - doubtful
+        assert set(took) == set(range(20)) - doubtful
         assert bool(doubtful) == (extensions is CHUNKED) and 7 not in doubtful
 
 
@@ -160,7 +162,7 @@ def test_what_is_still_answered_after_421_counts(extensions: list[str], message:
         took = Counter(int(who[1:].partition("@")[0]) for who, _ in server.took)
         assert set(took.values()) == {1}
         for n, outcome in outcomes.items():
-            assert n == 9 or n in took and isinstance(outcome, (Accepted, Uncertain))
+            assert n == 9 or (n in took and isinstance(outcome, (Accepted, Uncertain)))
 
 
 @AHEAD
@@ -256,4 +258,3 @@ def test_whatever_a_server_does_its_words_are_believed_of_the_right_message(
         if outcome is None:
             assert error is not None
     assert not any(isinstance(o, Rejected) and o.about is About.US and o.suppress for o in outcomes.values())
-
