@@ -66,7 +66,7 @@ def test_no_second_message_is_smuggled_in(server: Postfix, message: Make) -> Non
             plain = message(len(letters))
             letters.append(Message(plain.delivery, plain.message_id, plain.envelope, b"".join(pieces), pieces))
     before = len(server.taken(0))
-    outcomes = dict((m.delivery, o) for m, o in smtp(server).submit(letters))
+    outcomes = {m.delivery: o for m, o in smtp(server).submit(letters)}
     nul = {m.delivery for m in letters if b"\0" in m.data}
     assert {type(outcome) for n, outcome in outcomes.items() if n in nul} == {Rejected}
     good = [n for n in outcomes if n not in nul]
