@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from newsletter.config import OnUncertain
@@ -156,8 +156,11 @@ class _Run:
     def submit(self) -> None:
         """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
         try:
-            for message, outcome in self.provider.submit(self._messages()):
-                self._note(self._result(self.open[message.delivery], outcome))
+            messages = self._messages()
+            # When nothing is due the provider is left alone.
+            for first in islice(messages, 1):
+                for message, outcome in self.provider.submit(chain((first,), messages)):
+                    self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
         except (Exception, KeyboardInterrupt):
