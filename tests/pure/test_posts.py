@@ -361,7 +361,7 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PostError, match="there is no such folder; make it"):
         folder(tmp_path / "posts")
     (tmp_path / "posts").write_text("a file")
-    with pytest.raises(PostError, match="this folder can't be read"):
+    with pytest.raises(PostError, match="this is a file where the folder"):
         folder(tmp_path / "posts")
 
 
