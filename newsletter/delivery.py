@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from newsletter.config import OnUncertain
@@ -155,9 +155,12 @@ class _Run:
 
     def submit(self) -> None:
         """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
+        messages = self._messages()
         try:
-            for message, outcome in self.provider.submit(self._messages()):
-                self._note(self._result(self.open[message.delivery], outcome))
+            # With nothing to do the provider is left alone: no folder is made, no certificate read.
+            if (first := next(messages, None)) is not None:
+                for message, outcome in self.provider.submit(chain([first], messages)):
+                    self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
         except (Exception, KeyboardInterrupt):
