@@ -155,11 +155,11 @@ class _Run:
 
     def submit(self) -> None:
         """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
+        messages = self._messages()
         try:
-            messages = self._messages()
-            # When nothing is due the provider is left alone.
-            for first in islice(messages, 1):
-                for message, outcome in self.provider.submit(chain((first,), messages)):
+            # With nothing to do the provider is left alone: no folder is made, no certificate read.
+            if (first := next(messages, None)) is not None:
+                for message, outcome in self.provider.submit(chain([first], messages)):
                     self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
