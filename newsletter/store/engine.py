@@ -49,7 +49,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA secure_delete=ON")  # erased means overwritten
-    cursor.execute("PRAGMA cache_size=-32000")  # KiB; flat, however long the list
+    cursor.execute("PRAGMA cache_size=-8000")  # KiB; flat, however long the list
     cursor.close()
 
 
