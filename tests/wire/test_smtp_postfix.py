@@ -16,9 +16,7 @@ Make = Callable[..., Message]
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "it can")
 
-SECOND = (
-    b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nSubject: smuggled\r\n\r\nhi\r\n.\r\n"
-)
+SECOND = b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nSubject: smuggled\r\n\r\nhi\r\n.\r\n"
 
 
 #: What it offers; the oldest way is the most dangerous, so Postfix must not guard against it by itself.
