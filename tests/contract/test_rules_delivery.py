@@ -256,6 +256,19 @@ def test_a_rehearsal_needs_no_go_live(world: World) -> None:
     assert world.numbers(ANA) == [1]
 
 
+@pytest.mark.parametrize("window", [1, 7, 50])
+def test_never_more_is_begun_and_not_recorded_than_the_window(world: World, window: int) -> None:
+    world.posts(1)
+    names = world.crowd(120)
+    world.provider.window = window
+    seen: list[int] = []
+    for name in names:
+        world.provider.before[name] = lambda: seen.append(world.store.accounts.counts()["submitting"])
+    world.tick("2 09:00")
+    assert len(seen) == 120 and 0 < max(seen) <= window
+    assert all(world.numbers(n) == [1] for n in names)
+
+
 # --- composing
 
 
