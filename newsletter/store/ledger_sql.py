@@ -159,9 +159,11 @@ QUARANTINE = text(
     f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {MINE} AND state = 'planned' AND faults >= :most"
 )
 TAKE_BACK = text(
-    # Mended or not, what leaves next is the post of that day: the refused bytes never arrived.
+    # Mended or not, what leaves next is the post of that day: the refused bytes never arrived. Only what was sent
+    # again after doubt may have.
     "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
-    " revision = NULL, date = NULL, recipient = NULL, content = NULL"
+    " revision = CASE WHEN resent = 1 THEN revision END, date = CASE WHEN resent = 1 THEN date END,"
+    " recipient = CASE WHEN resent = 1 THEN recipient END, content = CASE WHEN resent = 1 THEN content END"
     f" WHERE {MINE} AND state = 'rejected' AND about = 'message'"
 )
 SETTLING = text(

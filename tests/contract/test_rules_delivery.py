@@ -59,6 +59,43 @@ def test_sent_again_it_has_the_same_message_id(world: World) -> None:
     assert first.message_id == second.message_id
 
 
+def test_what_may_have_arrived_comes_again_with_the_same_bytes_also_after_it_was_given_up(world: World) -> None:
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST]
+    world.provider.arrives.add(ANA)
+    world.tick("2 09:00")
+    world.provider.always[ANA] = GREYLISTED
+    world.run("2 09:10", "4 09:00", every=HOUR / 2)
+    assert world.states(ANA) == [(1, "deferred", "given up for now")]
+    world.post(1, body="Other words, after the first copy had left.")
+    world.provider.always.clear()
+    world.run("4 09:00", "6", every=HOUR)
+    assert len({(m.message_id, m.data) for m in world.letters(ANA)}) == 1
+    assert (len(world.letters(ANA)), world.states(ANA)) == (2, [(1, "accepted", "")])
+
+
+def test_what_may_have_arrived_comes_again_with_the_same_bytes_also_after_a_refusal_was_taken_back(
+    world: World,
+) -> None:
+    world.posts(1)
+    names = world.crowd(2)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST, SPAM]
+    world.provider.arrives.add(ANA)
+    for name in names:
+        world.provider.answers[name] = [Deferred(Reply(451, "4.7.1", "later"), 10 * MINUTE), SPAM]
+    world.tick("2 09:00")
+    world.tick("2 09:10")
+    assert world.holds() == {HoldKind.REFUSED}
+    world.post(1, body="Other words, after the first copy had left.")
+    world.resume()
+    world.tick("2 10:00")
+    assert len({(m.message_id, m.data) for m in world.letters(ANA)}) == 1
+    assert (len(world.letters(ANA)), world.states(ANA)) == (2, [(1, "accepted", "")])
+    assert all("Other words" in m.text for name in names for m in world.letters(name))
+
+
 def test_doubt_after_the_second_time_is_held_and_the_sequence_goes_on_after_one_interval(world: World) -> None:
     world.rules(every=3)
     world.posts(1, 2)
