@@ -281,7 +281,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for one small project."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here, so no disk can be filled")
     yield place
     subprocess.run(["umount", place], check=True)
