@@ -12,9 +12,14 @@ from lxml import html as lxml_html
 from newsletter.render.plaintext import width, wrap
 
 
-def test_text_lines_keep_to_72_columns_by_display_width() -> None:
-    text = rendered("word " * 80 + "\n\n- " + "item " * 40 + "\n\n> " + "漢字" * 90 + "\n\n" + "x" * 200).text
+def test_text_lines_keep_to_72_columns() -> None:
+    text = rendered("word " * 80 + "\n\n- " + "item " * 40 + "\n\n> " + "ü" * 90 + "\n\n" + "x" * 200).text
     assert max(width(line) for line in text.splitlines()) == 72
+
+
+def test_a_script_without_spaces_is_left_to_the_mail_program() -> None:
+    assert "\n" + "漢字、" * 90 + "\n" in rendered("漢字、" * 90, title="漢字" * 50).text
+    assert f"\n{'=' * 72}\n" in rendered("漢字", title="漢字" * 50).text
 
 
 @pytest.mark.parametrize(
@@ -23,8 +28,8 @@ def test_text_lines_keep_to_72_columns_by_display_width() -> None:
         pytest.param("aa bb cc", ["aa bb", "cc"], id="at a space"),
         pytest.param("abcdefgh", ["abcde", "fgh"], id="a long word is broken"),
         pytest.param("https://example.org/x a", ["https://example.org/x", "a"], id="an address is not"),
-        pytest.param("漢字漢字", ["漢字", "漢字"], id="wide characters need no space"),
-        pytest.param("漢字。漢", ["漢", "字。", "漢"], id="a full stop never begins a line"),
+        pytest.param("漢字漢字 漢字 aa", ["漢字漢字", "漢字", "aa"], id="wide characters break at spaces alone"),
+        pytest.param("aa 🌻🌻", ["aa", "🌻🌻"], id="an emoji takes two columns"),
         pytest.param("a\u0301" * 5, ["a\u0301" * 5], id="accents take no room"),
         pytest.param("a\xa0b c", ["a\xa0b c"], id="a no-break space holds"),
         pytest.param("", [""], id="nothing"),
@@ -127,7 +132,8 @@ def test_the_text_has_the_words_of_the_html_and_every_address(body: str) -> None
     assert len(missing) <= 0.15 * len(words), missing
     for href in tree.xpath("//a/@href"):
         assert href in result.text
-    assert max(width(line) for line in result.text.splitlines() if "://" not in line) <= 72
+    lines = [line for line in result.text.splitlines() if not re.search(r"://|[\u3040-\u9fff]", line)]
+    assert max(map(width, lines)) <= 72
 
 
 @pytest.mark.parametrize(
