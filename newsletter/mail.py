@@ -157,6 +157,9 @@ class Deferred:
 
     reply: Reply
     retry_after: timedelta | None = None  #: when the provider said so
+    poison: bool = (
+        False  #: at this message, and not at others, the server breaks off again and again; nothing was taken
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 _NO_REPLY = Reply(0, "", "")
 _PLACE = re.compile(r":(\w+)")
-FAULTS_MAX = 5  #: times a message may fail to be composed
+FAULTS_MAX = 5  #: times a message may fail to be composed, or break the connection to the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +421,10 @@ def _record_other(c: Connection, result: Result, provider: str, at: datetime, do
     }
     match outcome:
         case Deferred() if result.retry_at is not None:
-            done = c.execute(sql.DEFER, values | {"retry": micros(result.retry_at)}).rowcount
+            values |= {"retry": micros(result.retry_at), "faults": int(outcome.poison), "most": FAULTS_MAX}
+            done = c.execute(sql.DEFER, values).rowcount
+            if done and outcome.poison and c.execute(sql.QUARANTINE, values).rowcount:
+                c.execute(sql.PASS_ON, values)
         case Deferred():
             done = c.execute(sql.GIVE_UP, values).rowcount
             if done:

@@ -14,7 +14,7 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -74,10 +74,12 @@ class Scripted:
         tls: ssl.SSLContext | None = None,
         implicit: bool = False,
         most: int = 1_000,
+        poison: Collection[str] = (),
     ) -> None:
         self.script = {step: list(acts) if isinstance(acts, list) else acts for step, acts in (script or {}).items()}
         self.extensions = ["STARTTLS", *extensions] if tls and not implicit else list(extensions)
         self.tls, self.implicit, self.most = tls, implicit, most
+        self.poison = set(poison)  #: recipients at whose message it hangs up, before it takes a byte of it
         self.commands: list[str] = []  #: every command line, over all connections
         self.took: list[tuple[str, bytes]] = []  #: recipient and bytes of what was answered with 2xx
         self.connections = 0
@@ -166,6 +168,8 @@ class _Peer:
             else:
                 if verb == "RCPT":
                     self.recipient = line.partition("<")[2].rstrip(">")
+                if verb == "DATA" and self.recipient in self.server.poison:
+                    return
                 reply = self.answer(verb)
                 if verb == "DATA" and reply.startswith(b"354"):
                     self.body()
