@@ -184,8 +184,8 @@ Outcome = Accepted | Deferred | Rejected | Uncertain
 class Provider(Protocol):
     """Hands messages to a submission agent (RFC 6409).
 
-    A provider may also have ``lookup(message_id) -> Accepted | None``, which tells for certain
-    whether a message arrived, and so settles an `Uncertain` one.
+    A provider may also have ``lookup(message_id, *, since) -> Accepted | Uncertain | None``, which settles a message in
+    doubt whose attempt began at *since*: it was accepted; (None) it certainly was not; or nobody can say, and why.
     """
 
     name: str

@@ -28,7 +28,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
@@ -37,9 +37,10 @@ from time import monotonic
 
 from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
-from newsletter.mail import Accepted, Deferred, Message, Outcome, Reply
+from newsletter.mail import Accepted, Deferred, Message, Outcome, Reply, Uncertain
 from newsletter.providers.channel import Channel, Job, Manners, Result
-from newsletter.providers.session import Session
+from newsletter.providers.postfix import MailLog
+from newsletter.providers.session import Session, why
 from newsletter.providers.wire import Dropped
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Smtp:
         self.window = settings.window
         self._settings, self._helo = settings, helo
         self._final_seconds = final_timeout.total_seconds()
+        self._log = MailLog(settings.postfix_log) if settings.postfix_log else None
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
@@ -75,6 +77,33 @@ class Smtp:
             yield from fleet.outcomes(iter(messages))
         finally:
             fleet.end()
+
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
+        """What the log of a Postfix on this machine says of a message whose attempt began at *since*."""
+        if self._log is None:
+            return Uncertain("there is no postfix_log in [provider.smtp]")
+        try:
+            self._log.read(since=since)
+            if not self._log.mentions(message_id) and not self._log.covers(since) and self._knock():
+                self._log.await_line(since=since)
+        except OSError as error:
+            return Uncertain(f"the log of Postfix can't be read: {why(error)}")
+        if found := self._log.queue_id(message_id):
+            return Accepted(found)
+        if self._log.mentions(message_id):
+            return Uncertain("Postfix began to read it, and its log does not say that it has it")
+        return None if self._log.covers(since) else Uncertain("the log of Postfix does not cover the attempt")
+
+    def _knock(self) -> bool:
+        """Call on the server, which it logs: a log of which nothing is new may have stopped, or nothing happened."""
+        session = Session(self._settings, self._tls(), helo=self._helo)
+        try:
+            session.open()
+        except ProviderError:
+            return False
+        session.part()
+        session.leave()
+        return True
 
     def _tls(self) -> ssl.SSLContext | None:
         """Certificate and host name are checked; reading the system's authorities costs about 20 ms."""

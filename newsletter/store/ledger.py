@@ -25,7 +25,7 @@ from sqlalchemy import Connection, text
 from newsletter.errors import NotFound, StoreError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
 from newsletter.store import ledger_sql as sql
-from newsletter.store.schema import micros, optional_instant
+from newsletter.store.schema import instant, micros, optional_instant
 from newsletter.subscribers import Pause
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Doubt:
     message_id: str
     provider: str
     resent: bool  #: it was sent once more already
+    since: datetime  #: its last attempt began
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Ledger:
         """Every open doubt whose waiting time is over."""
         with self._store.read() as c:
             return [
-                Doubt(r.id, r.message_id, r.provider or "", bool(r.resent))
+                Doubt(r.id, r.message_id, r.provider or "", bool(r.resent), instant(r.begun_at))
                 for r in c.execute(sql.IN_DOUBT, {"at": micros(at)})
             ]
 

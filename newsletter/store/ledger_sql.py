@@ -134,8 +134,8 @@ DOUBT_EXPIRED = text(
     f" diagnostic = 'the run ended before the answer' WHERE {EXPIRED}"
 )
 IN_DOUBT = text(
-    f"SELECT id, message_id, provider, resent FROM delivery WHERE {DOUBTFUL} AND state = 'uncertain' AND open = 1"
-    " AND not_before <= :at ORDER BY id"
+    f"SELECT id, message_id, provider, resent, begun_at FROM delivery WHERE {DOUBTFUL} AND state = 'uncertain'"
+    " AND open = 1 AND not_before <= :at ORDER BY id"
 )
 RESEND = text(
     "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"

@@ -93,6 +93,19 @@ def test_a_provider_that_can_be_asked_settles_doubt(world: World, arrives: bool)
     assert world.store.accounts.sent_twice() == []
 
 
+@pytest.mark.parametrize("rule", OnUncertain)
+def test_when_nobody_can_say_the_rule_decides(world: World, rule: OnUncertain) -> None:
+    world.provider = provider = SearchableProvider(world)
+    provider.blind = True
+    world.on_uncertain(rule)
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST]
+    world.run("2 09:00", "2 12:00", every=HOUR)
+    assert world.numbers(ANA) == ([1] if rule is OnUncertain.RESEND else [])
+    assert [r.post for r in world.store.accounts.sent_twice()] == world.numbers(ANA)
+
+
 def test_only_a_different_provider_leaves_a_doubt_to_the_rule(world: World) -> None:
     world.posts(1)
     world.join(ANA)
