@@ -119,7 +119,10 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
     book.sweep(at=now(), doubt_for=DOUBT_FOR)
     lookup = getattr(provider, "lookup", None)
     for doubt in book.in_doubt(at=now()):
-        arrived = lookup(doubt.message_id) is not None if lookup and doubt.provider == provider.name else None
+        arrived = None
+        if lookup and doubt.provider == provider.name:
+            found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            arrived = None if isinstance(found, Uncertain) else found is not None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
 

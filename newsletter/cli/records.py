@@ -45,7 +45,7 @@ def doubt(r: Record) -> str:
             )
         case "quarantined":
             again = f"`newsletter settle {r.address} {r.post} resend`"
-            return f"#{r.post} to {r.address} could not be composed{reply}; {again} tries again."
+            return f"#{r.post} to {r.address} failed five times over{reply}, so it is set aside; {again} tries again."
         case _ if r.resent:
             return f"#{r.post} to {r.address} was sent once more after doubt, so it may have arrived twice."
         case _ if not r.about_address:

@@ -6,6 +6,7 @@ stand here; what one value alone must be stands in `values`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -104,7 +105,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         smtp=smtp,
         checks=checks,
         dkim=dkim,
-        notes=tuple(_notes([*_password_file(server, root, environment), *_key_files(dkim)])),
+        notes=tuple(
+            _notes(
+                [*_password_file(server, root, environment), *_key_files(dkim)],
+                smtp.postfix_log if provider == "smtp" else None,
+            )
+        ),
     )
 
 
@@ -343,6 +349,7 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         ),
         window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
+        postfix_log=section.read("postfix_log", values.optional(lambda value: _path(root, value)), None),
     )
 
 
@@ -403,7 +410,10 @@ def _key_files(dkim: Dkim | None) -> Iterator[tuple[str, Path]]:
             yield key.where, key.path
 
 
-def _notes(secrets: Iterable[tuple[str, Path]]) -> Iterator[str]:
+def _notes(secrets: Iterable[tuple[str, Path]], postfix_log: Path | None) -> Iterator[str]:
+    if postfix_log and not os.access(postfix_log, os.R_OK):
+        why = "can't be read by this user" if postfix_log.exists() else "is not there"
+        yield f"postfix_log {postfix_log} {why}, so it settles no doubt; check it in [provider.smtp]."
     for where, path in secrets:
         if path.is_file() and path.stat().st_mode & 0o077:
             yield (

@@ -42,6 +42,7 @@ class Job:
 
     message: Message
     drops: int = 0  #: sessions that broke while it was in hand
+    seen: int = 0  #: messages accepted before the first of them
     commands: deque[tuple[Phase, bytes]] = field(default_factory=deque)  #: still to be said
     body: bytes = b""  #: what DATA or BDAT is followed by
     end: int = 0  #: where its last octet stands among all that the session writes; 0: not written

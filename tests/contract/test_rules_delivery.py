@@ -130,6 +130,19 @@ def test_a_provider_that_can_be_asked_settles_doubt(world: World, arrives: bool)
     assert world.store.accounts.sent_twice() == []
 
 
+@pytest.mark.parametrize("rule", OnUncertain)
+def test_when_nobody_can_say_the_rule_decides(world: World, rule: OnUncertain) -> None:
+    world.provider = provider = SearchableProvider(world)
+    provider.blind = True
+    world.on_uncertain(rule)
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST]
+    world.run("2 09:00", "2 12:00", every=HOUR)
+    assert world.numbers(ANA) == ([1] if rule is OnUncertain.RESEND else [])
+    assert [r.post for r in world.store.accounts.sent_twice()] == world.numbers(ANA)
+
+
 def test_only_a_different_provider_leaves_a_doubt_to_the_rule(world: World) -> None:
     world.posts(1)
     world.join(ANA)
@@ -347,6 +360,32 @@ def test_a_quarantine_settled_as_resend_is_composed_anew(world: World) -> None:
     world.settle(ANA, 1, "resend")
     world.run("2 14:00", "4", every=HOUR)
     assert world.diary(ANA) == ["#1 2 14:00", "#2 3 10:00"]
+
+
+def test_a_message_at_which_the_server_breaks_off_is_set_aside_after_five_tries_and_the_sequence_goes_on(
+    world: World,
+) -> None:
+    world.posts(1, 2)
+    world.join(ANA, BO)
+    world.provider.always[ANA] = Deferred(Reply(0, "4.4.2", "breaks off"), poison=True)
+    world.run("2 09:00", "2 13:00", every=HOUR)
+    assert world.states(ANA) == [(1, "deferred", "")] and world.numbers(BO) == [1]
+    world.tick("2 13:00")
+    assert world.states(ANA) == [(1, "quarantined", "")]
+    assert "breaks off" in world.history(ANA)[0].reply
+    world.provider.always.clear()
+    world.run("2 14:00", "4", every=HOUR)
+    assert world.diary(ANA) == ["#2 3 09:00"]
+
+
+def test_what_the_server_never_took_is_no_possible_double_when_it_is_sent_after_all(world: World) -> None:
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [Deferred(Reply(0, "4.4.2", "breaks off"), poison=True)] * 5
+    world.run("2 09:00", "2 14:00", every=HOUR)
+    world.settle(ANA, 1, "resend")
+    world.run("2 14:00", "4", every=HOUR)
+    assert world.numbers(ANA) == [1] and world.store.accounts.sent_twice() == []
 
 
 @pytest.mark.parametrize(

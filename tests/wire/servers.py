@@ -15,7 +15,7 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -77,12 +77,14 @@ class Scripted:
         most: int = 1_000,
         strict: bool = False,
         gathers: bool = False,
+        poison: Collection[str] = (),
     ) -> None:
         self.script = {step: list(acts) if isinstance(acts, list) else acts for step, acts in (script or {}).items()}
         self.extensions = ["STARTTLS", *extensions] if tls and not implicit else list(extensions)
         self.tls, self.implicit, self.most = tls, implicit, most
         self.strict = strict  #: minds the order of commands, as real servers do
         self.gathers = gathers  #: answers in one go what came in one go
+        self.poison = set(poison)  #: recipients at whose message it hangs up, before it takes a byte of it
         self.commands: list[str] = []  #: every command line, over all connections
         self.took: list[tuple[str, bytes]] = []  #: recipient and bytes of what was answered with 2xx
         self.connections = 0
@@ -174,6 +176,8 @@ class _Peer:
             else:
                 if verb == "RCPT":
                     self.recipient = line.partition("<")[2].rstrip(">")
+                if verb == "DATA" and self.recipient in self.server.poison:
+                    return
                 if verb == "BDAT":
                     self.chunk(int(rest.split()[0]))
                 elif wrong := self.out_of_order(verb):
