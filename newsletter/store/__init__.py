@@ -240,7 +240,7 @@ class Store:
             return
         with suppress(OSError):  # no state folder, no marker: the protection is lost, never the run
             marker.parent.mkdir(parents=True, exist_ok=True)
-            # In place, in one write of a fixed length: a rename takes a third of a commit's time, and each commit comes by here.
+            # In place, in one write of a fixed length: each commit comes by here, and a rename takes a third of its time.
             file = os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
                 os.pwrite(file, b"%020d" % generation, 0)
