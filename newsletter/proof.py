@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -26,7 +27,9 @@ from hashlib import sha256
 from typing import cast
 
 from newsletter.compose import MessageTemplate, Personal, compile_template, merge
+from newsletter.compose.dkim import Signing
 from newsletter.config import Design, Identity
+from newsletter.keys import SigningKey
 from newsletter.links import Purpose
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post
@@ -47,7 +50,7 @@ class Proof:
     identity: Identity
     recipient: Mailbox
     rendered: Rendered
-    message: bytes  #: exactly what would be submitted, but for the personal links, and not signed
+    message: bytes  #: exactly what would be submitted, but for the personal links
     revision: str
 
     @cached_property
@@ -84,9 +87,16 @@ class Proof:
 
 
 def pull(
-    post: Post, identity: Identity, design: Design, recipient: Mailbox, *, date: datetime, mark: str = ""
+    post: Post,
+    identity: Identity,
+    design: Design,
+    recipient: Mailbox,
+    *,
+    date: datetime,
+    mark: str = "",
+    keys: Sequence[SigningKey] = (),
 ) -> Proof:
-    """*post* as *recipient* would get it at *date*; raises `PostError`, `TemplateError`.
+    """*post* as *recipient* would get it at *date*, signed with *keys*; raises `PostError`, `TemplateError`.
 
     With a *mark* before its subject it is going to be sent, so its Message-ID is another one each time: mailboxes drop
     what they have already.
@@ -96,7 +106,7 @@ def pull(
         rendered = replace(rendered, subject=f"{mark} {rendered.subject}")
     template = compile_template(rendered, identity, post_id=post.id)
     unique = f"{recipient.address} {date.isoformat()}" if mark else ""
-    return pull_from(template, rendered, post, identity, recipient, date=date, unique=unique)
+    return pull_from(template, rendered, post, identity, recipient, date=date, unique=unique, keys=keys)
 
 
 def pull_from(
@@ -108,22 +118,23 @@ def pull_from(
     *,
     date: datetime,
     unique: str = "",
+    keys: Sequence[SigningKey] = (),
 ) -> Proof:
-    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*.
+    """*post*, *rendered* and compiled to *template*, as *recipient* would get it at *date*, signed with *keys*.
 
     *unique* words make its Message-ID another one than that of the post's other proofs.
     """
     domain = identity.sender.address.domain
-    message = merge(
-        template,
-        Personal(
-            recipient=recipient,
-            date=date,
-            message_id=f"{sha256(f'preview {post.id} {unique}'.encode()).hexdigest()[:40]}@{domain}",
-            unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
-            unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
-        ),
+    personal = Personal(
+        recipient=recipient,
+        date=date,
+        message_id=f"{sha256(f'preview {post.id} {unique}'.encode()).hexdigest()[:40]}@{domain}",
+        unsubscribe_url=f"{identity.url}/{Purpose.UNSUBSCRIBE}/{_NOBODY}" if identity.url else "",
+        unsubscribe_mailto=f"mailto:{identity.unsubscribe_address}?subject=only%20a%20preview%2C%20nobody%20unsubscribes",
     )
+    message = merge(template, personal)
+    if keys:
+        message = Signing(template, keys).signed(message, template.values(personal), date)
     return Proof(post, identity, recipient, rendered, message, template.revision)
 
 

@@ -5,6 +5,7 @@ Each awkward post stands here as text, so that the golden file can be read again
 
 from __future__ import annotations
 
+import re
 import tempfile
 from base64 import b64decode
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cache, cached_property
+from html import escape
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -329,6 +331,18 @@ class Letter:
     def page(self) -> Any:
         """Its HTML part as a tree."""
         return lxml_html.document_fromstring(self.html)
+
+    @property
+    def filled(self) -> str:
+        """The source with the reader's values in it."""
+        filler = self.html.partition(escape(self.rendered.preheader, quote=False))[2].partition("</div>")[0]
+        given = {
+            "@@FILLER@@": filler,
+            "@@GREETING@@": f" {self.personal.recipient.name}",
+            "@@UNSUBSCRIBE_URL@@": escape(self.personal.unsubscribe_url),
+            "@@UNSUBSCRIBE_MAILTO@@": escape(self.personal.unsubscribe_mailto),
+        }
+        return re.sub("|".join(given), lambda found: given[found[0]], self.source)
 
     def part(self, kind: str) -> str:
         """One part, decoded."""

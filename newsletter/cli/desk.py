@@ -16,6 +16,8 @@ from newsletter.checks import Context, check
 from newsletter.cli.project import Project, looked_at, now
 from newsletter.config import Config
 from newsletter.config.settings import FILE_NAME
+from newsletter.errors import ConfigError
+from newsletter.keys import SigningKey
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post
 from newsletter.preview import Outlook, Sheet, Someone, neighbours, outlook
@@ -32,7 +34,10 @@ def sheet_of(project: Project, number: int, reader: str) -> Sheet:
     """Post *number* as *reader* ("" = the sample one) gets it. Raises `NewsletterError`."""
     post, config = project.post(number), project.config
     about = _about(project, post, reader) if reader else _About(SAMPLE, Outlook(""))
-    proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now())
+    keys: tuple[SigningKey, ...] = ()
+    with suppress(ConfigError):  # the machine that letters are written on may lack the key of the one that sends them
+        keys = project.keys
+    proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now(), keys=keys)
     findings = check(proof, context=Context.of(project.folder, config.checks.lock_screen_words))
     before, after = neighbours(project.folder.posts, number)
     chosen = str(about.recipient.address) if reader else ""
@@ -170,7 +175,8 @@ def proof_for(project: Project, number: int, reader: str, to: Address) -> Proof:
     """Post *number* as *reader* gets it, marked as a test, to the address *to*."""
     post, config = project.post(number), project.config
     recipient = _about(project, post, reader).recipient if reader else SAMPLE
-    return pull(post, config.identity, config.design, Mailbox(recipient.name, to), date=now(), mark=trial.MARK)
+    recipient = Mailbox(recipient.name, to)
+    return pull(post, config.identity, config.design, recipient, date=now(), mark=trial.MARK, keys=project.keys)
 
 
 @dataclass(frozen=True, slots=True)

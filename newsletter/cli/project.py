@@ -93,12 +93,16 @@ class Project:
         """Makes presses that sign as [dkim] says. Raises `ConfigError` for a key that can't sign."""
         from newsletter.press import Press
 
-        keys: tuple[SigningKey, ...] = ()
-        if self.config.dkim is not None:
-            from newsletter.keys import signing_keys
+        return partial(Press.of, keys=self.keys)
 
-            keys = signing_keys(self.config.dkim)
-        return partial(Press.of, keys=keys)
+    @cached_property
+    def keys(self) -> tuple[SigningKey, ...]:
+        """The keys of [dkim]. Raises `ConfigError` for one that can't sign."""
+        if self.config.dkim is None:
+            return ()
+        from newsletter.keys import signing_keys
+
+        return signing_keys(self.config.dkim)
 
     @property
     def secret_path(self) -> Path:

@@ -121,3 +121,22 @@ def test_a_key_that_others_can_read_is_remarked_upon_once_a_day(live: Practice, 
     assert "chmod 600" in ran.err and {letter.address for letter in mail.taken} == {ANA, BO, CY}
     assert live.run("send", "--quiet", at=live.at + timedelta(hours=1)).err == ""
     assert "chmod 600" in live.run("send", "--quiet", at=live.at + DAY).err
+
+
+def test_a_test_and_the_preview_are_signed_as_letters_are(live: Practice, mail: MailServer) -> None:
+    configure(live, live.run("dkim", "--ed25519").out)
+    records = record(live)
+    assert live.run("test", "1", "--to", ANA).status == 0
+    assert [good(letter.data, records) for letter in mail.taken] == [[True, True]]
+    assert live.run("preview", "1", "--output", "look", "--no-open").status == 0
+    assert good((live.root / "look/post.eml").read_bytes(), records) == [True, True]
+    assert "DKIM-Signature" in (live.root / "look/views/fields.html").read_text()
+
+
+def test_without_its_key_a_letter_can_be_looked_at_and_not_be_sent(live: Practice, mail: MailServer) -> None:
+    configure(live, live.run("dkim").out)
+    (live.root / "dkim.key").unlink()
+    assert live.run("preview", "1", "--output", "look", "--no-open").status == 0
+    assert b"DKIM-Signature" not in (live.root / "look/post.eml").read_bytes()
+    ran = live.run("test", "1", "--to", ANA)
+    assert ran.status == 2 and "key_file: " in ran.err and "`newsletter dkim`" in ran.err and mail.taken == []

@@ -73,13 +73,13 @@ class Page(Tab):
         finally:
             self.call("Emulation.setScriptExecutionDisabled", value=False)
 
-    def violations(self) -> list[str]:
-        """What axe-core finds against the page: each rule with the first element that breaks it."""
+    def violations(self, *impacts: str) -> list[str]:
+        """What axe-core finds against the page: each rule (of these *impacts*, if any) and the first that breaks it."""
         self.ask(files("axe_core_python").joinpath("axe.min.js").read_text() + "; true")
         found = self.ask(
-            "axe.run(document, {iframes: false}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))"
+            "axe.run(document, {iframes: false}).then(r => r.violations.map(v => [v.id, v.nodes[0].html, v.impact]))"
         )
-        return [f"{rule}: {element[:200]}" for rule, element in found]
+        return [f"{rule}: {html[:200]}" for rule, html, impact in found if not impacts or impact in impacts]
 
 
 def running() -> contextlib.AbstractContextManager[Page]:
