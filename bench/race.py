@@ -32,6 +32,9 @@ from time import perf_counter
 import race_servers as servers
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests" / "wire"))
+import postfix as real_postfix  # noqa: E402
+
 NEWSLETTER = (sys.executable, "-m", "newsletter")
 SENTENCE = "Grief does not keep to a calendar, and *neither* does the relief that comes after it. "
 SHARE = {"smtplib": 0.04, "aiosmtplib": 0.04, "nodemailer": 0.12}  # of the count, by what they do a second
@@ -267,13 +270,13 @@ def distance(count: int) -> None:
 def postfix(count: int, rivals: Rivals) -> None:
     """A real server, which keeps each message in a file of its own."""
     table = Table("A real Postfix")
-    if servers.program("postfix") is None or os.geteuid() != 0:
-        print("\nskipped: Postfix is not installed, or this is not root")
+    if why := real_postfix.missing():
+        print(f"\nskipped: {why}")
         return
     few = max(count // 20, 500)
-    with servers.postfix() as (port, _):
-        table.laps += [newsletter("newsletter send", few, port), smtp_source(few, port)]
-        table.laps += [lap for lap in rivals.laps(few * 5, port) if isinstance(lap, Lap)]
+    with real_postfix.postfix() as server:
+        table.laps += [newsletter("newsletter send", few, server.port), smtp_source(few, server.port)]
+        table.laps += [lap for lap in rivals.laps(few * 5, server.port) if isinstance(lap, Lap)]
     table.show()
 
 
@@ -296,7 +299,8 @@ def main() -> None:
     if missing:
         raise SystemExit(f"{' and '.join(missing)} not found: install Postfix's package")
     print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores,"
+        f" Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
     )
     with tempfile.TemporaryDirectory(prefix="rivals") as folder:
         rivals = Rivals.installed(Path(folder)) if options.install else Rivals()

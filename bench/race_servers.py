@@ -15,11 +15,9 @@ import socket
 import socketserver
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
@@ -72,62 +70,6 @@ def delayed(target: int, seconds: float) -> Iterator[int]:
     port = free_port()
     with listening([sys.executable, __file__, "delay", str(port), str(target), str(seconds / 2)], port):
         yield port
-
-
-_MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = /usr/lib/postfix
-maillog_file_prefixes = {folder}
-maillog_file = {folder}/log
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-myhostname = sink.example.org
-mydestination =
-alias_maps =
-relay_domains = example.org
-relay_transport = discard
-default_transport = discard
-mynetworks = 127.0.0.0/8
-smtpd_peername_lookup = no
-"""
-_MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-anvil unix - - n - 1 anvil
-discard unix - - n - - discard
-error unix - - n - - error
-retry unix - - n - - error
-proxymap unix - - n - - proxymap
-postlog unix-dgram n - n - 1 postlogd
-"""
-
-
-@contextmanager
-def postfix(settings: str = "") -> Iterator[tuple[int, Path]]:
-    """Its port, and the log in which each message shows with its recipient. Only root may start it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        folder.chmod(0o755)
-        for part in ("conf", "queue", "data"):
-            (folder / part).mkdir()
-        (folder / "conf" / "main.cf").write_text(_MAIN.format(folder=folder) + settings)
-        (folder / "conf" / "master.cf").write_text(_MASTER.format(port=port))
-        shutil.chown(folder / "data", "postfix")
-        with listening([str(program("postfix")), "-c", str(folder / "conf"), "start-fg"], port):
-            try:
-                yield port, folder / "log"
-            finally:
-                master = int((folder / "queue" / "pid" / "master.pid").read_text())
-                os.kill(master, 15)
 
 
 class _Chunks(socketserver.BaseRequestHandler):

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from newsletter.config import OnUncertain
@@ -119,7 +119,10 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
     book.sweep(at=now(), doubt_for=DOUBT_FOR)
     lookup = getattr(provider, "lookup", None)
     for doubt in book.in_doubt(at=now()):
-        arrived = lookup(doubt.message_id) is not None if lookup and doubt.provider == provider.name else None
+        arrived = None
+        if lookup and doubt.provider == provider.name:
+            found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            arrived = None if isinstance(found, Uncertain) else found is not None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
 
@@ -155,9 +158,12 @@ class _Run:
 
     def submit(self) -> None:
         """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
+        messages = self._messages()
         try:
-            for message, outcome in self.provider.submit(self._messages()):
-                self._note(self._result(self.open[message.delivery], outcome))
+            # With nothing to do the provider is left alone: no folder is made, no certificate read.
+            if (first := next(messages, None)) is not None:
+                for message, outcome in self.provider.submit(chain([first], messages)):
+                    self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
         except (Exception, KeyboardInterrupt):

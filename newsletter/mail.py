@@ -157,6 +157,9 @@ class Deferred:
 
     reply: Reply
     retry_after: timedelta | None = None  #: when the provider said so
+    poison: bool = (
+        False  #: at this message, and not at others, the server breaks off again and again; nothing was taken
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,8 @@ Outcome = Accepted | Deferred | Rejected | Uncertain
 class Provider(Protocol):
     """Hands messages to a submission agent (RFC 6409).
 
-    A provider may also have ``lookup(message_id) -> Accepted | None``, which tells for certain
-    whether a message arrived, and so settles an `Uncertain` one.
+    A provider may also have ``lookup(message_id, *, since) -> Accepted | Uncertain | None``, which settles a message in
+    doubt whose attempt began at *since*: it was accepted; (None) it certainly was not; or nobody can say, and why.
     """
 
     name: str

@@ -111,9 +111,14 @@ class FakeProvider:
 
 
 class SearchableProvider(FakeProvider):
-    """A provider that can be asked whether a message arrived."""
+    """A provider that can be asked whether a message arrived, and knows unless it is *blind*."""
 
-    def lookup(self, message_id: str) -> Accepted | None:
+    blind = False
+
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
+        assert since < self._world.now
+        if self.blind:
+            return Uncertain("the log does not reach so far")
         return next((Accepted(m.message_id) for m in self.box if m.message_id == message_id), None)
 
 

@@ -32,7 +32,7 @@ def preheader(reading: Reading) -> Iterator[Finding]:
             "preheader",
             "There is no preheader, so inboxes show the first sentences of the post beside the subject.",
             f"Add a line preheader: with {PREHEADER_LEAST} to {PREHEADER_MOST} characters on what the letter says.",
-            line=reading.key_line("title"),
+            line=line or reading.key_line("title"),
             quote=reading.proof.rendered.preheader,
         )
     elif given.casefold() == reading.post.subject.casefold():

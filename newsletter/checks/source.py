@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from newsletter.checks.finding import Finding, clipped, error, halves, warning
 from newsletter.checks.reading import Reading
+from newsletter.posts import TO_BE_WRITTEN
 
 _MERGE_FIELD = r"\{\{[^{}\n]{0,80}\}\}|\{%[^{}\n]{0,80}%\}|\*\|[A-Z_:]{2,40}\|\*|%%[A-Za-z_]{2,40}%%|@@[A-Z_]{2,40}@@"
 _PLACEHOLDER = r"(?i:\[(?:insert|your|first|link|quote|image|picture|date|name|add|tbd|tba)\b[^\]\n]{0,60}\](?![(\[:]))"
@@ -15,7 +16,9 @@ _TITLES = ("[DM]r", r"[DM]r\.", "Ms", r"Ms\.", "Mrs", r"Mrs\.", "Prof", r"Prof\.
 _NO_NAME = "".join(rf"(?<!\b{title}\s)" for title in _TITLES)
 _TO_COME = rf"\bTKTK\w*|[\[(]TK\b[^\])\n]{{0,60}}[\])]|{_NO_NAME}(?<![\w.&'’-])TK(?![\w&'’-])(?!\s[A-Z]|\.[A-Z])"
 _TO_DO = r"\b(?:TODO|FIXME)\b(?=\s*[:(\]])|(?:(?<=^)|(?<=[\[(]))(?:TODO|FIXME|TBD)\b"
-_MARKS = re.compile(rf"{_MERGE_FIELD}|{_PLACEHOLDER}|{_TO_COME}|{_TO_DO}|(?i:\blorem ipsum\b)")
+_MARKS = re.compile(
+    rf"^{re.escape(TO_BE_WRITTEN)}$|{_MERGE_FIELD}|{_PLACEHOLDER}|{_TO_COME}|{_TO_DO}|(?i:\blorem ipsum\b)"
+)
 _TAG = re.compile(
     r"</?(?:a|b|blockquote|br|center|div|em|font|h[1-6]|hr|i|iframe|img|li|ol|p|script|span|strong|style|table|td|tr|u|ul)"
     r"(?:\s[^<>\n]{0,200})?/?>|<!--",

@@ -22,7 +22,7 @@ _WIDEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _Verdict:
     """One file and what was found in it."""
 
     number: int | None
@@ -53,25 +53,25 @@ def check(ctx: click.Context, number: int | None, strict: bool, as_json: bool) -
       newsletter check --strict
     """
     project = open_project(ctx)
-    judged = _all(project) if number is None else [_one(project, number)]
+    verdicts = _all(project) if number is None else [_one(project, number)]
     if as_json:
-        facts([_fact(j, finding) for j in judged for finding in j.findings])
+        facts([_fact(v, finding) for v in verdicts for finding in v.findings])
     else:
-        _show(judged, alone=number is not None)
+        _show(verdicts, alone=number is not None)
     if number is None and not as_json:
         remarks = {words for post in project.folder.posts for _, words in post.remarks}
         warn(w for w in project.folder.warnings if not any(w.endswith(words) for words in remarks))
     grave = [Severity.ERROR, *([Severity.WARNING] if strict or project.config.checks.strict else [])]
     # A draft is being written: what is wrong with it counts when she asks for it.
-    return int(any(j.count(*grave) for j in judged if number is not None or not j.draft))
+    return int(any(v.count(*grave) for v in verdicts if number is not None or not v.draft))
 
 
-def _one(project: Project, number: int) -> _Judged:
+def _one(project: Project, number: int) -> _Verdict:
     faults = [f for f in project.folder.faults if f.number == number]
-    return _broken(faults) if faults else _judged(project, project.post(number))
+    return _broken(faults) if faults else _verdict(project, project.post(number))
 
 
-def _all(project: Project) -> list[_Judged]:
+def _all(project: Project) -> list[_Verdict]:
     """Every post that may leave, with the files that are none, by number."""
     folder = project.folder
     broken: dict[str, list[Fault]] = {}
@@ -82,27 +82,27 @@ def _all(project: Project) -> list[_Judged]:
     with Progress("checking") as bar:
         for done, post in enumerate(posts):
             bar(done, len(posts))
-            found.append(_judged(project, post))
-    return sorted(found, key=lambda judged: (judged.number or 0, judged.file))
+            found.append(_verdict(project, post))
+    return sorted(found, key=lambda verdict: (verdict.number or 0, verdict.file))
 
 
-def _judged(project: Project, post: Post) -> _Judged:
+def _verdict(project: Project, post: Post) -> _Verdict:
     config = project.config
     context = Context.of(project.folder, config.checks.lock_screen_words)
     found = check_post(post, config.identity, config.design, context=context, at=now())
     draft = post.status is PostStatus.DRAFT
-    return _Judged(post.number, post.title, f"posts/{post.path.name}", draft, tuple(found))
+    return _Verdict(post.number, post.title, f"posts/{post.path.name}", draft, tuple(found))
 
 
-def _broken(faults: list[Fault]) -> _Judged:
+def _broken(faults: list[Fault]) -> _Verdict:
     first = faults[0]
-    return _Judged(first.number, "", f"posts/{first.path.name}", False, tuple(map(from_fault, faults)))
+    return _Verdict(first.number, "", f"posts/{first.path.name}", False, tuple(map(from_fault, faults)))
 
 
-def _fact(judged: _Judged, finding: Finding) -> dict[str, Any]:
+def _fact(verdict: _Verdict, finding: Finding) -> dict[str, Any]:
     return {
-        "post": judged.number,
-        "file": judged.file,
+        "post": verdict.number,
+        "file": verdict.file,
         "rule": finding.rule,
         "severity": finding.severity,
         "problem": finding.problem,
@@ -116,19 +116,19 @@ def _fact(judged: _Judged, finding: Finding) -> dict[str, Any]:
 # --- in words
 
 
-def _show(judged: list[_Judged], *, alone: bool) -> None:
-    shared = _shared(judged)
+def _show(verdicts: list[_Verdict], *, alone: bool) -> None:
+    shared = _shared(verdicts)
     if shared:
         data(_bold("Every letter"))
         _show_findings(shared.values())
-    for j in judged:
-        own = [finding for finding in j.findings if _said(finding) not in shared]
+    for v in verdicts:
+        own = [finding for finding in v.findings if _said(finding) not in shared]
         if own or alone:
-            number = f"#{j.number} " if j.number else ""
-            heading = f"{number}{j.title}".strip() or "A file that is no post"
-            data(f"{_bold(heading)}{' (a draft)' if j.draft else ''}  {_dim(j.file)}")
+            number = f"#{v.number} " if v.number else ""
+            heading = f"{number}{v.title}".strip() or "A file that is no post"
+            data(f"{_bold(heading)}{' (a draft)' if v.draft else ''}  {_dim(v.file)}")
             _show_findings(own)
-    data(_summary(judged, shared))
+    data(_summary(verdicts, shared))
 
 
 _Said = tuple[str, str]
@@ -138,12 +138,12 @@ def _said(finding: Finding) -> _Said:
     return finding.rule, finding.problem
 
 
-def _shared(judged: list[_Judged]) -> dict[_Said, Finding]:
+def _shared(verdicts: list[_Verdict]) -> dict[_Said, Finding]:
     """What the template does to each of several posts: it is said once."""
-    whole = [j for j in judged if j.title]
+    whole = [v for v in verdicts if v.title]
     if len(whole) < 2:
         return {}
-    everywhere = set.intersection(*({_said(f) for f in j.findings if f.part is not Part.POST} for j in whole))
+    everywhere = set.intersection(*({_said(f) for f in v.findings if f.part is not Part.POST} for v in whole))
     return {_said(f): replace(f, quote="") for f in whole[0].findings if _said(f) in everywhere}
 
 
@@ -169,14 +169,14 @@ def _wrapped(text: str, columns: int) -> list[str]:
     return wrap(text, max(columns, 30), break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _summary(judged: list[_Judged], shared: dict[_Said, Finding]) -> str:
-    looked = f"{plural(len(judged), 'post')} looked at"
-    own = [f for j in judged for f in j.findings if _said(f) not in shared]
+def _summary(verdicts: list[_Verdict], shared: dict[_Said, Finding]) -> str:
+    looked = f"{plural(len(verdicts), 'post')} looked at"
+    own = [f for v in verdicts for f in v.findings if _said(f) not in shared]
     counts = {severity: sum(f.severity is severity for f in (*own, *shared.values())) for severity in Severity}
     parts = [plural(count, severity) for severity, count in counts.items() if count]
     if not parts:
         return f"{looked}: nothing was found."
-    held = sum(bool(j.count(Severity.ERROR)) for j in judged if not j.draft)
+    held = sum(bool(v.count(Severity.ERROR)) for v in verdicts if not v.draft)
     kept = f" {plural(held, 'post does', 'posts do')} not leave before that is mended." if held else ""
     return f"{looked}: {', '.join(parts)}.{kept}"
 

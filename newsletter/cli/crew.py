@@ -54,7 +54,10 @@ def crew_of(config: Config, stop: Callable[[], bool]) -> Crew:
         finally:
             for hand in hands:  # still there only when this run is stopped at once
                 hand.kill()
-                hand.communicate()
+                hand.wait()
+                for pipe in (hand.stdin, hand.stdout):
+                    with suppress(OSError):
+                        pipe.close()  # type: ignore[union-attr]
 
     return crew
 
@@ -102,7 +105,8 @@ def main(root: str) -> None:
         report = Report(problems=[str(error)])
     finally:
         project.close()
-    print(json.dumps(asdict(report)), flush=True)
+    with suppress(BrokenPipeError):  # the run that wanted to know was killed
+        print(json.dumps(asdict(report)), flush=True)
     os._exit(0)  # the thread is still reading
 
 

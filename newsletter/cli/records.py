@@ -45,7 +45,11 @@ def doubt(r: Record) -> str:
             )
         case "quarantined":
             again = f"`newsletter settle {r.address} {r.post} resend`"
-            return f"#{r.post} to {r.address} could not be composed{reply}; {again} tries again."
+            return f"#{r.post} to {r.address} failed five times over{reply}, so it is set aside; {again} tries again."
+        case "submitting":
+            return f"#{r.post} to {r.address} is being handed over."
+        case "planned" | "claimed" | "deferred" if r.resent:
+            return f"#{r.post} to {r.address} is sent once more, since it was handed over and never answered."
         case _ if r.resent:
             return f"#{r.post} to {r.address} was sent once more after doubt, so it may have arrived twice."
         case _ if not r.about_address:
@@ -63,7 +67,10 @@ def doubt(r: Record) -> str:
 @json_option
 @click.pass_context
 def report(ctx: click.Context, as_json: bool) -> None:
-    """The accounts, post by post: planned = accepted + everything else, and every doubt by name.
+    """The accounts, post by post, and every doubt and every possible double by name.
+
+    What was planned is accepted, or it stands in one of the other columns: each row adds up. Below the table
+    stands who may have got something twice or not at all, when that was, and what to do.
 
     \b
     Example:
@@ -71,37 +78,96 @@ def report(ctx: click.Context, as_json: bool) -> None:
     """
     project = open_project(ctx)
     store = project.existing_store() or Store.in_memory()
-    posts = store.accounts.by_post()
-    doubts = [*store.accounts.doubtful(), *store.accounts.sent_twice()]
+    posts, named, problems = store.accounts.by_post(), _named(store), store.accounts.verify()
     if as_json:
         facts(
             {
-                "posts": [{k: p[k] for k in ("number", "title", "status", "standing", "deliveries")} for p in posts],
-                "doubts": [record_facts(r) | {"sentence": doubt(r)} for r in doubts],
-                "problems": store.accounts.verify(),
+                "posts": [_post_facts(p) for p in posts],
+                "doubts": [
+                    record_facts(r)
+                    | {
+                        "what": what,
+                        "handed_over": [iso(at) for at in store.accounts.hand_overs(r.id)],
+                        "sentence": doubt(r),
+                    }
+                    for what, records in named.items()
+                    for r in records
+                ],
+                "problems": problems,
             }
         )
         return
     if not posts:
         data("Nothing is on record yet: the first `newsletter send` begins it.")
         return
+    _accounts(posts)
+    for what, records in named.items():
+        if records:
+            data(f"\n{HEADINGS[what].format(n=len(records))}")
+        for r in records:
+            data(f"- {_times(store, r, project)}{doubt(r)}")
+    if problems:
+        data("\nThe accounts do not balance")
+        for sentence in problems:
+            data(f"! {sentence}")
+    else:
+        data(f"\n{_balance(posts)}")
+
+
+#: What is named one by one, the most urgent first.
+HEADINGS = {
+    "possible_double": "Possible doubles ({n:,}): nothing to do, unless somebody asks",
+    "in_doubt": "In doubt ({n:,}): handed over and never answered",
+    "under_way": "On their way ({n:,}): if no run is at work, the next one takes these for doubt",
+    "quarantined": "Set aside ({n:,})",
+    "rejected": "Refused ({n:,})",
+}
+
+
+def _named(store: Store) -> dict[str, list[Record]]:
+    doubtful = store.accounts.doubtful()
+    return {
+        "possible_double": store.accounts.sent_twice(),
+        "in_doubt": [r for r in doubtful if r.state == "uncertain"],
+        "under_way": store.accounts.under_way(),
+        "quarantined": [r for r in doubtful if r.state == "quarantined"],
+        "rejected": [r for r in doubtful if r.state == "rejected"],
+    }
+
+
+def _times(store: Store, r: Record, project: Project) -> str:
+    """When it was handed over, in the newsletter's zone."""
+    zone = project.config.identity.timezone
+    moments = store.accounts.hand_overs(r.id) or ([r.at] if r.attempts else [])
+    return f"{' and '.join(f'{at.astimezone(zone):%-d %b %Y %H:%M}' for at in moments)}: " if moments else ""
+
+
+def _post_facts(post: dict[str, Any]) -> dict[str, Any]:
+    balanced = post["promised"] == sum(post["deliveries"].values())
+    known = {k: post[k] for k in ("number", "title", "status", "standing", "deliveries")}
+    return known | {"planned": post["promised"], "balanced": balanced}
+
+
+def _accounts(posts: list[dict[str, Any]]) -> None:
+    """Planned = accepted + the rest, a post a row."""
     used = [s for s in STATES if any(p["deliveries"].get(s) for p in posts)]
-    table(
-        ("Post", "On record", *(state.capitalize() for state in used)),
-        [
-            (
-                f"#{p['number']} {p['title']}"[:50],
-                sum(p["deliveries"].values()),
-                *(p["deliveries"].get(s, 0) for s in used),
-            )
-            for p in posts
-        ],
-        right=frozenset(range(1, len(used) + 2)),
-    )
-    for r in doubts:
-        data(f"- {doubt(r)}")
-    for sentence in store.accounts.verify():
-        data(f"! {sentence}")
+    headings = ["Post", "Planned", *(("Waiting" if s == "planned" else s.capitalize()) for s in used)]
+    rows = [
+        (f"#{p['number']} {p['title']}"[:50], f"{p['promised']:,}", *(f"{p['deliveries'].get(s, 0):,}" for s in used))
+        for p in posts
+    ]
+    if len(posts) > 1:
+        sums = (sum(p["deliveries"].get(s, 0) for p in posts) for s in used)
+        rows.append(("All", f"{sum(p['promised'] for p in posts):,}", *(f"{n:,}" for n in sums)))
+    table(headings, rows, right=frozenset(range(1, len(headings))))
+
+
+def _balance(posts: list[dict[str, Any]]) -> str:
+    """The sum in words."""
+    counts = {s: sum(p["deliveries"].get(s, 0) for p in posts) for s in STATES}
+    words = {**{s: s for s in STATES}, "planned": "waiting", "claimed": "taken up", "submitting": "being handed over"}
+    parts = " + ".join(f"{n:,} {words[s]}" for s, n in counts.items() if n)
+    return f"The accounts balance: {sum(counts.values()):,} planned = {parts or 'nothing yet'}."
 
 
 def record_facts(r: Record) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def correct(ctx: click.Context, old: str, new: str) -> None:
     data(f"{before.address} is {reader.address} now.")
     if other is not None and other.id != reader.id:
         data("There was a reader of that address, who had got nothing yet: the two are one now.")
-    if where := _place_in_file(project, before):
+    if reader.address.key != before.address.key and (where := _place_in_file(project, before)):
         warn([f"{where} still has {before.address}: correct it there too, before the file is read again."])
 
 

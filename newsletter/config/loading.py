@@ -6,8 +6,9 @@ stand here; what one value alone must be stands in `values`.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -82,7 +83,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
-    smtp = _smtp(providers.section("smtp"), root, environment, in_use=provider == "smtp")
+    server = providers.section("smtp")
+    smtp = _smtp(server, root, environment, in_use=provider == "smtp")
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     alerts = _alerts(top.section("alerts"), root)
     log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
@@ -103,7 +105,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         smtp=smtp,
         checks=checks,
         dkim=dkim,
-        notes=tuple(_notes(dkim)),
+        notes=tuple(
+            _notes(
+                [*_password_file(server, root, environment), *_key_files(dkim)],
+                smtp.postfix_log if provider == "smtp" else None,
+            )
+        ),
     )
 
 
@@ -342,6 +349,7 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         ),
         window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
+        postfix_log=section.read("postfix_log", values.optional(lambda value: _path(root, value)), None),
     )
 
 
@@ -390,10 +398,25 @@ def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
     return path, octets
 
 
-def _notes(dkim: Dkim | None) -> Iterator[str]:
+def _password_file(section: Section, root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Where the password's file is named, and the file; nothing when the password comes from elsewhere."""
+    if section.has("password_file") and not environment.get(PASSWORD_VARIABLE):
+        yield section.place("password_file"), section.read("password_file", lambda value: _path(root, value), root)
+
+
+def _key_files(dkim: Dkim | None) -> Iterator[tuple[str, Path]]:
     for key in dkim.keys if dkim else ():
-        if key.pem and key.path and key.path.stat().st_mode & 0o077:
+        if key.pem and key.path:
+            yield key.where, key.path
+
+
+def _notes(secrets: Iterable[tuple[str, Path]], postfix_log: Path | None) -> Iterator[str]:
+    if postfix_log and not os.access(postfix_log, os.R_OK):
+        why = "can't be read by this user" if postfix_log.exists() else "is not there"
+        yield f"postfix_log {postfix_log} {why}, so it settles no doubt; check it in [provider.smtp]."
+    for where, path in secrets:
+        if path.is_file() and path.stat().st_mode & 0o077:
             yield (
-                f"{key.where}: other users of this computer can read {key.path.name}, and so send mail in your name; "
-                f"type: chmod 600 {key.path}"
+                f"{where}: other users of this computer can read {path.name}, and so send mail in your name; "
+                f"type: chmod 600 {path}"
             )

@@ -159,6 +159,7 @@ class SmtpSettings:
     messages_per_connection: int = 1_000  #: then a fresh one
     window: int = 50  #: messages that may be handed over without an answer, over all connections
     timeout: timedelta = timedelta(seconds=60)  #: to connect and for each reply before the final dot
+    postfix_log: Path | None = None  #: of a Postfix on this machine: it tells what came of a message in doubt
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from newsletter.posts.folder import read_folder
 from newsletter.posts.names import SLUG_LENGTH, file_name, slug
-from newsletter.posts.new import new_post_text
+from newsletter.posts.new import TO_BE_WRITTEN, new_post_text
 from newsletter.posts.post import Fault, Folder, Post, PostStatus
 from newsletter.posts.reading import read_post
 from newsletter.posts.sheet import KEYS
@@ -29,6 +29,7 @@ __all__ = [
     "KEYS",
     "LARGEST",
     "SLUG_LENGTH",
+    "TO_BE_WRITTEN",
     "Fault",
     "Folder",
     "Post",

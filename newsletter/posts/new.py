@@ -8,12 +8,14 @@ from newsletter.posts.post import PostStatus
 from newsletter.posts.remedies import quoted
 from newsletter.posts.sheet import CONTROL
 
+TO_BE_WRITTEN = "Begin here. The greeting and your name come by themselves."  #: stands where the owner is to write
+
 
 def new_post_text(
     title: str,
     *,
     post_id: str,
-    body: str = "Begin here. The greeting and your name come by themselves.",
+    body: str = TO_BE_WRITTEN,
     status: PostStatus = PostStatus.DRAFT,
 ) -> str:
     """The content of a new post's file, with its front matter filled in. *title* may hold any character."""

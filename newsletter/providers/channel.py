@@ -42,6 +42,7 @@ class Job:
 
     message: Message
     drops: int = 0  #: sessions that broke while it was in hand
+    seen: int = 0  #: messages accepted before the first of them
     commands: deque[tuple[Phase, bytes]] = field(default_factory=deque)  #: still to be said
     body: bytes = b""  #: what DATA or BDAT is followed by
     end: int = 0  #: where its last octet stands among all that the session writes; 0: not written
@@ -77,8 +78,8 @@ class Channel:
         self._due: deque[tuple[Phase, Job]] = deque()  # what each coming reply answers
         self._begun = self._done = 0  # messages
         self._awaiting: Job | None = None  # said DATA, wants its 354
-        self._unended = False  # MAIL was said, and nothing since that ends a transaction
-        self._farewell = False  # 421 was heard
+        self._dirty = False  # a transaction was refused halfway: RSET comes first
+        self._farewell = False  # 421 was the last that was heard
         self._out: list[bytes] = []
         self._rest = memoryview(b"")  # of what was to be written
         self._queued = self._sent = 0  # octets
@@ -135,7 +136,7 @@ class Channel:
             return
         job.end, job.refusal = 0, None
         # When chunked nobody knows yet how the transaction before it will end.
-        reset = self._unended or (self._chunking and self._begun > 0)
+        reset = self._dirty or (self._chunking and self._begun > 0)
         sender, recipient = job.message.envelope.sender, job.message.envelope.recipient
         # Addresses are ASCII and so are our header fields: SMTPUTF8 (RFC 6531) is never needed.
         eight_bit = "" if good or data.isascii() else " BODY=8BITMIME"
@@ -150,7 +151,7 @@ class Channel:
             job.body = (data if good else stuffed(data)) + FINAL_DOT
             self._awaiting = job
         self._begun += 1
-        self._unended = True
+        self._dirty = False
         self._say(job)
 
     def _say(self, job: Job) -> None:
@@ -167,6 +168,9 @@ class Channel:
 
     def _give_body(self, job: Job) -> None:
         """354 has come. When nobody is there to take the body, the dot alone (RFC 2920 section 3.1)."""
+        if isinstance(job.refusal, Exception):  # MAIL was refused, yet somebody is there
+            self._end(Dropped("it refused the sender and then asked for the message"))
+            return
         self._write(FINAL_DOT if job.refusal else job.body)
         job.end = self._queued
         self._due.append((Phase.DOT, job))
@@ -210,22 +214,26 @@ class Channel:
         """The socket has something to read, or room to write: deal with what came, and go on."""
         try:
             self._receive()
-            while (found := self.session.replies.take()) is not None:
+        except Dropped as drop:
+            self._end(drop)
+            return
+        try:
+            while not self.closed and (found := self.session.replies.take()) is not None:
+                self._farewell = False  # it goes on all the same: what it leaves unanswered may have been taken
                 self._answered(*found)
                 self._wait()
-                if self.closed:
-                    return
-        except OSError as drop:
-            self._end(drop if isinstance(drop, Dropped) else Dropped(why(drop)))
-            return
-        self.start()
+        except Dropped as drop:
+            self._farewell = False
+            self._end(drop)
+        if not self.closed:
+            self.start()
 
     def expire(self, now: float) -> None:
         """Give up when the server has been silent for too long."""
         if now >= self.deadline:
             final = self._due[0][0] is Phase.DOT
             seconds = self._manners.final_timeout if final else self._manners.timeout
-            self._farewell = False  # it neither answers nor closes: nothing is known
+            self._farewell = False  # it neither answers nor closes
             self._end(Dropped(f"it did not answer within {seconds:g} seconds"))
 
     def _receive(self) -> None:
@@ -238,6 +246,8 @@ class Channel:
             if self._broken:
                 raise self._broken from None
             return
+        except OSError as error:
+            raise Dropped(why(error)) from error
         if not chunk:
             raise self._broken or Dropped("it closed the connection")
         self.session.replies.feed(chunk)
@@ -262,6 +272,7 @@ class Channel:
             self._refused(phase, job, parse(code, lines))
         more = bool(self._due) and self._due[0][1] is job
         if job.refusal is not None and not more:
+            self._dirty = phase is not Phase.DOT
             self._settle(job, job.refusal)
         elif job.commands and not more:
             self._say(job)
@@ -285,7 +296,6 @@ class Channel:
 
     def _ended(self, job: Job, reply: Reply) -> None:
         """The reply to a body, or to the dot alone."""
-        self._unended = False
         if job.refusal is not None:
             if self._chunking and reply.code < 300:
                 job.refusal = Uncertain(f"its envelope was refused and its body was accepted: {reply}")

@@ -21,6 +21,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -56,7 +57,7 @@ class Folder:
                 raise self._unusable(error) from error
             yield message, outcome
 
-    def lookup(self, message_id: str) -> Accepted | None:
+    def lookup(self, message_id: str, *, since: datetime | None = None) -> Accepted | None:
         """`Accepted` when the file is there, None when it isn't (any more). Raises `ProviderError`."""
         name = file_name(message_id)
         try:

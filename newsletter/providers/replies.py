@@ -67,7 +67,8 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
         ),
         (
             Said.RATE,
-            r"\brates?\b|rate-?limit|too (?:many|much|fast|frequent)|throttl|(?:try|retry)(?: again)? later"
+            r"\brates?\b|rate-?limit|too (?:many|much|fast|frequent)|throttl|(?:try|retry)(?: again)? (?:later|in\b)"
+            r"|gr[ae]y-?list"
             r"|temporar|slow down|\blimit (?:is )?(?:exceeded|reached)|exceed\w* .{0,30}\blimit",
         ),
         (
@@ -76,7 +77,8 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
             r"|authenticat|auth required|\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)"
             r"|block ?-?list|black ?-?list|deny ?-?list|spamhaus|spamcop|\brbl\b|dnsbl|reputation"
             r"|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b|\byour (?:ip|host|server|network|domain|account)\b"
-            r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)",
+            r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)|\bsending (?:ip|host|server|domain|address)"
+            r"|client (?:host|ip)\b|\b(?:helo|ehlo)\b|reverse (?:host|lookup)|from this ip|banned sender",
         ),
         (Said.BLOCKED, r"\bblock(?:ed|ing|s)?\b|\bban(?:ned)?\b|\bspam\b"),
         (

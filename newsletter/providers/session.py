@@ -250,11 +250,11 @@ class Session(smtplib.SMTP):
             words = f"is busy ({phase}) and said {said}; nothing to do unless it lasts"
         elif phase is Phase.AUTH:
             words = (
-                f"refused the login for {user} and said {said}; check username in [provider.smtp] and "
-                "NEWSLETTER_SMTP_PASSWORD (some mail hosts want an app password here)"
+                f"refused the login for {user} and said {said}; check username in [provider.smtp] and the password, "
+                "which is in password_file or NEWSLETTER_SMTP_PASSWORD (some mail hosts want an app password here)"
             )
         elif reply.code in LOGIN_CODES:
-            words = f"wants a login first and said {said}; set username in [provider.smtp] and NEWSLETTER_SMTP_PASSWORD"
+            words = f"wants a login first and said {said}; set username and password_file in [provider.smtp]"
         elif phase is Phase.MAIL:
             words = f"takes no mail from {sender} and said {said}; check from in [newsletter], or ask your mail host"
         else:

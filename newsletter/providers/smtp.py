@@ -12,7 +12,9 @@ Guarantees
 
 What goes wrong
     The server refuses us, or isn't there: `ProviderError`, raised after the outcomes of all messages in
-    flight have been yielded. A message pulled and not yielded was not handed over, with one exception:
+    flight have been yielded. So too when it breaks off at one message again and again: that one is set aside, and if
+    another passes it's the message's fault (`Deferred`, poison), else the server's.
+    A message pulled and not yielded was not handed over, with one exception:
     when the caller itself stops early (closes the generator, Ctrl-C) sessions are broken off at once, and up to
     `window` messages may be in doubt; the ledger has them as submitting.
 """
@@ -26,7 +28,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
@@ -35,15 +37,17 @@ from time import monotonic
 
 from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
-from newsletter.mail import Message, Outcome
+from newsletter.mail import Accepted, Deferred, Message, Outcome, Reply, Uncertain
 from newsletter.providers.channel import Channel, Job, Manners, Result
-from newsletter.providers.session import Session
+from newsletter.providers.postfix import MailLog
+from newsletter.providers.session import Session, why
 from newsletter.providers.wire import Dropped
 
 _log = logging.getLogger(__name__)
 
 FINAL_TIMEOUT = timedelta(minutes=10)  # RFC 5321 section 4.5.3.2.6; less would double what a slow filter takes
 _FRESH = 2  # fresh connections tried for a message that keeps being dropped before it was handed over
+_BAD_CONNECTION = "4.4.2"  # RFC 3463 section 3.5
 _STOP_TIMEOUT = 2.0  # seconds for the threads to notice; one that is still connecting ends by itself
 
 
@@ -56,6 +60,7 @@ class Smtp:
         self.window = settings.window
         self._settings, self._helo = settings, helo
         self._final_seconds = final_timeout.total_seconds()
+        self._log = MailLog(settings.postfix_log) if settings.postfix_log else None
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
@@ -72,6 +77,33 @@ class Smtp:
             yield from fleet.outcomes(iter(messages))
         finally:
             fleet.end()
+
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
+        """What the log of a Postfix on this machine says of a message whose attempt began at *since*."""
+        if self._log is None:
+            return Uncertain("there is no postfix_log in [provider.smtp]")
+        try:
+            self._log.read(since=since)
+            if not self._log.mentions(message_id) and not self._log.covers(since) and self._knock():
+                self._log.await_line(since=since)
+        except OSError as error:
+            return Uncertain(f"the log of Postfix can't be read: {why(error)}")
+        if found := self._log.queue_id(message_id):
+            return Accepted(found)
+        if self._log.mentions(message_id):
+            return Uncertain("Postfix began to read it, and its log does not say that it has it")
+        return None if self._log.covers(since) else Uncertain("the log of Postfix does not cover the attempt")
+
+    def _knock(self) -> bool:
+        """Call on the server, which it logs: a log of which nothing is new may have stopped, or nothing happened."""
+        session = Session(self._settings, self._tls(), helo=self._helo)
+        try:
+            session.open()
+        except ProviderError:
+            return False
+        session.part()
+        session.leave()
+        return True
 
     def _tls(self) -> ssl.SSLContext | None:
         """Certificate and host name are checked; reading the system's authorities costs about 20 ms."""
@@ -99,6 +131,8 @@ class _Fleet:
         self._results: list[tuple[Job, Result]] = []
         self._in_flight = 0  # pulled, not yielded
         self._answered = False  # once
+        self._accepted = 0
+        self._suspect: tuple[Job, Dropped] | None = None  # the server broke off at it, again and again
         self._failure: Exception | None = None  # raised in the end
         self._refused = False  # by the server: nothing more is begun
         self._channels: list[Channel] = []
@@ -127,10 +161,17 @@ class _Fleet:
                     self._answered = True
                     self._in_flight -= 1
                     yield job.message, result
+                    if isinstance(result, Accepted):
+                        self._accepted += 1
+                        if self._suspect:
+                            suspect, self._suspect = self._suspect, None
+                            yield _poison(*suspect)
             if self._refused:
                 self._in_flight -= len(back)
             else:
                 self._ready.extendleft(reversed(back))
+        if self._suspect and self._failure is None:
+            raise self._new_session().dropped(self._suspect[1])
         if self._failure is not None:
             raise self._failure
 
@@ -151,7 +192,8 @@ class _Fleet:
         if not self._answered:
             return 1  # a wrong password shall cost one login, not one per connection
         more = self._limit - sum(not channel.spent for channel in self._channels)
-        return min(self._window, sum(channel.capacity for channel in self._channels) + more)
+        window = self._window - bool(self._suspect) or 1
+        return min(window, sum(channel.capacity for channel in self._channels) + more)
 
     def _deal(self) -> None:
         """Let the channels take what is ready; close what has done its part, open more while some is left over."""
@@ -224,8 +266,17 @@ class _Fleet:
     def _lost(self, job: Job, error: Exception) -> list[Job]:
         """A job was not handed over: it goes back, if it is to be tried again."""
         if isinstance(error, Dropped):
+            if job.drops == 1:
+                job.seen = self._accepted
             if job.drops <= _FRESH:
                 return [job]
+            if self._accepted > job.seen:  # others passed meanwhile
+                self._results.append((job, _poison(job, error)[1]))
+                return []
+            if not self._suspect and not self._refused:
+                self._suspect = job, error
+                self._in_flight -= 1
+                return []
             error = self._new_session().dropped(error)
         if self._bear(error):
             return [job]
@@ -262,3 +313,9 @@ class _Fleet:
         self._selector.close()
         self._door.close()
         self._bell.close()
+
+
+def _poison(job: Job, drop: Dropped) -> tuple[Message, Outcome]:
+    """Others pass, so it's the message at which the server breaks off."""
+    words = f"the mail server breaks off at this message: {drop}"
+    return job.message, Deferred(Reply(0, _BAD_CONNECTION, words), poison=True)

@@ -90,7 +90,8 @@ def stuffed(data: bytes) -> bytes:
 def clean(pieces: Sequence[bytes]) -> bool:
     """Whether *pieces* make a message that can go as it is: canonical, nothing to stuff, ASCII, no NUL. False: unknown.
 
-    Looking through 25 kB costs 40 µs, as much as sending them; this remembers the long pieces and costs 6.
+    Looking through 25 kB took 118 µs on a busy machine, more than all else a session does; this remembers the long
+    pieces and took 18 there.
     """
     short = [b""]
     for piece in pieces:

@@ -98,6 +98,14 @@ class Accounts:
         """What was sent once more after doubt: at most one of the two arrived twice."""
         return list(self._records(f"d.resent = 1 AND NOT {_DOUBTFUL}", {}))
 
+    def under_way(self) -> list[Record]:
+        """What is being handed over now; if the run that did it died, so much is in doubt."""
+        return list(self._records("d.state IN ('claimed', 'submitting') AND d.state = 'submitting'", {}))
+
+    def hand_overs(self, delivery: int) -> list[datetime]:
+        """When one delivery was handed over, as far as anybody knows: what was refused did not arrive."""
+        return [a.at for a in self.attempts(delivery) if a.outcome in ("accepted", "uncertain")]
+
     def positions(self) -> dict[int, int]:
         """Active readers by the number they have come to."""
         with self._store.read() as c:
@@ -110,7 +118,7 @@ class Accounts:
         return {s.value: int(found.get(s.value, 0)) for s in State}
 
     def by_post(self) -> list[dict[str, Any]]:
-        """For each post, its number, title, standing and deliveries by state."""
+        """For each post, its number, title, standing, how many deliveries were promised, and those by state."""
         with self._store.read() as c:
             posts = (
                 c.execute(text("SELECT id, number, ident, title, status, standing, reason FROM post ORDER BY number"))
@@ -122,7 +130,9 @@ class Accounts:
                 text("SELECT post_id, state, COUNT(*) FROM delivery GROUP BY post_id, state")
             ):
                 counts.setdefault(key, {})[state] = count
-        return [{**p, "deliveries": counts.get(p["id"], {})} for p in posts]
+            journal = text("SELECT post_id, SUM(count) FROM promise GROUP BY post_id")
+            promised = {key: int(count) for key, count in c.execute(journal)}
+        return [{**p, "promised": promised.get(p["id"], 0), "deliveries": counts.get(p["id"], {})} for p in posts]
 
     def late(self) -> dict[str, int]:
         """For each post (its id) how many who are past it still get it."""

@@ -218,6 +218,9 @@ class Audience:
         """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
         with self._store.write() as c:
             row = _find(c, old)
+            before = Status(row.status)
+            if before is Status.UNSUBSCRIBED:  # under a new address the old one would be a stranger to the next file
+                raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[before]}; nothing was changed.")
             other = c.execute(sql.BY_KEY, {"key": new.key}).one_or_none()
             if other is not None and other.id != row.id:
                 if other.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
@@ -230,7 +233,9 @@ class Audience:
                 _delete(c, other.id, at)
             if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(new.key)}):
                 raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
-            status = before = Status(row.status)
+            if before is Status.SUPPRESSED:  # a file that still has the old address does not bring it back
+                c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "corrected"})
+            status = before
             if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=_last_cause(c, row.id)):
                 status = Status.ACTIVE
                 _log(c, row.id, Cause.LIFTED, status, at, "address corrected")

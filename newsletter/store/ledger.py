@@ -25,7 +25,7 @@ from sqlalchemy import Connection, text
 from newsletter.errors import NotFound, StoreError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
 from newsletter.store import ledger_sql as sql
-from newsletter.store.schema import micros, optional_instant
+from newsletter.store.schema import instant, micros, optional_instant
 from newsletter.subscribers import Pause
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 _NO_REPLY = Reply(0, "", "")
 _PLACE = re.compile(r":(\w+)")
-FAULTS_MAX = 5  #: times a message may fail to be composed
+FAULTS_MAX = 5  #: times a message may fail to be composed, or break the connection to the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Doubt:
     message_id: str
     provider: str
     resent: bool  #: it was sent once more already
+    since: datetime  #: its last attempt began
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Ledger:
         """Every open doubt whose waiting time is over."""
         with self._store.read() as c:
             return [
-                Doubt(r.id, r.message_id, r.provider or "", bool(r.resent))
+                Doubt(r.id, r.message_id, r.provider or "", bool(r.resent), instant(r.begun_at))
                 for r in c.execute(sql.IN_DOUBT, {"at": micros(at)})
             ]
 
@@ -339,7 +340,7 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
 def _driver(c: Connection, statement: str, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
     """*statement* and its values as the driver takes them; a list of rows becomes ``(?, ?), (?, ?)``.
 
-    Past SQLAlchemy's own binding, which costs 5 µs a value.
+    Past SQLAlchemy's own binding, which costs more than the database does.
     """
     mark = "?" if c.dialect.paramstyle == "qmark" else "%s"
     bound: list[Any] = []
@@ -421,7 +422,10 @@ def _record_other(c: Connection, result: Result, provider: str, at: datetime, do
     }
     match outcome:
         case Deferred() if result.retry_at is not None:
-            done = c.execute(sql.DEFER, values | {"retry": micros(result.retry_at)}).rowcount
+            values |= {"retry": micros(result.retry_at), "faults": int(outcome.poison), "most": FAULTS_MAX}
+            done = c.execute(sql.DEFER, values).rowcount
+            if done and outcome.poison and c.execute(sql.QUARANTINE, values).rowcount:
+                c.execute(sql.PASS_ON, values)
         case Deferred():
             done = c.execute(sql.GIVE_UP, values).rowcount
             if done:

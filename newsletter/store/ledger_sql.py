@@ -33,7 +33,7 @@ RELEASE = text(
     " attempts = CASE WHEN state = 'submitting' THEN attempts - 1 ELSE attempts END"
     f" WHERE {MINE} AND state IN ('claimed', 'submitting')"
 )
-# One statement for a window of rows costs 10 µs a row; one for each row, through SQLAlchemy, 150.
+# One statement for a window of rows: one for each would cost more in binding its values than in the database.
 # VALUES calls its columns column1, column2, ... on both databases. PostgreSQL takes a column of NULLs for text.
 BEGIN = (
     "UPDATE delivery SET state = 'submitting', attempts = attempts + 1, begun_at = :at, lease_until = :lease,"
@@ -82,7 +82,9 @@ ADVANCE_WHICH = (
 )
 ADVANCE = text(ADVANCE_WHICH.format(which="id = :id"))
 ADVANCE_ALL = ADVANCE_WHICH.format(which="id IN (VALUES :ids)")
-DEFER = text(f"UPDATE delivery SET state = 'deferred', not_before = :retry, {REPLY} WHERE {OURS}")
+DEFER = text(
+    f"UPDATE delivery SET state = 'deferred', not_before = :retry, faults = faults + :faults, {REPLY} WHERE {OURS}"
+)
 GIVE_UP = text(
     f"UPDATE delivery SET state = 'deferred', open = NULL, reopen = 1, reason = 'given up for now', {REPLY} WHERE"
     f" {OURS}"
@@ -132,8 +134,8 @@ DOUBT_EXPIRED = text(
     f" diagnostic = 'the run ended before the answer' WHERE {EXPIRED}"
 )
 IN_DOUBT = text(
-    f"SELECT id, message_id, provider, resent FROM delivery WHERE {DOUBTFUL} AND state = 'uncertain' AND open = 1"
-    " AND not_before <= :at ORDER BY id"
+    f"SELECT id, message_id, provider, resent, begun_at FROM delivery WHERE {DOUBTFUL} AND state = 'uncertain'"
+    " AND open = 1 AND not_before <= :at ORDER BY id"
 )
 RESEND = text(
     "UPDATE delivery SET state = 'planned', resent = CASE WHEN :resent = 1 THEN 1 ELSE resent END, not_before = :at"
@@ -156,12 +158,15 @@ FAULT = text(
     f" WHERE {MINE} AND state = 'claimed'"
 )
 QUARANTINE = text(
-    f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {MINE} AND state = 'planned' AND faults >= :most"
+    f"UPDATE delivery SET state = 'quarantined', open = NULL WHERE {MINE} AND state IN ('planned', 'deferred')"
+    " AND faults >= :most"
 )
 TAKE_BACK = text(
-    # Mended or not, what leaves next is the post of that day: the refused bytes never arrived.
+    # Mended or not, what leaves next is the post of that day: the refused bytes never arrived. Only what was sent
+    # again after doubt may have.
     "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
-    " revision = NULL, date = NULL, recipient = NULL, content = NULL"
+    " revision = CASE WHEN resent = 1 THEN revision END, date = CASE WHEN resent = 1 THEN date END,"
+    " recipient = CASE WHEN resent = 1 THEN recipient END, content = CASE WHEN resent = 1 THEN content END"
     f" WHERE {MINE} AND state = 'rejected' AND about = 'message'"
 )
 SETTLING = text(
@@ -170,8 +175,8 @@ SETTLING = text(
     " AS other FROM delivery d WHERE d.id = :id AND d.state IN ('uncertain', 'quarantined')"
 )
 SEND_AGAIN = text(
-    "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN attempts > 0 THEN 1"
-    " ELSE 0 END,"
+    "UPDATE delivery SET state = 'planned', open = 1, reason = '', faults = 0, resent = CASE WHEN state ="
+    " 'uncertain' THEN 1 ELSE resent END,"
     " slot = :at, not_before = (SELECT CASE WHEN COALESCE(s.handed_over_at, 0) + :gap > :at THEN s.handed_over_at +"
     " :gap ELSE :at END"
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"

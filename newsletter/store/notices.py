@@ -179,7 +179,7 @@ class Notices:
         """Every doubt whose waiting time is over."""
         with self._store.read() as c:
             rows = c.execute(_IN_DOUBT, {"at": micros(at)}).all()
-        return [Doubt(r.id, r.message_id, r.provider or "", bool(r.resent)) for r in rows]
+        return [Doubt(r.id, r.message_id, r.provider or "", bool(r.resent), instant(r.begun_at)) for r in rows]
 
     def settle_doubt(self, notice: int, *, arrived: bool | None, at: datetime, resend: bool) -> None:
         """Close one doubt as the ledger does; one that is not resent stays uncertain, for good."""
@@ -279,7 +279,7 @@ _FAULT = text(
 )
 _QUARANTINE = text(f"UPDATE notice SET state = 'quarantined' WHERE {_MINE} AND state = 'planned' AND faults >= :most")
 _IN_DOUBT = text(
-    f"SELECT id, message_id, provider, resent FROM notice WHERE {_UNSETTLED} AND state = 'uncertain'"
+    f"SELECT id, message_id, provider, resent, begun_at FROM notice WHERE {_UNSETTLED} AND state = 'uncertain'"
     " AND reason = '' AND not_before <= :at ORDER BY id"
 )
 _FOUND = text(

@@ -318,11 +318,14 @@ _WITHDRAW_PASSED = text(
     " FROM post p WHERE p.id = delivery.post_id AND p.standing = 'absent' AND delivery.open = 1"
     " AND delivery.state IN ('planned', 'deferred')"
 )
-# The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived.
+# The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived. Only
+# what was sent again after doubt may have: it keeps its bytes, since its Message-ID may be in the reader's mailbox.
 _REOPEN = (
     "UPDATE delivery SET state = 'planned', open = 1, reopen = 0, reason = '', slot = due.slot, not_before ="
     " due.not_before, number = due.number,"
-    " planned_at = :at, revision = NULL, date = NULL, recipient = NULL, content = NULL, about = NULL"
+    " planned_at = :at, about = NULL,"
+    " revision = CASE WHEN resent = 1 THEN revision END, date = CASE WHEN resent = 1 THEN date END,"
+    " recipient = CASE WHEN resent = 1 THEN recipient END, content = CASE WHEN resent = 1 THEN content END"
     f" FROM (SELECT r.id AS id, {{slot}} AS slot, {_NOT_BEFORE} AS not_before, p.number AS number"
     "   FROM delivery r JOIN subscriber s ON s.id = r.subscriber_id AND s.epoch = r.epoch"
     "   JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = r.post_id"

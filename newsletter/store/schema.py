@@ -44,7 +44,7 @@ class State(StrEnum):
     UNCERTAIN = "uncertain"  #: handed over, no answer (RFC 1047)
     WITHDRAWN = "withdrawn"  #: consent, suppression, a pause or a retraction came first; never submitted
     SKIPPED = "skipped"  #: a rule passed it over, see `reason`
-    QUARANTINED = "quarantined"  #: it could not be composed, five times over
+    QUARANTINED = "quarantined"  #: it could not be composed, or the server broke off at it, five times over
 
 
 def micros(at: datetime) -> int:
@@ -215,7 +215,9 @@ delivery = Table(
     Column("fence", Integer, nullable=False, server_default="0"),  # rises with each claim
     Column("lease_until", Instant),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
-    Column("faults", SmallInteger, nullable=False, server_default="0"),  # times it could not be composed
+    Column(
+        "faults", SmallInteger, nullable=False, server_default="0"
+    ),  # times it could not be composed, or broke the connection
     _flag("resent"),  # sent once more after doubt: at most one copy may have arrived
     Column("begun_at", Instant),  # the last attempt
     # Fixed by the first attempt, so that every further one has the same bytes:

@@ -98,7 +98,7 @@ def test_what_the_template_does_to_every_letter_is_said_once(practice: Practice)
     from newsletter.starter import builtin_templates
 
     theme = (builtin_templates() / "parts/theme.html").read_text()
-    (folder / "theme.html").write_text(theme.replace('ink = "#2b2b2b"', 'ink = "#9a9a9a"'))
+    (folder / "theme.html").write_text(theme.replace("ink = light.ink", 'ink = "#9a9a9a"'))
     ran = practice.run("check")
     assert ran.status == 0 and ran.out.startswith("Every letter\n") and ran.out.count("#9a9a9a on #ffffff") == 1
     assert len({f["post"] for f in practice.run("check", "--json").json()}) == 3

@@ -52,7 +52,7 @@ class Shown:
             parsed: Any = message_from_bytes(path.read_bytes(), policy=policy.default)
             name = parsed["To"].addresses[0].username
             text = parsed.get_body(("plain",)).get_content()
-            number = int(re.match(r"Letters from the Practice, no\. (\d+)\s", text)[1])
+            number = int(re.match(r"Letters from the Practice · No\. (\d+)\s", text)[1])
             found[name].append((number, parsed["Date"].datetime.astimezone(ZoneInfo(ZONES[name]))))
         return {name: sorted(letters, key=lambda x: x[1]) for name, letters in found.items()}
 

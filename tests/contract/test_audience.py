@@ -375,6 +375,16 @@ def test_a_corrected_address_lifts_a_suppression_for_bounces_only(desk: Desk) ->
         desk.store.audience.correct(f"{name}@example.org", new, fingerprint=hashed, at=desk.at)
     assert status(desk, "ana.new") is Status.ACTIVE
     assert status(desk, "ben.new") is Status.SUPPRESSED
+    assert file(desk, "ana", "ben") == Taken(rows=2, kept_out=2), "a file that has the old ones brings neither back"
+
+
+def test_the_address_of_one_who_left_is_not_corrected(desk: Desk) -> None:
+    imported(desk, "ana")
+    change(desk, "ana", Cause.UNSUBSCRIBED, Status.UNSUBSCRIBED)
+    with pytest.raises(SubscriberError, match="ana@example.org has unsubscribed"):
+        new = Address.parse("anna@example.org")
+        desk.store.audience.correct("ana@example.org", new, fingerprint=hashed, at=desk.at)
+    assert file(desk, "ana") == Taken(rows=1, kept_out=1), "else the file would bring her back"
 
 
 def test_an_address_is_not_corrected_into_somebody_else_s(desk: Desk) -> None:

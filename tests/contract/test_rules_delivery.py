@@ -59,6 +59,43 @@ def test_sent_again_it_has_the_same_message_id(world: World) -> None:
     assert first.message_id == second.message_id
 
 
+def test_what_may_have_arrived_comes_again_with_the_same_bytes_also_after_it_was_given_up(world: World) -> None:
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST]
+    world.provider.arrives.add(ANA)
+    world.tick("2 09:00")
+    world.provider.always[ANA] = GREYLISTED
+    world.run("2 09:10", "4 09:00", every=HOUR / 2)
+    assert world.states(ANA) == [(1, "deferred", "given up for now")]
+    world.post(1, body="Other words, after the first copy had left.")
+    world.provider.always.clear()
+    world.run("4 09:00", "6", every=HOUR)
+    assert len({(m.message_id, m.data) for m in world.letters(ANA)}) == 1
+    assert (len(world.letters(ANA)), world.states(ANA)) == (2, [(1, "accepted", "")])
+
+
+def test_what_may_have_arrived_comes_again_with_the_same_bytes_also_after_a_refusal_was_taken_back(
+    world: World,
+) -> None:
+    world.posts(1)
+    names = world.crowd(2)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST, SPAM]
+    world.provider.arrives.add(ANA)
+    for name in names:
+        world.provider.answers[name] = [Deferred(Reply(451, "4.7.1", "later"), 10 * MINUTE), SPAM]
+    world.tick("2 09:00")
+    world.tick("2 09:10")
+    assert world.holds() == {HoldKind.REFUSED}
+    world.post(1, body="Other words, after the first copy had left.")
+    world.resume()
+    world.tick("2 10:00")
+    assert len({(m.message_id, m.data) for m in world.letters(ANA)}) == 1
+    assert (len(world.letters(ANA)), world.states(ANA)) == (2, [(1, "accepted", "")])
+    assert all("Other words" in m.text for name in names for m in world.letters(name))
+
+
 def test_doubt_after_the_second_time_is_held_and_the_sequence_goes_on_after_one_interval(world: World) -> None:
     world.rules(every=3)
     world.posts(1, 2)
@@ -91,6 +128,19 @@ def test_a_provider_that_can_be_asked_settles_doubt(world: World, arrives: bool)
     world.run("2 09:00", "4", every=HOUR)
     assert world.numbers(ANA) == [1, 2]
     assert world.store.accounts.sent_twice() == []
+
+
+@pytest.mark.parametrize("rule", OnUncertain)
+def test_when_nobody_can_say_the_rule_decides(world: World, rule: OnUncertain) -> None:
+    world.provider = provider = SearchableProvider(world)
+    provider.blind = True
+    world.on_uncertain(rule)
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [LOST]
+    world.run("2 09:00", "2 12:00", every=HOUR)
+    assert world.numbers(ANA) == ([1] if rule is OnUncertain.RESEND else [])
+    assert [r.post for r in world.store.accounts.sent_twice()] == world.numbers(ANA)
 
 
 def test_only_a_different_provider_leaves_a_doubt_to_the_rule(world: World) -> None:
@@ -256,6 +306,19 @@ def test_a_rehearsal_needs_no_go_live(world: World) -> None:
     assert world.numbers(ANA) == [1]
 
 
+@pytest.mark.parametrize("window", [1, 7, 50])
+def test_never_more_is_begun_and_not_recorded_than_the_window(world: World, window: int) -> None:
+    world.posts(1)
+    names = world.crowd(120)
+    world.provider.window = window
+    seen: list[int] = []
+    for name in names:
+        world.provider.before[name] = lambda: seen.append(world.store.accounts.counts()["submitting"])
+    world.tick("2 09:00")
+    assert len(seen) == 120 and 0 < max(seen) <= window
+    assert all(world.numbers(n) == [1] for n in names)
+
+
 # --- composing
 
 
@@ -297,6 +360,32 @@ def test_a_quarantine_settled_as_resend_is_composed_anew(world: World) -> None:
     world.settle(ANA, 1, "resend")
     world.run("2 14:00", "4", every=HOUR)
     assert world.diary(ANA) == ["#1 2 14:00", "#2 3 10:00"]
+
+
+def test_a_message_at_which_the_server_breaks_off_is_set_aside_after_five_tries_and_the_sequence_goes_on(
+    world: World,
+) -> None:
+    world.posts(1, 2)
+    world.join(ANA, BO)
+    world.provider.always[ANA] = Deferred(Reply(0, "4.4.2", "breaks off"), poison=True)
+    world.run("2 09:00", "2 13:00", every=HOUR)
+    assert world.states(ANA) == [(1, "deferred", "")] and world.numbers(BO) == [1]
+    world.tick("2 13:00")
+    assert world.states(ANA) == [(1, "quarantined", "")]
+    assert "breaks off" in world.history(ANA)[0].reply
+    world.provider.always.clear()
+    world.run("2 14:00", "4", every=HOUR)
+    assert world.diary(ANA) == ["#2 3 09:00"]
+
+
+def test_what_the_server_never_took_is_no_possible_double_when_it_is_sent_after_all(world: World) -> None:
+    world.posts(1)
+    world.join(ANA)
+    world.provider.answers[ANA] = [Deferred(Reply(0, "4.4.2", "breaks off"), poison=True)] * 5
+    world.run("2 09:00", "2 14:00", every=HOUR)
+    world.settle(ANA, 1, "resend")
+    world.run("2 14:00", "4", every=HOUR)
+    assert world.numbers(ANA) == [1] and world.store.accounts.sent_twice() == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from specimen import FRONT, IDENTITY, SAMPLES, WORDS, by, proof, sample
 
 from newsletter.checks import RULES, Context, Part, Severity, check, reason_to_hold
-from newsletter.posts import PostStatus
+from newsletter.posts import TO_BE_WRITTEN, PostStatus
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
@@ -54,6 +54,8 @@ def test_an_ordinary_letter_has_nothing_wrong_with_it(tmp_path: Path) -> None:
         pytest.param("drafting-mark", "[Your first hour](https://example.org/a)", "", id="a link that begins like one"),
         pytest.param("drafting-mark", "See [TK](https://example.org/a) for it.", "TK", id="to come, as a link's words"),
         pytest.param("drafting-mark", "[words](https://example.org/TK)", "", id="within an address"),
+        pytest.param("drafting-mark", TO_BE_WRITTEN, "Begin here.", id="what a new post begins with"),
+        pytest.param("drafting-mark", "Begin here. Then go on.", "", id="a sentence that begins like it"),
         pytest.param("html-as-text", "One <b>bold</b> word", "<b>", id="a tag"),
         pytest.param("html-as-text", "Words <!-- a remark -->", "<!--", id="a remark"),
         pytest.param("html-as-text", "Write `<b>` for bold, and 3 < 4 > 2, and <maya@example.org>", "", id="no tags"),

@@ -340,6 +340,20 @@ def test_the_environment_comes_before_the_url_file_and_that_before_the_url(root:
     assert read(root, text, NEWSLETTER_STORE_URL="sqlite:///env.db").store_url == f"sqlite:///{root}/env.db"
 
 
+@pytest.mark.parametrize(("mode", "remarked"), [(0o600, False), (0o644, True), (0o660, True)])
+def test_a_password_that_others_can_read_is_remarked_upon(root: Path, mode: int, remarked: bool) -> None:
+    path = root / "password.txt"
+    path.write_text(SECRET)
+    path.chmod(mode)
+    text = f'{IDENTITY}[provider.smtp]\nusername = "maya"\npassword_file = "password.txt"\n'
+    notes = read(root, text).notes
+    assert len(notes) == remarked
+    for note in notes:
+        assert note.startswith("newsletter.toml, line 7: [provider.smtp] password_file: other users of this computer")
+        assert note.endswith(f"chmod 600 {path}") and SECRET not in note
+    assert not read(root, text, NEWSLETTER_SMTP_PASSWORD="elsewhere").notes
+
+
 def test_the_password_comes_from_the_environment_or_its_own_file(root: Path) -> None:
     (root / "password.txt").write_text(f"{SECRET}\r\n")
     text = f'{IDENTITY}[delivery]\nprovider = "smtp"\n[provider.smtp]\nusername = "maya"\n'

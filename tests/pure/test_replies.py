@@ -45,17 +45,32 @@ def shape(phase: Literal[Phase.RCPT, Phase.DATA, Phase.DOT], line: str) -> tuple
         pytest.param("550 5.1.1 over rate limit", DEFERRED, id="5.1.1 that says rate is a rate limit"),
         pytest.param("550 5.1.1 blocked by our filter", KEPT, id="5.1.1 that says blocked keeps the address"),
         pytest.param("550 5.1.1 blacklisted at rbl.example", KEPT, id="5.1.1 with a block list keeps the address"),
+        pytest.param("551 5.1.6 mailbox is full", DEFERRED, id="5.1.6 that says full is a full mailbox"),
+        pytest.param(
+            "550 5.1.1 greylisted, try again in 5 minutes", DEFERRED, id="5.1.1 that says later is waited out"
+        ),
         pytest.param("450 5.1.1 User unknown", KEPT, id="a code and a status that disagree never suppress"),
         pytest.param("550 4.2.1 not now", DEFERRED, id="the status beats the code"),
         pytest.param("553 5.1.7 Bad sender syntax", OURS, id="5.1.7 is about us"),
         pytest.param("550 5.1.8 Bad sender's system", OURS, id="5.1.8 is about us"),
         pytest.param("550 5.1.9 null MX of the sender", OURS, id="5.1.9 is about us"),
+        pytest.param("550 5.1.8 user unknown", OURS, id="5.1.8 is about us whatever it says"),
         pytest.param("552 5.2.2 Over quota", DEFERRED, id="5.2.2 is soft"),
+        pytest.param("550 5.2.2 no such user", DEFERRED, id="5.2.2 is soft whatever it says"),
+        pytest.param("552 4.2.2 Over quota", DEFERRED, id="4.2.2 is soft"),
+        pytest.param("552 5.2.0 sorry", DEFERRED, id="552 with a vague status is soft"),
+        pytest.param("552 5.3.4 message size exceeds the limit", DEFERRED, id="a size that exceeds a limit is soft"),
         pytest.param("552 Requested action aborted", DEFERRED, id="552 without a status is soft"),
         pytest.param("552 5.1.1 User unknown", DEAD, id="552 with a status goes by the status"),
         pytest.param("550 5.2.1 account is disabled", DEAD, id="5.2.1 that says disabled is dead"),
         pytest.param("550 5.2.1 receiving mail at a rate that", DEFERRED, id="5.2.1 that says rate is a rate limit"),
         pytest.param("550 5.2.1 not available", KEPT, id="5.2.1 in unclear words keeps the address"),
+        pytest.param("550 5.2.1 over quota", DEFERRED, id="5.2.1 that says full is soft"),
+        pytest.param("550 5.2.1 your ip is on a list", OURS, id="5.2.1 that speaks of us is about us"),
+        pytest.param("550 5.3.0 unknown user", DEAD, id="5.x.0 that says unknown is dead"),
+        pytest.param("550 5.1.0 mailbox full", DEFERRED, id="5.x.0 that says full is soft"),
+        pytest.param("550 5.3.0 throttled", DEFERRED, id="5.x.0 that says rate is soft"),
+        pytest.param("550 spam is not welcome", KEPT, id="no status and a block keeps the address"),
         pytest.param("550 No such user here", DEAD, id="no status and no such user is dead"),
         pytest.param("554 This user doesn't have a mail.example account", DEAD, id="no status and no account is dead"),
         pytest.param("550 Mailbox is full", DEFERRED, id="no status and full is soft"),
@@ -67,9 +82,19 @@ def shape(phase: Literal[Phase.RCPT, Phase.DATA, Phase.DOT], line: str) -> tuple
         pytest.param("550 5.7.1 Sender address rejected: not yours", OURS, id="a sender refused is about us"),
         pytest.param("550 5.7.1 listed at zen.spamhaus", OURS, id="a block list is about us"),
         pytest.param("550 5.7.26 Unauthenticated", OURS, id="a failed DMARC is about us"),
+        pytest.param(
+            "550 5.7.606 Access denied, banned sending IP [192.0.2.1]", OURS, id="a banned network is about us"
+        ),
+        pytest.param("550 5.7.1 Client host rejected: no reverse hostname", OURS, id="a host refused is about us"),
+        pytest.param("550 5.7.1 <x>: Helo command rejected", OURS, id="a name refused is about us"),
+        pytest.param("550 5.7.9 weak login", OURS, id="5.7.9 is about us"),
+        pytest.param("550 5.7.23 SPF", OURS, id="a failed SPF is about us"),
+        pytest.param("535 authentication failed", OURS, id="535 is about us"),
         pytest.param("530 5.7.0 Must log in", OURS, id="530 is about us"),
         pytest.param("550 5.7.1 Refused by the recipient", KEPT, id="5.7.1 that isn't about us keeps the address"),
         pytest.param("550 5.4.1 Recipient address rejected: Access denied", KEPT, id="any other status keeps it"),
+        pytest.param("550 5.4.1 unknown user", KEPT, id="no other status suppresses, whatever it says"),
+        pytest.param("550 5.7.1 unknown user", KEPT, id="a policy never suppresses, whatever it says"),
     ],
 )
 def test_a_refused_recipient(line: str, expected: tuple[object, ...]) -> None:
@@ -86,6 +111,11 @@ def test_a_refused_recipient(line: str, expected: tuple[object, ...]) -> None:
         pytest.param("554 5.7.1 looks like spam", MESSAGE, id="5xx is about the message"),
         pytest.param("550 5.1.1 User unknown", MESSAGE, id="so late even 5.1.1 marks no address"),
         pytest.param("552 too big", MESSAGE, id="552 is about the message"),
+        pytest.param("552 5.2.2 mailbox full", MESSAGE, id="so late even 5.2.2 is about the message"),
+        pytest.param("450 5.7.1 spam", MESSAGE, id="a final status beats a code that is not"),
+        pytest.param(
+            "550 5.7.26 no DMARC", MESSAGE, id="what may be about us settles one; three in a row take it back"
+        ),
     ],
 )
 def test_a_refused_message(phase: Literal[Phase.DATA, Phase.DOT], line: str, expected: tuple[object, ...]) -> None:

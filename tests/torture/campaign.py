@@ -149,8 +149,9 @@ class Campaign:
         self.times: dict[int, datetime] = {}  #: of each run
 
     def run(self, deaths: int, *, whole: bool) -> None:
-        """Lives, until so many have died in all; if not *whole*, only until something is wrong."""
+        """Lives, one at least, until so many have died in all; if not *whole*, only until something is wrong."""
         begun = time.monotonic()
+        self.life()
         while self.tally.deaths < deaths and (whole or not self.tally.problems):
             self.life()
         self.tally.seconds += time.monotonic() - begun

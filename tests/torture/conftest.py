@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from sink import Sink
-
-sys.path.append(str(Path(__file__).parents[1] / "acceptance"))
-
 import clock
+import pytest
+from outset import begun
 from practice import Practice
+from sink import Sink
 
 
 @pytest.fixture(scope="session")
@@ -32,15 +29,3 @@ def sink() -> Iterator[Sink]:
 def practice(tmp_path: Path, shim: Path, sink: Sink) -> Practice:
     """Live through `sink`, with one post and 24 readers, five minutes after the first slot."""
     return begun(Practice(tmp_path / "practice", shim), sink)
-
-
-def begun(practice: Practice, sink: Sink, *, readers: int = 24, posts: int = 1) -> Practice:
-    """Make the project of *practice*, and go live."""
-    practice.root.mkdir(exist_ok=True)
-    practice.settings(provider='"smtp"', port=str(sink.port), timeout='"1 second"')
-    practice.readers(*(f"r{n:03}@example.org,,UTC" for n in range(readers)))
-    for number in range(1, posts + 1):
-        practice.post(number, f"Letter {number}")
-    assert practice.run("go-live", "--yes").status == 0
-    practice.at = practice.at.replace(hour=9, minute=5)
-    return practice

@@ -49,7 +49,13 @@ class Control:
         return closing(sqlite3.connect(self._file, isolation_level=None))
 
     def work(self, campaign: Campaign) -> Callable[[], object]:
-        return lambda: self._loop(self, campaign.sink.port)
+        def run() -> None:
+            try:
+                self._loop(self, campaign.sink.port)
+            except OSError as error:  # smtplib's are OSErrors; `with` adds its own when QUIT fails
+                raise ProviderError(str(error)) from error
+
+        return run
 
     def waiting(self) -> list[str]:
         with self.books() as c:
@@ -104,15 +110,9 @@ def mark_then_send(control: Control, port: int) -> None:
 
 
 def _session(port: int) -> smtplib.SMTP:
-    try:
-        return smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=PATIENCE.total_seconds())
-    except OSError as error:
-        raise ProviderError(str(error)) from error
+    return smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=PATIENCE.total_seconds())
 
 
 def _send(session: smtplib.SMTP, address: str) -> None:
     data = f"Subject: No. 1: hello\r\nTo: {address}\r\nMessage-ID: <1.{address}>\r\n\r\nDear reader.\r\n"
-    try:
-        session.sendmail("maya@example.org", [address], data)
-    except OSError as error:  # smtplib's are OSErrors
-        raise ProviderError(str(error)) from error
+    session.sendmail("maya@example.org", [address], data)

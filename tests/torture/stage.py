@@ -179,7 +179,7 @@ class Asking:
     def submit(self, messages: Any) -> Any:
         yield from smtp(self.port, self.window).submit(messages)
 
-    def lookup(self, message_id: str) -> Accepted | None:
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | None:
         try:
             return Accepted() if took(self.port, message_id) else None
         except OSError as error:

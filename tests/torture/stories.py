@@ -84,8 +84,8 @@ def by_signals(campaign: Campaign) -> tuple[str, int]:
         time.sleep(campaign.dice.uniform(0, 0.3) * campaign.typical)
         os.kill(pid, second)
     status = campaign.wait(pid)
-    if status in (0, 1) and (left := stage.in_doubt(campaign.at)):
-        campaign.tally.problems.append(f"a run that was asked to stop left {left} without an outcome")
+    if not second and status in (0, 1) and (left := stage.in_doubt(campaign.at)):
+        campaign.tally.problems.append(f"a run that was asked to stop left {left} without an outcome, status {status}")
     return f"SIGTERM, then {second.name if second else 'patience'}", int(status not in (0, 1))
 
 

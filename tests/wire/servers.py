@@ -2,8 +2,9 @@
 
 A script maps a step to what is done there instead of the good answer: bytes are sent as they are, a
 `Fault` happens. A list is used up one visit after the other (None: answer well), then all is well again.
+"dot r3" is the step for the recipient r3@… alone, from RCPT on.
 
-Steps: banner, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, body (before it's read), dot, RSET, QUIT.
+Steps: banner, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, body (before it's read), dot (also after BDAT), RSET, QUIT.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -74,10 +75,16 @@ class Scripted:
         tls: ssl.SSLContext | None = None,
         implicit: bool = False,
         most: int = 1_000,
+        strict: bool = False,
+        gathers: bool = False,
+        poison: Collection[str] = (),
     ) -> None:
         self.script = {step: list(acts) if isinstance(acts, list) else acts for step, acts in (script or {}).items()}
         self.extensions = ["STARTTLS", *extensions] if tls and not implicit else list(extensions)
         self.tls, self.implicit, self.most = tls, implicit, most
+        self.strict = strict  #: minds the order of commands, as real servers do
+        self.gathers = gathers  #: answers in one go what came in one go
+        self.poison = set(poison)  #: recipients at whose message it hangs up, before it takes a byte of it
         self.commands: list[str] = []  #: every command line, over all connections
         self.took: list[tuple[str, bytes]] = []  #: recipient and bytes of what was answered with 2xx
         self.connections = 0
@@ -131,9 +138,10 @@ class Scripted:
             with self._lock:
                 self.open_now -= 1
 
-    def act(self, step: str) -> Act:
+    def act(self, step: str, recipient: str = "") -> Act:
         with self._lock:
-            acts = self.script.get(step)
+            mine = f"{step} {recipient.partition('@')[0]}"
+            acts = self.script.get(mine if mine in self.script else step)
             if isinstance(acts, list):
                 return acts.pop(0) if acts else None
             return acts  # type: ignore[return-value]
@@ -145,6 +153,8 @@ class _Peer:
         self.sock.settimeout(0.05)
         self.held, self.whole = b"", deque[bytes]()
         self.recipient = ""
+        self.in_mail = self.has_recipient = False
+        self.gathered = b""
 
     def talk(self) -> None:
         if self.server.implicit:
@@ -166,11 +176,51 @@ class _Peer:
             else:
                 if verb == "RCPT":
                     self.recipient = line.partition("<")[2].rstrip(">")
-                reply = self.answer(verb)
-                if verb == "DATA" and reply.startswith(b"354"):
-                    self.body()
-                if verb == "QUIT":
+                if verb == "DATA" and self.recipient in self.server.poison:
                     return
+                if verb == "BDAT":
+                    self.chunk(int(rest.split()[0]))
+                elif wrong := self.out_of_order(verb):
+                    self.say(wrong)
+                else:
+                    reply = self.answer(verb)
+                    self.follow(verb, reply)
+                    if verb == "DATA" and reply.startswith(b"354"):
+                        self.body()
+                if verb == "QUIT":
+                    self.flush()
+                    return
+
+    def out_of_order(self, verb: str) -> bytes:
+        if not self.server.strict:
+            return b""
+        if verb == "MAIL" and self.in_mail:
+            return b"503 5.5.1 Error: nested MAIL command\r\n"
+        if verb == "RCPT" and not self.in_mail:
+            return b"503 5.5.1 Error: need MAIL command\r\n"
+        if verb in ("DATA", "BDAT") and not self.has_recipient:
+            return b"554 5.5.1 Error: no valid recipients\r\n"
+        return b""
+
+    def follow(self, verb: str, reply: bytes) -> None:
+        if reply.startswith(b"2"):
+            if verb == "MAIL":
+                self.in_mail = True
+            elif verb == "RCPT":
+                self.has_recipient = True
+            elif verb == "RSET":
+                self.in_mail = self.has_recipient = False
+
+    def chunk(self, size: int) -> None:
+        """BDAT LAST (RFC 3030): its octets are read in any case."""
+        lines = self.raw_lines()
+        data = b""
+        while len(data) < size:
+            data += next(lines)
+        if wrong := self.out_of_order("BDAT"):
+            self.say(wrong)
+        else:
+            self.end(data)
 
     def body(self) -> None:
         if (act := self.server.act("body")) is not None:
@@ -181,14 +231,17 @@ class _Peer:
             if line == b".\r\n":
                 break
             lines.append(line[1:] if line.startswith(b".") else line)
-        data = b"".join(lines)
-        reply = self.server.act("dot")
+        self.end(b"".join(lines))
+
+    def end(self, data: bytes) -> None:
+        self.in_mail = self.has_recipient = False
+        reply = self.server.act("dot", self.recipient)
         if reply is None or isinstance(reply, Held) or (isinstance(reply, bytes) and reply.startswith(b"2")):
             self.server.took.append((self.recipient, data))
         self.perform(GOOD["dot"] if reply is None else reply)
 
     def answer(self, step: str, good: bytes = b"") -> bytes:
-        act = self.server.act(step)
+        act = self.server.act(step, self.recipient)
         reply = (good or GOOD.get(step, b"500 5.5.1 what\r\n")) if act is None else act
         self.perform(reply)
         return reply if isinstance(reply, bytes) else b""
@@ -206,6 +259,7 @@ class _Peer:
                 act.until.wait(10)
                 self.say(GOOD["dot"])
             case Fault.RESET:
+                self.flush()
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 raise _GoneError
             case Fault.HANG:
@@ -224,6 +278,12 @@ class _Peer:
                 raise _GoneError
 
     def say(self, data: bytes) -> None:
+        self.gathered += data
+        if not self.server.gathers or not self.whole:
+            self.flush()
+
+    def flush(self) -> None:
+        data, self.gathered = self.gathered, b""
         self.sock.settimeout(10)
         self.sock.sendall(data)
         self.sock.settimeout(0.05)

@@ -283,6 +283,41 @@ def test_421_at_mail_is_made_good_on_a_fresh_connection(message: Make) -> None:
         assert [type(o) for o in outcomes] == [Accepted] * 2 and error is None
 
 
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("extensions", [[], ["PIPELINING"]], ids=["step by step", "pipelined"])
+def test_a_message_at_which_the_server_hangs_up_does_not_stop_the_others(
+    extensions: list[str], connections: int, message: Make
+) -> None:
+    with Scripted(poison={"r2@example.org"}, extensions=extensions) as server:
+        outcomes, error = submit(smtp(server, connections=connections), [message(n) for n in range(1, 9)])
+        assert error is None and [type(o) for o in outcomes] == [Accepted, Deferred, *[Accepted] * 6]
+        poison = outcomes[1]
+        assert isinstance(poison, Deferred) and poison.poison and "breaks off at this message" in poison.reply.text
+        assert "r2@example.org" not in [who for who, _ in server.took]
+        assert server.commands.count("RCPT TO:<r2@example.org>") == 3
+
+
+def test_with_a_window_of_one_too(message: Make) -> None:
+    with Scripted(poison={"r1@example.org"}) as server:
+        settings = SmtpSettings(port=server.port, security=Security.NONE, window=1)
+        outcomes = {done.delivery: outcome for done, outcome in Smtp(settings).submit(message(n) for n in (1, 2, 3))}
+        assert [type(outcomes[n]) for n in (1, 2, 3)] == [Deferred, Accepted, Accepted]
+
+
+def test_when_nobody_else_passes_it_is_the_server_and_nobody_is_marked(message: Make) -> None:
+    with Scripted({"DATA": [None, *[Fault.DROP] * 99]}) as server:
+        outcomes, error = submit(smtp(server), [message(n) for n in range(9)])
+        assert [type(o) for o in outcomes] == [Accepted]
+        assert error and error.retry_after and "breaks off in the middle" in str(error)
+        assert server.connections == 6  # three for the first, and three for the next before it is clear
+
+
+def test_the_last_message_of_a_run_is_given_the_benefit_of_the_doubt(message: Make) -> None:
+    with Scripted(poison={"r2@example.org"}) as server:
+        outcomes, error = submit(smtp(server), [message(1), message(2)])
+        assert [type(o) for o in outcomes] == [Accepted] and error and error.retry_after
+
+
 def test_nobody_listens(message: Make) -> None:
     with Scripted() as server:
         pass

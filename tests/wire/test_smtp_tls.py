@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Authority
 from servers import Scripted
 
 from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import Accepted, Message
 from newsletter.providers.smtp import Smtp
+
+if TYPE_CHECKING:
+    from conftest import Authority
 
 Make = Callable[..., Message]
 

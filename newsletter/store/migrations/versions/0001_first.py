@@ -39,7 +39,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_post")),
         sa.UniqueConstraint("ident", name=op.f("uq_post_ident")),
     )
-    op.create_index(op.f("ix_post_number"), "post", ["number"], unique=False)
     op.create_table(
         "suppression",
         sa.Column("hash", sa.Text(), nullable=False),

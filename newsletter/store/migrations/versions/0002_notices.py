@@ -1,4 +1,4 @@
-"""Mail outside the sequence."""
+"""Mail outside the sequence; posts are sought by number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table of notices."""
+    """Create the table of notices, and an index."""
+    op.create_index(op.f("ix_post_number"), "post", ["number"], unique=False)
     big, small = sa.BigInteger(), sa.SmallInteger()
     op.create_table(
         "notice",

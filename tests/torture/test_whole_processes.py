@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import begun
 from judge import Entry, Verdict, judge
+from outset import begun
 from points import POINTS, When
 from practice import DAY, HOUR, Practice
 from sink import Play, Sink
