@@ -63,6 +63,7 @@ class Fate:
     state: State
     at: datetime
     reply: str
+    provider_id: str
 
 
 class Notices:
@@ -88,7 +89,9 @@ class Notices:
         if row is None:
             return None
         reply = str(Reply(row.code or 0, row.status or "", row.diagnostic or ""))
-        return Fate(row.id, Kind(row.kind), row.address, State(row.state), instant(row.at), reply)
+        return Fate(
+            row.id, Kind(row.kind), row.address, State(row.state), instant(row.at), reply, row.provider_id or ""
+        )
 
     def body(self, notice: int) -> tuple[str, bytes]:
         """Message-ID and bytes of one that is not settled yet."""
@@ -233,7 +236,8 @@ _PLAN = text(
     " ON CONFLICT (key) DO NOTHING RETURNING id"
 )
 _FATE = text(
-    "SELECT id, kind, address, state, COALESCE(accepted_at, begun_at, planned_at) AS at, code, status, diagnostic"
+    "SELECT id, kind, address, state, COALESCE(accepted_at, begun_at, planned_at) AS at, code, status, diagnostic,"
+    " provider_id"
     " FROM notice WHERE id = :id"
 )
 _BODY = text("SELECT message_id, body FROM notice WHERE id = :id")
