@@ -18,7 +18,7 @@ CLAIM = (
     " AND (d.not_before > :after_time OR (d.not_before = :after_time AND d.id > :after_id))"
     f" AND {ACTIVE} AND COALESCE(s.not_before, 0) <= :at"
     " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
-    " AND p.standing = 'live'"
+    " AND p.standing = 'live'{elsewhere}"
     " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
 )
 READ_CLAIMS = (
