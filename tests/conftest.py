@@ -38,7 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-    for name in [n for n in os.environ if n.startswith("NEWSLETTER_")]:
+    for name in [n for n in os.environ if n.startswith("NEWSLETTER_") or n == "COLUMNS"]:
         monkeypatch.delenv(name)
     return folder
 

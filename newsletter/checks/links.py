@@ -49,8 +49,18 @@ def target(reading: Reading) -> Iterator[Finding]:
             continue
         part, line = _place(reading, link)
         yield error("link-target", problem, remedy, part, line=line, quote=link.text or href)
+    for found in _NO_LINK.finditer(reading.words):
+        yield error(
+            "link-target",
+            f"“{clipped(found[1], 40)}” leads nowhere in a mail, so readers would see it as it is typed.",
+            "Write an address beginning with https://, and for a picture the name of its file: images/NAME.jpg.",
+            line=reading.line_of(found[1]),
+            quote=found[1],
+        )
 
 
+# Addresses of these kinds the Markdown parser leaves as words.
+_NO_LINK = re.compile(r"\]\(\s*<?((?:javascript|vbscript|file|data(?!:image/)):[^\s)]{0,200})", re.IGNORECASE)
 _BARE = frozenset({"http://", "https://", "mailto:", "tel:"})
 
 

@@ -32,7 +32,7 @@ _STYLE = re.compile(r"<style\b([^>]*)>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""<[a-z][^<>]*?\sstyle\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _ELSEWHERE = "a style sheet kept elsewhere never reaches a reader; put its rules into the template"
-_PLAIN_COLOUR = "mail programs read colours only as # and six digits, and Gmail drops the whole rule with others"
+_PLAIN_COLOUR = "Gmail drops the whole rule with a colour in this form; write # and six digits, such as #2c5f53"
 
 #: What no style may have, wherever it stands.
 _NEVER = (
@@ -67,7 +67,7 @@ def inline(html: str) -> str:
     _judge(html)
     whole, found = _DOCTYPE.subn("<!DOCTYPE html>", html, count=1)
     if not found or not _DOCTYPE.match(html):
-        raise StyleError("it must begin with <!DOCTYPE html>, else mail programs lay it out as in the year 1998")
+        raise StyleError("mail programs lay it out as in the year 1998; let it begin with <!DOCTYPE html>")
     try:
         return str(
             Premailer(
@@ -110,7 +110,7 @@ def _judge(html: str) -> None:
 def _refuse(css: str, table: tuple[tuple[re.Pattern[str], str], ...]) -> None:
     for pattern, why in table:
         if found := pattern.search(css):
-            raise StyleError(f"{' '.join(found[0].split())}: {why}", found[0])
+            raise StyleError(f"“{' '.join(found[0].split())}”: {why}", found[0])
 
 
 def _judge_kept(css: str) -> None:
@@ -122,11 +122,11 @@ def _judge_kept(css: str) -> None:
     for inside, words in _statements(css):
         if inside and words.startswith("@"):
             why = "Gmail drops a style block with one @ rule inside another; write them one below the other"
-            raise StyleError(f"{words}: {why}", words)
+            raise StyleError(f"“{words}”: {why}", words)
     for declaration in _declarations(css):
         if not re.search(r"!\s*important$", declaration):
-            why = "the style on the element wins over this one unless !important stands behind it"
-            raise StyleError(f"{declaration}: {why}", declaration)
+            why = "the style on the element wins over this one; put !important behind it"
+            raise StyleError(f"“{declaration}”: {why}", declaration)
 
 
 def _statements(css: str) -> Iterator[tuple[int, str]]:
