@@ -202,6 +202,7 @@ class _Run:
     claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
+    failed: bool = False  # the provider refused us
     resting: dict[str, Rest] = field(default_factory=dict)  # what pushed back and took nothing since
     shut: set[str] = field(default_factory=set)  # domains of these
     rationed: dict[str, datetime] = field(default_factory=dict)  # groups that had their share, until when
@@ -221,10 +222,14 @@ class _Run:
             self.report.notes.append(_LEFT_ALONE.format(name=self.provider.name, until=ours.until))
             return
         self._slice()
-        while self.wait is not None and self.more_at is not None and not self.held and not self.stop():
+        while self.wait is not None and self.more_at is not None and not self._over:
             self._pass_time(self.more_at)
             self._slice()
         self.report.interrupted = self.stop()
+
+    @property
+    def _over(self) -> bool:
+        return self.held or self.failed or self.stop()
 
     def _slice(self) -> None:
         """What is granted. Never left early: once nothing more is handed out, the rest is heard out."""
@@ -236,7 +241,7 @@ class _Run:
                 self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
-            self.held = True
+            self.failed = True
             if error.busy:
                 self._rest(provider_bucket(self.provider.name))
         except (Exception, KeyboardInterrupt):
@@ -358,8 +363,11 @@ class _Run:
             self.report.problems.append(f"{reason}: the run stopped, and goes on by itself.")
             self.held = True
         else:
-            self.refused = [r.claim for r in alike if isinstance(r.outcome, Rejected)]
-            self.words = words
+            claims = [r.claim for r in alike if isinstance(r.outcome, Rejected)]
+            self.book.take_back(claims, at=self.now())
+            self.report.rejected -= len(claims)
+            self.refused.clear()
+            self._hold(HoldKind.REFUSED, f"{reason}; nobody was marked. Ask your mail host, then `newsletter resume`.")
 
     def _messages(self) -> Iterator[Message]:
         """Claim batch after batch, make as many durable as the window has room for, hand them out."""
@@ -410,6 +418,7 @@ class _Run:
         for result in known:
             del self.open[result.claim.id]
             self._count(result)
+            self._weather(result)
         if _log.isEnabledFor(logging.INFO):
             for result in known:
                 _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
@@ -455,7 +464,6 @@ class _Run:
         return True
 
     def _count(self, result: Result) -> None:
-        self._weather(result)
         match result.outcome:
             case Accepted():
                 self.report.accepted += 1

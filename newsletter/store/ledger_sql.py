@@ -163,9 +163,13 @@ QUARANTINE = text(
 )
 TAKE_BACK = text(
     # Mended or not, what leaves next is the post of that day: the refused bytes never arrived.
-    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
+    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, reopen = 0, not_before = :at,"
     " revision = NULL, date = NULL, recipient = NULL, content = NULL"
-    f" WHERE {MINE} AND state = 'rejected' AND about = 'message'"
+    f" WHERE {MINE} AND state = 'rejected'"
+)
+UNBLAME = text(
+    "UPDATE subscriber SET pauses = pauses & :others WHERE id = (SELECT subscriber_id FROM delivery"
+    f" WHERE {MINE} AND state = 'rejected' AND about = 'address')"
 )
 SETTLING = text(
     "SELECT d.id, d.attempts, (SELECT COUNT(*) FROM delivery o WHERE o.subscriber_id = d.subscriber_id AND o.open = 1"
