@@ -133,7 +133,7 @@ def test_each_time_longer_until_a_success(world: World) -> None:
     world.join("a@gmail.com")
     world.provider.always["a@gmail.com"] = GOODBYE
     rests = []
-    for minute in range(0, 60):
+    for minute in range(60):
         world.tick(NINE + minute * MINUTE)
         rest = world.store.buckets.resting()["to gmail.com"]
         if rest.step > len(rests):
