@@ -4,9 +4,7 @@ The loop of `deliver` is the whole story: a batch is claimed under a lease; a wi
 is durable; only then may the provider see it; what came of it is recorded in groups. `docs/guarantees.md`
 says what a crash at each point leaves.
 
-Limits (`store.buckets`) are kept by taking less at a time: a slice is submitted as everything else is, and the next one
-waits until it is granted. Who pushes back is left alone, longer each time: the provider as a whole, or the mail system
-of a destination, whose readers are then passed over while the rest goes on.
+How much may leave, and who is left alone for a while, is `gate`'s.
 
 What goes wrong
     The provider refuses us: the run stops, no recipient is marked, what had begun and was not handed over
@@ -16,21 +14,20 @@ What goes wrong
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Protocol
 
-from newsletter.config import Limits, OnUncertain, Rate
-from newsletter.destinations import BUSY_NOW, domains_of, group_of, pushes_back
+from newsletter.config import Limits, OnUncertain
+from newsletter.destinations import pushes_back
 from newsletter.errors import NewsletterError, ProviderError
-from newsletter.limits import pause
-from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Reply, Uncertain
+from newsletter.gate import NO_LIMITS, Allowance, Gate
+from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
-from newsletter.store.buckets import Rest
 from newsletter.store.facts import HoldKind
 from newsletter.store.ledger import Begun, Claim, Ledger, Result
 from newsletter.store.notices import Notices
@@ -49,11 +46,7 @@ _FAULT_WAIT = timedelta(minutes=10)
 _FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
 _FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
-_DEFERRALS_MAX = 3  # by a destination's policy, in a row
 _RECENT, _STORM = 20, 10  # more than so many of the last outcomes alike, and against us: it is about us
-NO_LIMITS = Limits()
-_SHORT_WAIT = timedelta(seconds=1)  # sessions are kept open for so long
-_NAP = timedelta(seconds=0.5)  # until a stop is noticed
 
 
 def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float) -> datetime | None:
@@ -126,24 +119,14 @@ def deliver(
     which is for the ledger alone; *wait* lets time pass until a limit grants more (None: the run ends there).
     """
     book = store.ledger if book is None else book
-    run = _Run(store, book, provider, press, now, jitter, stop, progress, limits, today, wait)
+    gate = Gate(store.buckets, provider.name, limits, today, now=now, jitter=jitter, stop=stop, wait=wait)
+    run = _Run(store, book, provider, press, now, jitter, stop, progress, gate)
+    gate.flush = run.flush
+    run.report.notes = gate.notes
     reconcile(book, provider, now=now, on_uncertain=on_uncertain)
     run.report.withdrawn = book.withdraw_inactive()
     run.submit()
     return run.report
-
-
-def provider_bucket(name: str) -> str:
-    """The bucket of the provider *name*."""
-    return f"provider {name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many messages may leave on one day, kept in *bucket*."""
-
-    bucket: str
-    messages: int
 
 
 def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
@@ -168,9 +151,6 @@ def _against_us(outcome: Outcome) -> str:
     return ""
 
 
-_LEFT_ALONE = "{name} asked to be left alone for a while, until {until:%H:%M} UTC; then it goes on by itself."
-
-
 def _facts(result: Result) -> dict[str, object]:
     """One result for the log: ids and codes, not the server's words."""
     claim, reply = result.claim, getattr(result.outcome, "reply", None)
@@ -188,9 +168,7 @@ class _Run:
     jitter: Callable[[], float]
     stop: Callable[[], bool]
     progress: Callable[[int], None]
-    limits: Limits
-    today: Allowance | None
-    wait: Callable[[timedelta], None] | None
+    gate: Gate
     report: Report = field(default_factory=Report)
     open: dict[int, Claim] = field(default_factory=dict)  # claimed, not recorded
     in_doubt: int = 0  # of these, begun
@@ -202,35 +180,25 @@ class _Run:
     claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
-    resting: dict[str, Rest] = field(default_factory=dict)  # what pushed back and took nothing since
-    shut: set[str] = field(default_factory=set)  # domains of these
-    rationed: dict[str, datetime] = field(default_factory=dict)  # groups that had their share, until when
-    without: set[str] = field(default_factory=set)  # domains that are passed over for either reason
-    strained: Counter[str] = field(default_factory=Counter)  # deferrals in a row, by group
+    failed: bool = False  # the provider refused us
     recent: deque[Result | None] = field(default_factory=lambda: deque(maxlen=_RECENT))
-    granted: int = 0  # messages of this slice
-    handed: int = 0  # of these, given to the provider
-    more_at: datetime | None = None  # when a limit grants more
 
     def submit(self) -> None:
         """Everything that may leave, slice after slice if there are limits."""
-        self.resting = self.store.buckets.resting()
-        at = self.now()
-        ours = self.resting.get(provider_bucket(self.provider.name))
-        if ours and ours.until > at:
-            self.report.notes.append(_LEFT_ALONE.format(name=self.provider.name, until=ours.until))
+        if not self.gate.open():
             return
         self._slice()
-        while self.wait is not None and self.more_at is not None and not self.held and not self.stop():
-            self._pass_time(self.more_at)
+        while not self._over and self.gate.await_more():
             self._slice()
         self.report.interrupted = self.stop()
 
+    @property
+    def _over(self) -> bool:
+        return self.held or self.failed or self.stop()
+
     def _slice(self) -> None:
         """What is granted. Never left early: once nothing more is handed out, the rest is heard out."""
-        self.granted = self.handed = 0
-        self.more_at = None
-        self._passed_over()
+        self.gate.begin()
         messages = self._messages()
         try:
             # With nothing to do the provider is left alone: no folder is made, no certificate read.
@@ -239,9 +207,9 @@ class _Run:
                     self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
-            self.held = True
+            self.failed = True
             if error.busy:
-                self._rest(provider_bucket(self.provider.name))
+                self.gate.rest()
         except (Exception, KeyboardInterrupt):
             self._turn()  # whatever befell the provider, these outcomes are known
             raise
@@ -251,104 +219,12 @@ class _Run:
         self.book.release(self.open.values())
         self.open.clear()
         self.in_doubt = 0
-        self._give_back(self.granted - self.handed)
-        if self.rationed:
-            self.more_at = min(filter(None, (self.more_at, *self.rationed.values())))
-
-    # -- limits --------------------------------------------------------------------------------------
-
-    def _grant(self, want: int) -> int:
-        """How many of *want* may be claimed now; 0 ends the slice, and `more_at` says when there is more."""
-        buckets, rate, got = self.store.buckets, self.limits.rate, want
-        if self.today:
-            got = want = buckets.spend(self.today.bucket, want, self.today.messages, at=self.now())
-        while rate and want:
-            got, again = buckets.take(provider_bucket(self.provider.name), want, rate, at=self.now())
-            if got or self.stop() or self.wait is None or again - self.now() > _SHORT_WAIT:
-                self.more_at = None if got else again
-                break
-            self._turn()  # what is known is not kept waiting
-            self._pass_time(again)
-        if self.today and got < want:
-            buckets.spend(self.today.bucket, got - want, self.today.messages, at=self.now())
-        self.granted += got
-        return got
-
-    def _give_back(self, count: int) -> None:
-        """Return what was granted and not used."""
-        if count > 0 and self.limits.rate:
-            self.store.buckets.give_back(provider_bucket(self.provider.name), count, self.limits.rate)
-        if count > 0 and self.today:
-            self.store.buckets.spend(self.today.bucket, -count, self.today.messages, at=self.now())
-
-    def _pass_time(self, until: datetime) -> None:
-        while self.wait is not None and (left := until - self.now()) > timedelta(0) and not self.stop():
-            self.wait(min(left, _NAP))
-
-    def _rationed(self, batch: list[Claim], rate: Rate) -> list[Claim]:
-        """What each mail system may have of *batch*; the rest waits, and what is due there too."""
-        kept = []
-        wanted = Counter(group_of(claim.recipient.address.domain) for claim in batch)
-        for group, want in wanted.items():
-            wanted[group], again = self.store.buckets.take(f"to {group}", want, rate, at=self.now())
-            if wanted[group] < want:
-                self.rationed[group] = again
-                self.without.update(domains_of(group))
-        for claim in batch:
-            group = group_of(claim.recipient.address.domain)
-            if wanted[group] > 0:
-                wanted[group] -= 1
-                kept.append(claim)
-        return kept
-
-    def _passed_over(self) -> None:
-        """Begin a slice: whose domains are left out of it."""
-        at = self.now()
-        self.rationed = {group: again for group, again in self.rationed.items() if again > at}
-        resting = [n.removeprefix("to ") for n, r in self.resting.items() if n.startswith("to ") and r.until > at]
-        self.shut = {domain for group in resting for domain in domains_of(group)}
-        self.without.clear()
-        self.without.update(self.shut, *(domains_of(group) for group in self.rationed))
-
-    # -- who pushes back -----------------------------------------------------------------------------
-
-    def _rest(self, name: str) -> None:
-        """Leave the bucket's owner alone, longer each time."""
-        before, at = self.resting.get(name, Rest(0, self.now())), self.now()
-        if before.until > at:
-            return  # the echo of what was on its way
-        rest = Rest(before.step + 1, at + pause(before.step + 1, jitter=self.jitter()))
-        self.resting[name] = rest
-        self.store.buckets.back_off(name, rest.step, until=rest.until)
-
-    def _pushed_back(self, claim: Claim, reply: Reply) -> None:
-        """A deferral: the mail system of the destination is left alone at 421, or after three in a row."""
-        if reply.code != BUSY_NOW and not pushes_back(reply):
-            return
-        group = group_of(claim.recipient.address.domain)
-        self.strained[group] += 1
-        if reply.code == BUSY_NOW or self.strained[group] >= _DEFERRALS_MAX:
-            del self.strained[group]
-            self._rest(f"to {group}")
-            self.shut.update(domains_of(group))
-            self.without.update(domains_of(group))
-            note = f"{group} takes no more for now ({reply}): its readers wait a little, and the rest goes on."
-            if not any(known.startswith(f"{group} takes") for known in self.report.notes):
-                self.report.notes.append(note)
-
-    def _passed(self, claim: Claim) -> None:
-        """Accepted: whoever pushed back takes mail again."""
-        group = group_of(claim.recipient.address.domain)
-        self.strained.pop(group, None)
-        for name in (provider_bucket(self.provider.name), f"to {group}"):
-            if name in self.resting and self.resting[name].until <= self.now():
-                del self.resting[name]
-                self.store.buckets.recover(name)
+        self.gate.end()
 
     def _weather(self, result: Result) -> None:
         """The breaker: stop in a storm of refusals of one kind, which can't be about so many readers."""
         words = _against_us(result.outcome)
-        told = words and result.claim.recipient.address.domain not in self.shut  # else it is dealt with
+        told = words and result.claim.recipient.address.domain not in self.gate.shut  # else it is dealt with
         self.recent.append(result if told else None)
         if not told or self.held:
             return
@@ -357,25 +233,26 @@ class _Run:
             return
         reason = f"{len(alike)} of the last {len(self.recent)} messages were refused in the same way ({words})"
         if isinstance(result.outcome, Deferred):
-            self._rest(provider_bucket(self.provider.name))
+            self.gate.rest()
             self.report.problems.append(f"{reason}: the run stopped, and goes on by itself.")
             self.held = True
         else:
-            self.refused = [r.claim for r in alike if isinstance(r.outcome, Rejected)]
-            self.words = words
+            claims = [r.claim for r in alike if isinstance(r.outcome, Rejected)]
+            self.book.take_back(claims, at=self.now())
+            self.report.rejected -= len(claims)
+            self.refused.clear()
+            self._hold(HoldKind.REFUSED, f"{reason}; nobody was marked. Ask your mail host, then `newsletter resume`.")
 
     def _messages(self) -> Iterator[Message]:
         """Claim batch after batch, make as many durable as the window has room for, hand them out."""
-        room = self._grant if self.limits.rate or self.today else None
+        room = self.gate.grant if self.gate.limited else None
         batches = self.book.claims(
-            at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT, room=room, without=self.without
+            at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT, room=room, without=self.gate.without
         )
         for batch in batches:
             self.open |= {claim.id: claim for claim in batch}
             self.claimed += len(batch)
-            if self.limits.rate_per_destination:
-                batch = self._rationed(batch, self.limits.rate_per_destination)
-            left = iter(batch)
+            left = iter(self.gate.shared_out(batch))
             while claims := list(islice(left, self._room)):
                 at = self.now()
                 printed = [p for claim in claims if (p := self._print(claim, at)) is not None]
@@ -384,7 +261,7 @@ class _Run:
                     if self.stop() or self.held:
                         return
                     if attempt.claim.id in begun:
-                        self.handed += 1
+                        self.gate.handed += 1
                         yield message
                     else:
                         self.report.withdrawn += 1
@@ -401,6 +278,10 @@ class _Run:
         if self.recorded_at is None or self.now() - self.recorded_at >= _FLUSH:
             self._turn()
 
+    def flush(self) -> None:
+        """Record what is known: it is not kept waiting."""
+        self._turn()
+
     def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
         """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
         known = [result for result in self.known if not self._refuses_us(result.outcome)]
@@ -413,6 +294,7 @@ class _Run:
         for result in known:
             del self.open[result.claim.id]
             self._count(result)
+            self._weather(result)
         if _log.isEnabledFor(logging.INFO):
             for result in known:
                 _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
@@ -421,7 +303,7 @@ class _Run:
         return begun
 
     def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
-        if claim.ident in self.broken or claim.recipient.address.domain in self.shut:
+        if claim.ident in self.broken or claim.recipient.address.domain in self.gate.shut:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:
             try:
@@ -454,19 +336,17 @@ class _Run:
             return False
         self.report.problems.append(f"the mail server refuses us: {outcome.reply}")
         self.held = True
-        self._rest(provider_bucket(self.provider.name))
+        self.gate.rest()
         return True
 
     def _count(self, result: Result) -> None:
-        self._weather(result)
         match result.outcome:
             case Accepted():
                 self.report.accepted += 1
-                if self.strained or self.resting:
-                    self._passed(result.claim)
+                self.gate.passed(result.claim)
             case Deferred(reply):
                 self.report.deferred += 1
-                self._pushed_back(result.claim, reply)
+                self.gate.pushed_back(result.claim, reply)
             case Uncertain():
                 self.report.uncertain += 1
             case Rejected(reply, about=About.MESSAGE):

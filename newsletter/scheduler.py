@@ -32,8 +32,9 @@ from newsletter import consent, delivery, watch
 from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
-from newsletter.delivery import Allowance, Clock, Report
+from newsletter.delivery import Clock, Report
 from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
+from newsletter.gate import Allowance
 from newsletter.limits import allowance
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post, read_folder

@@ -211,10 +211,11 @@ class Ledger:
             return quarantined
 
     def take_back(self, claims: Iterable[Claim], *, at: datetime) -> None:
-        """Undo refusals of messages: the provider's trouble was not these readers'."""
-        rows = [_fenced(claim) | {"at": micros(at)} for claim in claims]
+        """Undo refusals: the provider's trouble was not these readers'."""
+        rows = [_fenced(claim) | {"at": micros(at), "others": ~int(Pause.ADDRESS)} for claim in claims]
         if rows:
             with self._store.write() as c:
+                c.execute(sql.UNBLAME, rows)
                 c.execute(sql.TAKE_BACK, rows)
 
     # Doubt

@@ -194,18 +194,20 @@ def test_a_storm_of_deferrals_stops_the_run_and_nothing_is_lost(world: World) ->
     assert len(world.provider.box) == 40
 
 
-def test_a_storm_of_rejections_marks_nobody_and_waits_for_the_owner(world: World) -> None:
+@pytest.mark.parametrize("about", [About.MESSAGE, About.ADDRESS])
+def test_a_storm_of_rejections_marks_nobody_and_waits_for_the_owner(world: World, about: About) -> None:
     world.provider.window = 1
     world.posts(1)
     names = [f"r{n}@d{n}.example.org" for n in range(60)]
     world.join(*names)
-    spam = Rejected(Reply(554, "5.7.1", "looks like spam"), About.MESSAGE)
+    spam = Rejected(Reply(554, "5.7.1", "not by our policy"), about)
     for n, who in enumerate(names):
         if n % 3:
             world.provider.answers[who] = [spam]  # two of three: never three in a row
     world.tick("2 09:00")
     assert world.holds() == {HoldKind.REFUSED} and len(world.provider.attempts) < 20
     assert {world.states(who)[0][1] for who in names} == {"accepted", "planned"}
+    assert world.ticks[-1].report.rejected == 0 and not any(world.reader(who).pauses for who in names)
     world.provider.answers.clear()
     world.resume()
     world.tick("2 10:00")
