@@ -1,8 +1,8 @@
 """The gate: how much may leave now, and who is left alone for a while.
 
 Limits (`store.buckets`) are kept by granting less at a time: a run submits a slice as it submits everything, and the
-next one waits until it is granted. Who pushes back is left alone, longer each time: the provider as a whole, or the mail
-system of a destination, whose readers are then passed over while the rest goes on.
+next one waits until it is granted. Who pushes back is left alone, longer each time: the provider as a whole, or the
+mail system of a destination, whose readers are then passed over while the rest goes on.
 
 Guarantees
     Where nothing is limited and nobody pushed back, a run costs one read more, and a message nothing.
