@@ -300,7 +300,12 @@ def _note_number(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -
 
 
 def _code(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
-    return f"<pre><code>{escape(tokens[idx].content, quote=False)}</code></pre>\n"
+    """Code runs from left to right in every letter."""
+    return f'<pre dir="ltr"><code>{escape(tokens[idx].content, quote=False)}</code></pre>\n'
+
+
+def _code_inline(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+    return f'<code dir="ltr">{escape(tokens[idx].content, quote=False)}</code>'
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], idx: int, *_rest: Any) -> str:
@@ -331,6 +336,7 @@ _RULES: dict[str, Callable[..., str]] = {
     "buttons_close": _fixed(""),
     "buttons_open": _fixed(""),
     "code_block": _code,
+    "code_inline": _code_inline,
     "fence": _code,
     "footnote_block_close": _fixed("</ol>\n"),
     "footnote_block_open": _fixed('<hr class="rule">\n<ol class="notes">\n'),

@@ -84,6 +84,8 @@ def check_4_parts(letter: Letter) -> None:
         if part.get_content_maintype() == "text":
             assert part.get_content_charset() == "utf-8"
             assert part["Content-Transfer-Encoding"] == encoding
+            # RFC 2045 section 6.8: text has its line ends as CR LF within base64 as well.
+            assert not re.search(rb"(?<!\r)\n", bytes(part.get_payload(decode=True)))  # type: ignore[arg-type]
     for part in images:
         assert part["Content-Transfer-Encoding"] == "base64"
         assert part["Content-Disposition"].content_disposition == "inline"

@@ -122,6 +122,7 @@ SPOILT: list[tuple[Check, Spoil, str]] = [
     (c.check_4_parts, in_body(b"Content-Type: text/html", b"Content-Type: text/plain"), "no HTML"),
     (c.check_4_parts, in_body(b"utf-8", b"latin-1"), "another charset"),
     (c.check_4_parts, in_body(b"quoted-printable", b"8bit"), "another encoding"),
+    (c.check_4_parts, in_body(b"\r\n</head>", b"=0A</head>"), "a line feed that was encoded"),
     (c.check_4_parts, in_body(b"Content-ID: <", b"Content-ID: <x"), "an image that nothing shows"),
     (c.check_4_parts, in_body(b"Disposition: inline", b"Disposition: attachment"), "an image beside the letter"),
     (c.check_5_sizes, html("<body", f"<!--{'x' * 80_000}--><body"), "HTML that Gmail would clip"),
