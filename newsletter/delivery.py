@@ -208,6 +208,8 @@ class _Run:
     def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
         """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
         known = [result for result in self.known if not self._refuses_us(result.outcome)]
+        if self.held:  # what was refused stays begun until it goes back, so there is no room for these
+            attempts = ()
         begun = self.book.turn(
             known, attempts, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR, lease=LEASE
         )
