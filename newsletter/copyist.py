@@ -42,7 +42,7 @@ class Copyist:
         )
 
     def _signed(self, body: bytes, date: datetime) -> bytes:
-        if self.dkim is None:
+        if self.dkim is None or body.startswith(b"DKIM-Signature:"):  # a test is signed as the post would be
             return body
         from newsletter.compose import MessageTemplate
         from newsletter.compose.dkim import Signing

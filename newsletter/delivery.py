@@ -4,6 +4,8 @@ The loop of `deliver` is the whole story: a batch is claimed under a lease; a wi
 is durable; only then may the provider see it; what came of it is recorded in groups. `docs/guarantees.md`
 says what a crash at each point leaves.
 
+How much may leave, and who is left alone for a while, is `gate`'s.
+
 What goes wrong
     The provider refuses us: the run stops, no recipient is marked, what had begun and was not handed over
     goes back. A post or template can't be rendered: its readers wait, the rest goes on.
@@ -12,14 +14,17 @@ What goes wrong
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Protocol
 
-from newsletter.config import OnUncertain
+from newsletter.config import Limits, OnUncertain
+from newsletter.destinations import pushes_back
 from newsletter.errors import NewsletterError, ProviderError
+from newsletter.gate import NO_LIMITS, Allowance, Gate
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
@@ -41,6 +46,7 @@ _FAULT_WAIT = timedelta(minutes=10)
 _FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
 _FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
+_RECENT, _STORM = 20, 10  # more than so many of the last outcomes alike, and against us: it is about us
 
 
 def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float) -> datetime | None:
@@ -70,6 +76,7 @@ class Report:
     uncertain: int = 0
     withdrawn: int = 0
     faults: int = 0  #: messages that could not be composed
+    notes: list[str] = field(default_factory=list)  #: sentences: what waits, and goes on by itself
     problems: list[str] = field(default_factory=list)  #: sentences: what was held or stopped, and why
     interrupted: bool = False
 
@@ -86,6 +93,7 @@ class Report:
         self.uncertain += other.uncertain
         self.withdrawn += other.withdrawn
         self.faults += other.faults
+        self.notes += (note for note in other.notes if note not in self.notes)
         self.problems += (problem for problem in other.problems if problem not in self.problems)
         self.interrupted |= other.interrupted
 
@@ -101,13 +109,20 @@ def deliver(
     jitter: Callable[[], float],
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda done: None,
+    limits: Limits = NO_LIMITS,
+    today: Allowance | None = None,
+    wait: Callable[[timedelta], None] | None = None,
 ) -> Report:
     """Submit everything in *book* (None: the ledger) that may leave now.
 
-    *stop* is asked between messages; *progress* is told how many are done.
+    *stop* is asked between messages; *progress* is told how many are done. Within *limits*, and *today*'s allowance,
+    which is for the ledger alone; *wait* lets time pass until a limit grants more (None: the run ends there).
     """
     book = store.ledger if book is None else book
-    run = _Run(store, book, provider, press, now, jitter, stop, progress)
+    gate = Gate(store.buckets, provider.name, limits, today, now=now, jitter=jitter, stop=stop, wait=wait)
+    run = _Run(store, book, provider, press, now, jitter, stop, progress, gate)
+    gate.flush = run.flush
+    run.report.notes = gate.notes
     reconcile(book, provider, now=now, on_uncertain=on_uncertain)
     run.report.withdrawn = book.withdraw_inactive()
     run.submit()
@@ -127,6 +142,15 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
 
 
+def _against_us(outcome: Outcome) -> str:
+    """The codes of a refusal for reasons of policy (RFC 3463 section 3.8), which may be about us; else nothing."""
+    if isinstance(outcome, Deferred):
+        return f"{outcome.reply.code} {outcome.reply.status}" if pushes_back(outcome.reply) else ""
+    if isinstance(outcome, Rejected) and outcome.reply.status.startswith("5.7."):
+        return f"{outcome.reply.code} {outcome.reply.status}"
+    return ""
+
+
 def _facts(result: Result) -> dict[str, object]:
     """One result for the log: ids and codes, not the server's words."""
     claim, reply = result.claim, getattr(result.outcome, "reply", None)
@@ -144,6 +168,7 @@ class _Run:
     jitter: Callable[[], float]
     stop: Callable[[], bool]
     progress: Callable[[int], None]
+    gate: Gate
     report: Report = field(default_factory=Report)
     open: dict[int, Claim] = field(default_factory=dict)  # claimed, not recorded
     in_doubt: int = 0  # of these, begun
@@ -155,9 +180,25 @@ class _Run:
     claimed: int = 0
     broken: set[str] = field(default_factory=set)  # posts that can't be rendered
     held: bool = False  # nothing more is handed out
+    failed: bool = False  # the provider refused us
+    recent: deque[Result | None] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
     def submit(self) -> None:
-        """Everything that may leave. Never left early: once nothing more is handed out, the rest is heard out."""
+        """Everything that may leave, slice after slice if there are limits."""
+        if not self.gate.open():
+            return
+        self._slice()
+        while not self._over and self.gate.await_more():
+            self._slice()
+        self.report.interrupted = self.stop()
+
+    @property
+    def _over(self) -> bool:
+        return self.held or self.failed or self.stop()
+
+    def _slice(self) -> None:
+        """What is granted. Never left early: once nothing more is handed out, the rest is heard out."""
+        self.gate.begin()
         messages = self._messages()
         try:
             # With nothing to do the provider is left alone: no folder is made, no certificate read.
@@ -166,6 +207,9 @@ class _Run:
                     self._note(self._result(self.open[message.delivery], outcome))
         except ProviderError as error:
             self.report.problems.append(str(error))
+            self.failed = True
+            if error.busy:
+                self.gate.rest()
         except (Exception, KeyboardInterrupt):
             self._turn()  # whatever befell the provider, these outcomes are known
             raise
@@ -173,14 +217,42 @@ class _Run:
         # By the provider's contract nothing of these was handed over. (Any other exception leaves them
         # as they are: the sweep will call them uncertain.)
         self.book.release(self.open.values())
-        self.report.interrupted = self.stop()
+        self.open.clear()
+        self.in_doubt = 0
+        self.gate.end()
+
+    def _weather(self, result: Result) -> None:
+        """The breaker: stop in a storm of refusals of one kind, which can't be about so many readers."""
+        words = _against_us(result.outcome)
+        told = words and result.claim.recipient.address.domain not in self.gate.shut  # else it is dealt with
+        self.recent.append(result if told else None)
+        if not told or self.held:
+            return
+        alike = [r for r in self.recent if r and _against_us(r.outcome) == words]
+        if len(alike) <= _STORM:
+            return
+        reason = f"{len(alike)} of the last {len(self.recent)} messages were refused in the same way ({words})"
+        if isinstance(result.outcome, Deferred):
+            self.gate.rest()
+            self.report.problems.append(f"{reason}: the run stopped, and goes on by itself.")
+            self.held = True
+        else:
+            claims = [r.claim for r in alike if isinstance(r.outcome, Rejected)]
+            self.book.take_back(claims, at=self.now())
+            self.report.rejected -= len(claims)
+            self.refused.clear()
+            self._hold(HoldKind.REFUSED, f"{reason}; nobody was marked. Ask your mail host, then `newsletter resume`.")
 
     def _messages(self) -> Iterator[Message]:
         """Claim batch after batch, make as many durable as the window has room for, hand them out."""
-        for batch in self.book.claims(at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT):
+        room = self.gate.grant if self.gate.limited else None
+        batches = self.book.claims(
+            at=self.now(), clock=self.now, lease=LEASE, prompt=PROMPT, room=room, without=self.gate.without
+        )
+        for batch in batches:
             self.open |= {claim.id: claim for claim in batch}
             self.claimed += len(batch)
-            left = iter(batch)
+            left = iter(self.gate.shared_out(batch))
             while claims := list(islice(left, self._room)):
                 at = self.now()
                 printed = [p for claim in claims if (p := self._print(claim, at)) is not None]
@@ -189,6 +261,7 @@ class _Run:
                     if self.stop() or self.held:
                         return
                     if attempt.claim.id in begun:
+                        self.gate.handed += 1
                         yield message
                     else:
                         self.report.withdrawn += 1
@@ -205,9 +278,15 @@ class _Run:
         if self.recorded_at is None or self.now() - self.recorded_at >= _FLUSH:
             self._turn()
 
+    def flush(self) -> None:
+        """Record what is known: it is not kept waiting."""
+        self._turn()
+
     def _turn(self, attempts: Sequence[Begun] = ()) -> set[int]:
         """Record what is known and begin *attempts*, in one commit; the deliveries that may be submitted."""
         known = [result for result in self.known if not self._refuses_us(result.outcome)]
+        if self.held:  # what was refused stays begun until it goes back, so there is no room for these
+            attempts = ()
         begun = self.book.turn(
             known, attempts, provider=self.provider.name, at=self.now(), doubt_for=DOUBT_FOR, lease=LEASE
         )
@@ -217,6 +296,7 @@ class _Run:
         for result in known:
             del self.open[result.claim.id]
             self._count(result)
+            self._weather(result)
         if _log.isEnabledFor(logging.INFO):
             for result in known:
                 _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
@@ -225,7 +305,7 @@ class _Run:
         return begun
 
     def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
-        if claim.ident in self.broken:
+        if claim.ident in self.broken or claim.recipient.address.domain in self.gate.shut:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:
             try:
@@ -258,14 +338,17 @@ class _Run:
             return False
         self.report.problems.append(f"the mail server refuses us: {outcome.reply}")
         self.held = True
+        self.gate.rest()
         return True
 
     def _count(self, result: Result) -> None:
         match result.outcome:
             case Accepted():
                 self.report.accepted += 1
-            case Deferred():
+                self.gate.passed(result.claim)
+            case Deferred(reply):
                 self.report.deferred += 1
+                self.gate.pushed_back(result.claim, reply)
             case Uncertain():
                 self.report.uncertain += 1
             case Rejected(reply, about=About.MESSAGE):

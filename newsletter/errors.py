@@ -87,11 +87,12 @@ class LeaseLost(StoreError):
 class ProviderError(NewsletterError):
     """The provider refuses us (login, sender, quota, not reachable); recipients are left untouched.
 
-    *retry_after* says when trying again may help by itself; None means not before the owner has acted.
+    *retry_after* says when trying again may help by itself; None means not before the owner has acted. *busy*: the
+    provider said so itself, and wants to be left alone.
     """
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
-        self.retry_after = retry_after
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, busy: bool = False) -> None:
+        self.retry_after, self.busy = retry_after, busy
         super().__init__(message)
 
 

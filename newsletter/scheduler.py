@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from newsletter import consent, delivery, watch
@@ -33,6 +34,8 @@ from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
 from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
+from newsletter.gate import Allowance
+from newsletter.limits import allowance
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post, read_folder
 from newsletter.press import Judge, Press
@@ -94,6 +97,42 @@ def run_lock(config: Config) -> Iterator[None]:
         yield
 
 
+def pass_time(span: timedelta) -> None:
+    """Sleep."""
+    sleep(span.total_seconds())
+
+
+def warm_up(config: Config, store: Store, *, at: datetime) -> Allowance | None:
+    """What may leave on the day of *at* while the provider is warming up."""
+    since = store.facts.went_live(config.provider)
+    if config.limits.warm_up is None or since is None:
+        return None
+    zone = config.identity.timezone
+    messages = allowance(config.limits.warm_up, live_since=since, at=at, zone=zone)
+    return Allowance(f"warm-up {config.provider} {at.astimezone(zone):%Y-%m-%d}", messages)
+
+
+def waiting(config: Config, store: Store, *, at: datetime) -> list[str]:
+    """What is kept waiting without anybody's doing, and goes on by itself."""
+    found, zone = [], config.identity.timezone
+    for name, rest in store.buckets.resting().items():
+        kind, _, who = name.partition(" ")
+        if rest.until > at and (kind == "to" or who == config.provider):
+            what = f"readers at {who}" if kind == "to" else "everything"
+            found.append(
+                f"{who} asked to be left alone until {rest.until.astimezone(zone):%H:%M}; {what} waits so long."
+            )
+    if today := warm_up(config, store, at=at):
+        left = max(today.messages - store.buckets.spent(today.bucket), 0)
+        active = store.audience.counts()
+        if today.messages < active["active"] - active["paused"]:
+            found.append(
+                f"Warming up: {today.messages:,} messages may leave today, {left:,} of them still can; tomorrow"
+                " twice as many. What is over waits for the next day."
+            )
+    return found
+
+
 def tick(
     config: Config,
     store: Store,
@@ -106,8 +145,12 @@ def tick(
     progress: Callable[[int, int], None] = lambda done, total: None,
     press: PressMaker = Press.of,
     crew: Crew = lambda messages: nullcontext(list),
+    wait: Callable[[timedelta], None] = pass_time,
 ) -> Tick:
-    """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned)."""
+    """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned).
+
+    *wait* is called while a limit lets nothing pass.
+    """
     result = Tick(now())
     if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
         result.notes.append(missed)
@@ -125,9 +168,13 @@ def tick(
                 jitter=jitter,
                 stop=stop,
                 progress=lambda done: progress(done, result.planned.count),
+                limits=config.limits,
+                today=warm_up(config, store, at=result.at),
+                wait=wait,
             )
             for report in reports():
                 result.report.add(report)
+        result.notes += result.report.notes
         result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
         _keep_held(store, folder, judged)
         result.held = held_posts(store, folder)

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter import consent
 from newsletter.compose import MessageTemplate, compile_template
-from newsletter.config import Alerts, Config, Identity, Mode, OnUncertain, Rules
+from newsletter.config import Alerts, Config, Identity, Limits, Mode, OnUncertain, Rules
 from newsletter.errors import NewsletterError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.posts import Post
@@ -284,10 +284,19 @@ class World:
         if at is not None:
             self.now = when(at)
         done = tick(
-            self.config, self.store, self.provider, SECRET, now=lambda: self.now, jitter=lambda: 0.5, press=self.press
-        )
+            self.config, self.store, self.provider, SECRET, now=lambda: self.now, jitter=lambda: 0.5, press=self.press,
+            wait=self.pass_time,
+        )  # fmt: skip
         self.ticks.append(done)
         return done
+
+    def pass_time(self, span: timedelta) -> None:
+        """What a run that waits does to the clock."""
+        self.now += span
+
+    def limits(self, **changes: Any) -> None:
+        """Edit the limits of [delivery]."""
+        self.config = replace(self.config, limits=Limits(**changes))
 
     def run(self, start: datetime | str, end: datetime | str, every: timedelta = DAY) -> None:
         """Ticks from *start* to before *end*."""

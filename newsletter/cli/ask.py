@@ -14,7 +14,7 @@ from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.records import STATES, doubt
 from newsletter.config import Mode
 from newsletter.errors import PostError, StoreError
-from newsletter.scheduler import Tick, rehearse
+from newsletter.scheduler import Tick, rehearse, waiting
 from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.store.forecast import Expected, forecast
@@ -51,6 +51,7 @@ def plan(ctx: click.Context, days: int, address: str | None, as_json: bool) -> N
             changes += _passed_by(entries, coming, view)
         titles = {e.number: e.title for e in entries}
         result.notes += _why_nothing(view, reader, entries) if not coming else []
+        result.notes += waiting(project.config, view, at=at)
     if as_json:
         facts(
             {
@@ -219,12 +220,12 @@ def status(ctx: click.Context, as_json: bool) -> None:
     source = store or Store.in_memory()
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
-    waiting = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
+    late = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
     attention = [
         *result.stopped,
         *result.held.values(),
         *(h.reason for h in source.facts.holds() if not h.stops_all),
-        *_overdue(waiting, result),
+        *_overdue(late, result),
         *result.notes,
         *_doubts(source),
         *problems,
@@ -237,6 +238,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         "paused": counts.get("paused", 0),
         "next": next_of(coming or []),
         "last_run": iso(source.facts.last_tick()),
+        "waiting": waiting(project.config, source, at=at),
         "attention": list(dict.fromkeys(attention)),
     }
     if as_json:
@@ -279,6 +281,8 @@ def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected
         data(f"  Next       {f'nothing while it is held, see below; else {when}' if held else when}")
     else:
         data(f"  Next       {'cannot be told now, see below' if coming is None else 'nothing in the next 60 days'}")
+    for sentence in answer["waiting"]:
+        data(f"  Waiting    {sentence}")
     if answer["attention"]:
         data()
         data(f"{plural(len(answer['attention']), 'thing needs', 'things need')} attention:")

@@ -31,7 +31,7 @@ from newsletter.config import Config
 from newsletter.delivery import Report, deliver
 from newsletter.errors import NewsletterError
 from newsletter.press import Judge
-from newsletter.scheduler import Crew, judging, printing
+from newsletter.scheduler import Crew, judging, pass_time, printing, warm_up
 
 _WORTH = 1_000  # messages; starting a process costs as much as sending so many
 _POLL = 0.1  # seconds until a stop is noticed
@@ -100,6 +100,9 @@ def main(root: str) -> None:
             on_uncertain=config.on_uncertain,
             jitter=random.random,
             stop=stopped.is_set,
+            limits=config.limits,
+            today=warm_up(config, store, at=now()),
+            wait=pass_time,
         )
     except NewsletterError as error:
         report = Report(problems=[str(error)])

@@ -22,6 +22,7 @@ from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post
 from newsletter.preview import Outlook, Sheet, Someone, neighbours, outlook
 from newsletter.proof import SAMPLE, Proof, pull
+from newsletter.store import Store
 
 _KEPT_MOST = 12  # sheets: what a person switches between
 _STALE = timedelta(minutes=1)  # of what was said about days and hours
@@ -190,13 +191,14 @@ class Sent:
 def send_test(project: Project, number: int, reader: str, to: str) -> Sent:
     """Send post *number* as *reader* gets it to *to*. Raises `NewsletterError`."""
     proof, config = proof_for(project, number, reader, Address.parse(to)), project.config
-    accepted = trial.send(proof, project.provider)
+    store = project.existing_store() or Store.in_memory()  # a test makes no database
+    fate = trial.send(proof, store, project.provider, now=now)
     subject, recipient = str(proof.parsed["Subject"]), proof.recipient.address
     if config.provider == "folder":
-        where = config.folder.path / "new" / accepted.provider_id
+        where = config.folder.path / "new" / fate.provider_id
         sentence = f"“{subject}” is in {where}; the provider is a folder, so nothing was sent."
     else:
-        said = f" ({accepted.reply})" if accepted.reply else ""
+        said = f" ({fate.reply})" if fate.reply else ""
         sentence = f"“{subject}” went to {recipient} through {way_of(config)}{said}."
     return Sent(
         sentence,
@@ -207,6 +209,6 @@ def send_test(project: Project, number: int, reader: str, to: str) -> Sent:
             "subject": subject,
             "provider": config.provider,
             "message_id": str(proof.parsed["Message-ID"]).strip("<>"),
-            "reply": str(accepted.reply) if accepted.reply else None,
+            "reply": fate.reply or None,
         },
     )

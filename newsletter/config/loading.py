@@ -28,6 +28,7 @@ from newsletter.config.settings import (
     FolderSettings,
     Identity,
     Images,
+    Limits,
     Missing,
     Mode,
     OnUncertain,
@@ -80,6 +81,11 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
     design = _design(top.section("theme"), root, identity)
     checks = _checks(top.section("checks"))
+    limits = Limits(
+        rate=delivery.read("rate", values.optional(values.rate), None),
+        rate_per_destination=delivery.read("rate_per_destination", values.optional(values.rate), None),
+        warm_up=delivery.read("warm_up", values.optional(values.a_day), None),
+    )
     processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
@@ -97,6 +103,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         store_url,
         provider,
         on_uncertain,
+        limits=limits,
         processes=processes,
         design=design,
         alerts=alerts,

@@ -139,6 +139,23 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """*count* messages in each *per*."""
+
+    count: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """[delivery]: how much may leave; None = as much as is due."""
+
+    rate: Rate | None = None  #: all together
+    rate_per_destination: Rate | None = None  #: to one mail system, such as Gmail
+    warm_up: int | None = None  #: messages on the first day after go-live, each day twice as many
+
+
+@dataclass(frozen=True, slots=True)
 class FolderSettings:
     """[provider.folder]"""
 
@@ -201,6 +218,7 @@ class Config:
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    limits: Limits = Limits()
     processes: int = 1  #: that deliver side by side when much is due
     design: Design = Design()
     alerts: Alerts = Alerts()

@@ -17,6 +17,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from newsletter.config.settings import Rate
 from newsletter.errors import SubscriberError
 from newsletter.mail import Address, Mailbox, shown
 
@@ -34,6 +35,7 @@ _UNITS = {
     "week": timedelta(weeks=1),
 }
 _DURATION = re.compile(r"([0-9]{1,6})\s*([a-z]+)")
+_RATE = re.compile(r"([0-9][0-9,]{0,9})\s*(?:per|an?|/)\s*(second|minute|hour|day)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _WORD_MAX = 64  # comparing costs the product of both lengths
 _TEN_YEARS = timedelta(days=3650)
@@ -172,6 +174,27 @@ def duration(low: timedelta = timedelta(0), high: timedelta = _TEN_YEARS) -> Cal
         return span
 
     return read
+
+
+def rate(value: object) -> Rate:
+    """So many in each span of time, such as ``"600 per minute"``."""
+    match = _RATE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    count = int(match[1].replace(",", "")) if match else 0
+    if match is None or not count:
+        raise WrongValueError(
+            'write how many letters in a second, minute, hour or day, such as "600 per minute"; "" is no limit'
+        )
+    return Rate(count, _UNITS[match[2]])
+
+
+def a_day(value: object) -> int:
+    """A number of letters a day, such as ``"50 a day"``."""
+    try:
+        if (found := rate(value)).per == _UNITS["day"]:
+            return found.count
+    except WrongValueError:
+        pass
+    raise WrongValueError('write how many letters may leave on the first day, such as "50 a day"')
 
 
 def days(value: object) -> int:

@@ -259,7 +259,7 @@ class Session(smtplib.SMTP):
             words = f"takes no mail from {sender} and said {said}; check from in [newsletter], or ask your mail host"
         else:
             words = f"turned us away ({phase}) and said {said}; ask your mail host why, or {_CHECK}"
-        return ProviderError(f"{self.server} {words}", retry_after=wait)
+        return ProviderError(f"{self.server} {words}", retry_after=wait, busy=wait is not None)
 
     def dropped(self, drop: OSError) -> ProviderError:
         """The session broke again and again before anything was handed over."""

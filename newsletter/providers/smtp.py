@@ -207,7 +207,7 @@ class _Fleet:
                 self._aside(channel.session.leave)
         self._admit()
         while (
-            self._failure is None
+            not self._refused  # after an error of the caller's own too: what it gave us is still to be told of
             and len(self._ready) > len(self._opening)
             and len(self._channels) + len(self._opening) < self._limit
         ):
@@ -237,8 +237,9 @@ class _Fleet:
     def _aside(self, work: Callable[[], None]) -> None:
         """Do what may wait in a thread; a daemon, so that a swallowed SYN can't keep the program from ending."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._threads.append(Thread(target=work, name="smtp", daemon=True))
-        self._threads[-1].start()
+        thread = Thread(target=work, name="smtp", daemon=True)
+        thread.start()
+        self._threads.append(thread)  # once it can be joined: a second Ctrl-C may come in between
 
     def _open(self, session: Session) -> None:
         try:

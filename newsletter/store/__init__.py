@@ -5,6 +5,7 @@
     Store.planner     who is due: plans deliveries, one statement for any number of readers
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
+    Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
 
@@ -36,12 +37,13 @@ from newsletter.store.schema import metadata
 if TYPE_CHECKING:
     from newsletter.store.accounts import Accounts
     from newsletter.store.audience import Audience
+    from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
     from newsletter.store.ledger import Ledger
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
 
-HEAD = "0002"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0003"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -201,6 +203,12 @@ class Store:
         from newsletter.store.notices import Notices
 
         return Notices(self)
+
+    @cached_property
+    def buckets(self) -> Buckets:
+        from newsletter.store.buckets import Buckets
+
+        return Buckets(self)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -114,25 +114,31 @@ class Ledger:
         prompt: timedelta,
         size: int = 500,
         clock: Callable[[], datetime] | None = None,
+        room: Callable[[int], int] | None = None,
+        without: Collection[str] = (),
     ) -> Iterator[list[Claim]]:
         """Batch after batch of what may leave *at* this instant, each a durable claim. A lease begins when it is given.
 
         A row that is passed over in one batch (its zone asleep, its post held) is not looked at again here,
-        so a run costs one walk over what is due, however much of it must wait.
+        so a run costs one walk over what is due, however much of it must wait. Before each batch *room* is asked how
+        many it may have (none: the end), and addresses of the domains in *without* are left out.
         """
         after: tuple[int, int] = (-1, -1)
-        while True:
+        while limit := room(size) if room else size:
             with self._store.write() as c:
                 skip_locked = "FOR UPDATE OF d SKIP LOCKED" if c.dialect.name == "postgresql" else ""
                 values = {
                     "at": micros(at),
                     "late": micros(at - prompt),
                     "lease": micros((clock() if clock else at) + lease),
-                    "size": size,
+                    "size": limit,
                     "after_time": after[0],
                     "after_id": after[1],
                 }
-                ids = [row[0] for row in c.execute(text(sql.CLAIM.format(skip_locked=skip_locked)), values)]
+                left_out = {f"without_{n}": f"%@{domain}" for n, domain in enumerate(sorted(without))}
+                elsewhere = "".join(f" AND s.key NOT LIKE :{name}" for name in left_out)
+                claim = text(sql.CLAIM.format(skip_locked=skip_locked, elsewhere=elsewhere))
+                ids = [row[0] for row in c.execute(claim, values | left_out)]
                 batch, last = _read_claims(c, ids)
             if not ids:
                 return
@@ -205,10 +211,11 @@ class Ledger:
             return quarantined
 
     def take_back(self, claims: Iterable[Claim], *, at: datetime) -> None:
-        """Undo refusals of messages: the provider's trouble was not these readers'."""
-        rows = [_fenced(claim) | {"at": micros(at)} for claim in claims]
+        """Undo refusals: the provider's trouble was not these readers'."""
+        rows = [_fenced(claim) | {"at": micros(at), "others": ~int(Pause.ADDRESS)} for claim in claims]
         if rows:
             with self._store.write() as c:
+                c.execute(sql.UNBLAME, rows)
                 c.execute(sql.TAKE_BACK, rows)
 
     # Doubt

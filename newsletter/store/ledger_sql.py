@@ -18,7 +18,7 @@ CLAIM = (
     " AND (d.not_before > :after_time OR (d.not_before = :after_time AND d.id > :after_id))"
     f" AND {ACTIVE} AND COALESCE(s.not_before, 0) <= :at"
     " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
-    " AND p.standing = 'live'"
+    " AND p.standing = 'live'{elsewhere}"
     " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
 )
 READ_CLAIMS = (
@@ -164,10 +164,14 @@ QUARANTINE = text(
 TAKE_BACK = text(
     # Mended or not, what leaves next is the post of that day: the refused bytes never arrived. Only what was sent
     # again after doubt may have.
-    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, not_before = :at,"
+    "UPDATE delivery SET state = 'planned', open = 1, about = NULL, reopen = 0, not_before = :at,"
     " revision = CASE WHEN resent = 1 THEN revision END, date = CASE WHEN resent = 1 THEN date END,"
     " recipient = CASE WHEN resent = 1 THEN recipient END, content = CASE WHEN resent = 1 THEN content END"
-    f" WHERE {MINE} AND state = 'rejected' AND about = 'message'"
+    f" WHERE {MINE} AND state = 'rejected'"
+)
+UNBLAME = text(
+    "UPDATE subscriber SET pauses = pauses & :others WHERE id = (SELECT subscriber_id FROM delivery"
+    f" WHERE {MINE} AND state = 'rejected' AND about = 'address')"
 )
 SETTLING = text(
     "SELECT d.id, d.attempts, (SELECT COUNT(*) FROM delivery o WHERE o.subscriber_id = d.subscriber_id AND o.open = 1"

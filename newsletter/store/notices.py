@@ -10,7 +10,7 @@ Guarantees
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,6 +63,7 @@ class Fate:
     state: State
     at: datetime
     reply: str
+    provider_id: str
 
 
 class Notices:
@@ -88,7 +89,9 @@ class Notices:
         if row is None:
             return None
         reply = str(Reply(row.code or 0, row.status or "", row.diagnostic or ""))
-        return Fate(row.id, Kind(row.kind), row.address, State(row.state), instant(row.at), reply)
+        return Fate(
+            row.id, Kind(row.kind), row.address, State(row.state), instant(row.at), reply, row.provider_id or ""
+        )
 
     def body(self, notice: int) -> tuple[str, bytes]:
         """Message-ID and bytes of one that is not settled yet."""
@@ -119,15 +122,20 @@ class Notices:
         prompt: timedelta,
         size: int = 50,
         clock: Callable[[], datetime] | None = None,
+        room: Callable[[int], int] | None = None,
+        without: Collection[str] = (),
     ) -> Iterator[list[Claim]]:
-        """Batch after batch of what may leave now, never more in an hour than `PER_HOUR`."""
+        """Batch after batch of what may leave now, never more in an hour than `PER_HOUR`.
+
+        *room* and *without* are for the list's sake; a confirmation is one letter, and somebody waits for it.
+        """
         while True:
             values = {"at": micros(at), "lease": micros((clock() if clock else at) + lease), "hour": micros(at - _HOUR)}
             with self._store.write() as c:
-                room = PER_HOUR - int(c.scalar(_LEFT_LATELY, values) or 0)
+                left = PER_HOUR - int(c.scalar(_LEFT_LATELY, values) or 0)
                 skip = "FOR UPDATE SKIP LOCKED" if c.dialect.name == "postgresql" else ""
                 claim = text(_CLAIM.format(skip_locked=skip))
-                rows = c.execute(claim, values | {"size": min(size, room)}).all() if room > 0 else []
+                rows = c.execute(claim, values | {"size": min(size, left)}).all() if left > 0 else []
             if not rows:
                 return
             yield [_claim(row) for row in sorted(rows, key=lambda row: row.id)]
@@ -233,7 +241,8 @@ _PLAN = text(
     " ON CONFLICT (key) DO NOTHING RETURNING id"
 )
 _FATE = text(
-    "SELECT id, kind, address, state, COALESCE(accepted_at, begun_at, planned_at) AS at, code, status, diagnostic"
+    "SELECT id, kind, address, state, COALESCE(accepted_at, begun_at, planned_at) AS at, code, status, diagnostic,"
+    " provider_id"
     " FROM notice WHERE id = :id"
 )
 _BODY = text("SELECT message_id, body FROM notice WHERE id = :id")

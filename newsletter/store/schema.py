@@ -306,6 +306,16 @@ notice = Table(  # mail outside the sequence: confirmation, reminder, alert, tes
 _UNSETTLED = text("state IN ('planned', 'claimed', 'submitting', 'deferred', 'uncertain')")
 Index("ix_notice_unsettled", notice.c.not_before, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
 
+bucket = Table(  # how much may still leave, and what is left alone: see store.buckets
+    "bucket",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("step", SmallInteger, nullable=False, server_default="0"),  # times it pushed back in a row
+    Column("paused_until", Instant),
+)
+
 promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the number of rows
     "promise",
     metadata,

@@ -5,6 +5,7 @@ Days are days of March 2026; a post goes out every day at nine, UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from world import (
     NO_SUCH_USER,
     SPAM,
     TUESDAY,
+    FakeProvider,
     SearchableProvider,
     World,
     when,
@@ -28,7 +30,7 @@ from world import (
 
 from newsletter.config import Mode, OnUncertain
 from newsletter.errors import ProviderError
-from newsletter.mail import Deferred, Reply
+from newsletter.mail import Deferred, Message, Outcome, Reply
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
@@ -249,6 +251,30 @@ def test_a_refusal_of_us_stops_the_run_and_marks_nobody(world: World) -> None:
     ]
     world.tick("2 10:00")
     assert all(world.numbers(n) == [1] for n in names)
+
+
+class WatchingProvider(FakeProvider):
+    """Looks into the ledger whenever it has said or asked something."""
+
+    most = 0  #: deliveries begun and without an outcome, at once
+
+    def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
+        for answer in super().submit(messages):
+            yield answer
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        self.most = max(self.most, self._world.store.accounts.counts()["submitting"])
+
+
+def test_a_refusal_of_us_begins_nothing_more(world: World) -> None:
+    world.posts(1)
+    names = world.crowd(6)
+    world.provider = watching = WatchingProvider(world, window=2)
+    world.provider.answers[names[0]] = [BLOCKED]
+    world.tick("2 09:00")
+    assert watching.most == 2  # a window, with what was refused
 
 
 @pytest.mark.parametrize("after", [0, 3], ids=["before the first message", "midway"])

@@ -196,6 +196,8 @@ class Life:
 
     def _renumber(self, which: int, number: int) -> None:
         if which < len(self.pieces) and all(p.number != number for p in self.pieces):
+            if self.pieces[which].status == "deleted":
+                return  # there is no file to rename
             self.pieces[which].number = number
             self.pieces[which].touched = self.pieces[which].moved = True
             self.write(self.pieces[which])

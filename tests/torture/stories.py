@@ -22,7 +22,7 @@ from sink import Record, Sink
 from sqlalchemy import event
 from stage import Stage, fork, scratch
 
-from newsletter.cli import run as command
+from newsletter.cli import stop
 
 ANYWHERE = "at a random moment"
 _BUSY = 0.03  # seconds that a run waits for a locked database here; an owner's waits fifteen
@@ -73,8 +73,8 @@ def by_signals(campaign: Campaign) -> tuple[str, int]:
     stage = staged(campaign)
 
     def listen() -> None:
-        command.say = lambda text="": None  # it would say "stopping"
-        stage.stop = command.stop_on_signal()
+        stop.say = lambda text="": None  # it would say "stopping"
+        stage.stop = stop.Stop()
 
     pid = campaign.begin(campaign.flaky(), before=listen)
     campaign.moment()

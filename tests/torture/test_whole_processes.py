@@ -24,6 +24,7 @@ from outset import begun
 from points import POINTS, When
 from practice import DAY, HOUR, Practice
 from sink import Play, Sink
+from warm import Warm
 
 from newsletter.store.schema import State
 
@@ -72,9 +73,9 @@ def sound(found: Verdict) -> None:
 
 
 @pytest.mark.parametrize("life", range(4))
-def test_killed_ten_times_over(tmp_path: Path, shim: Path, sink: Sink, life: int) -> None:
+def test_killed_ten_times_over(tmp_path: Path, shim: Path, warm: Warm, sink: Sink, life: int) -> None:
     """Forty in all: half at a moment that the server sees, half at any."""
-    practice = begun(Practice(tmp_path / "practice", shim), sink, readers=120, posts=2)
+    practice = begun(Practice(tmp_path / "practice", shim, warm), sink, readers=120, posts=2)
     dice = random.Random(f"{os.environ.get('TORTURE_SEED') or random.randrange(10_000)} {life}")
     typical, slot = 1.0, practice.at
     for day in range(2):
@@ -132,9 +133,11 @@ def test_signals(practice: Practice, sink: Sink, signals: list[int], status: int
 
 
 @pytest.mark.parametrize("runners", [2, 3])
-def test_runners_at_once_without_a_common_lock(tmp_path: Path, shim: Path, sink: Sink, runners: int) -> None:
+def test_runners_at_once_without_a_common_lock(
+    tmp_path: Path, shim: Path, warm: Warm, sink: Sink, runners: int
+) -> None:
     """Each has its own folder, so its own lock, and they share the database; the first is killed."""
-    first = begun(Practice(tmp_path / "1", shim), sink)
+    first = begun(Practice(tmp_path / "1", shim, warm), sink)
     with (first.root / "newsletter.toml").open("a") as file:
         file.write(f'[store]\nurl = "sqlite:///{first.root}/newsletter.db"\n')
     others = []
@@ -142,7 +145,7 @@ def test_runners_at_once_without_a_common_lock(tmp_path: Path, shim: Path, sink:
         shutil.copytree(
             first.root, tmp_path / str(n), ignore=shutil.ignore_patterns("newsletter.db*", ".newsletter.lock")
         )
-        others.append(Practice(tmp_path / str(n), shim, first.at))
+        others.append(Practice(tmp_path / str(n), shim, warm, first.at))
     sink.play(Play(fate=("dot", 7)))
     processes = [practice.start("send") for practice in (first, *others)]
     sink.client(processes[0].pid)
@@ -157,10 +160,10 @@ def test_runners_at_once_without_a_common_lock(tmp_path: Path, shim: Path, sink:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB; root alone may mount one."""
+    """A file system of 8 MB; root alone may mount one."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], capture_output=True).returncode:
         pytest.skip("a small file system can't be mounted here")
     try:
         yield place
@@ -168,19 +171,47 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.parametrize("room", [0, 8, 24, 48, 96], ids=lambda kb: f"{kb} kB are left")
-def test_a_full_disk(small_disk: Path, shim: Path, sink: Sink, room: int) -> None:
-    """Wherever it fills up, it's said, nothing is lost, and the next run with room goes on."""
-    practice = begun(Practice(small_disk / "practice", shim), sink)
-    practice.run("send", at=practice.at - HOUR)
-    filler = small_disk / "filler"
+def filled(disk: Path, room: int) -> Path:
+    """A file that leaves *room* kB of it."""
+    filler = disk / "filler"
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    os.truncate(filler, max(0, filler.stat().st_size - room * 1024))
-    sink.play(Play())
+    os.truncate(filler, filler.stat().st_size - room * 1024)
+    return filler
+
+
+def test_a_disk_that_is_full_lets_no_run_begin(small_disk: Path, shim: Path, warm: Warm, sink: Sink) -> None:
+    practice = begun(Practice(small_disk / "practice", shim, warm), sink)
+    practice.run("send", at=practice.at - HOUR)
+    filler = filled(small_disk, 64)
     ran = practice.run("send", at=practice.at + HOUR)
-    assert (ran.status == 0) or "full" in ran.err, ran
+    assert ran.status == 1 and "make room" in ran.err and "Nothing was sent" in ran.err
+    assert sink.record().taken == []
+    filler.unlink()
+    finish(practice, sink)
+    sound(verdict(practice, sink))
+
+
+@pytest.mark.parametrize("dot", [1, 4, 12])
+@pytest.mark.parametrize("room", [0, 8, 24], ids=lambda kb: f"{kb} kB are left")
+def test_a_disk_that_fills_up_meanwhile(
+    small_disk: Path, shim: Path, warm: Warm, sink: Sink, room: int, dot: int
+) -> None:
+    """Wherever that is, it's said, nothing is lost, and the next run with room goes on."""
+    practice = begun(Practice(small_disk / "practice", shim, warm), sink)
+    text = (practice.root / "newsletter.toml").read_text()
+    practice.settings(text, timeout='"1 second"\nwindow = 5')
+    practice.run("send", at=practice.at - HOUR)
+    sink.play(Play(fate=("dot", dot), signals=[signal.SIGSTOP]))
+    process = practice.start("send", at=practice.at + HOUR)
+    sink.client(process.pid)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    filler = filled(small_disk, room)
+    process.send_signal(signal.SIGCONT)
+    ran = practice.finish(process)
+    assert ran.status == 0 or "the disk is full; make room" in ran.err, ran
     filler.unlink()
     finish(practice, sink)
     sound(verdict(practice, sink))

@@ -369,6 +369,20 @@ def test_an_error_of_the_callers_own_comes_after_what_is_in_flight(message: Make
     assert [type(o) for o in seen] == [Accepted] * 3 and len(server.took) == 3
 
 
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_after_an_error_of_the_callers_own_a_session_that_drops_is_made_good_too(step: str, message: Make) -> None:
+    def pulled() -> Iterator[Message]:
+        yield from (message(1), message(2), message(3))
+        raise OSError("the database is gone")
+
+    seen: list[Outcome] = []
+    script: Script = {step: [None, Fault.DROP]}
+    with Scripted(script, extensions=["PIPELINING"]) as server, pytest.raises(OSError, match="database is gone"):
+        for _, outcome in smtp(server).submit(pulled()):
+            seen.append(outcome)
+    assert [type(o) for o in seen] == [Accepted] * 3 and len(server.took) == 3
+
+
 def test_a_caller_who_stops_early_leaves_no_thread_and_hands_nothing_more_over(message: Make) -> None:
     pulled: list[int] = []
 
