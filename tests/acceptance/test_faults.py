@@ -204,13 +204,14 @@ def test_a_run_that_is_killed_loses_nothing_and_says_where_it_is_in_doubt(crowd:
     assert crowd.finish(process).status == -signal.SIGKILL
     mail.let_go()
     assert crowd.run("send").status == 0
-    assert len(mail.taken) == 5, "the dead run's lease still stands"
+    # The one that waited had come whole: the server may take it although nobody is there any more to be told.
+    assert len(mail.taken) in (5, 6), "the dead run's lease still stands"
     crowd.run("send", at=crowd.at + HOUR)
     counted = Counter(letter.address for letter in mail.taken)
     assert set(counted) == set(MANY)
     said = crowd.run("report").out
-    # Of the five that were accepted some were not yet recorded: the doubt of RFC 1047, and each of them is named.
-    assert sum(n > 1 for n in counted.values()) <= 5
+    # Of those that were accepted some were not yet recorded: the doubt of RFC 1047, and each of them is named.
+    assert sum(n > 1 for n in counted.values()) <= 6
     assert all(f"{address} was sent once more after doubt" in said for address, n in counted.items() if n > 1)
     assert crowd.accepted() == each(MANY, [1])
     assert crowd.run("verify").status == 0

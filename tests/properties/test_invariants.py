@@ -423,10 +423,10 @@ def test_a_preview_changes_nothing(
         post = folder.posts[which % len(folder.posts)]
         reader = world.store.audience.find(life.readers[whose % len(life.readers)])
         before, files = dump(world.store), tree(world.root)
-        sentence = preview.outlook(world.store, world.config.identity, chosen, post, reader, at=world.now).sentence
+        told = preview.outlook(world.store, world.config.identity, chosen, post, reader, {}, at=world.now)
         made = proof.pull(post, world.config.identity, world.config.design, Mailbox("", reader.address), date=world.now)
         with TemporaryDirectory() as elsewhere:
-            preview.write(made, Path(elsewhere), sentence=sentence)
+            preview.write(preview.Sheet(made, told), Path(elsewhere))
         assert dump(world.store) == before
         assert tree(world.root) == files
         assert world.provider.attempts == [] or world.provider.attempts[-1][1] <= world.now
