@@ -118,10 +118,8 @@ def waiting(config: Config, store: Store, *, at: datetime) -> list[str]:
     for name, rest in store.buckets.resting().items():
         kind, _, who = name.partition(" ")
         if rest.until > at and (kind == "to" or who == config.provider):
-            what = f"readers at {who}" if kind == "to" else "everything"
-            found.append(
-                f"{who} asked to be left alone until {rest.until.astimezone(zone):%H:%M}; {what} waits so long."
-            )
+            what = f"readers at {who} wait" if kind == "to" else "everything waits"
+            found.append(f"{who} asked to be left alone until {rest.until.astimezone(zone):%H:%M}; {what} so long.")
     if today := warm_up(config, store, at=at):
         left = max(today.messages - store.buckets.spent(today.bucket), 0)
         active = store.audience.counts()

@@ -171,7 +171,7 @@ class _Server:
         self.selector.register(control, selectors.EVENT_READ)
         self.peers: set[_Peer] = set()
         self.runs = -1
-        self.pid = 0
+        self.client: int | None = None  # a descriptor of the process: its number may be another's by tomorrow
         self.asked = False  # for the record, while connections stand
         self.forget()
         self.begin(Play())
@@ -182,7 +182,8 @@ class _Server:
         self.refused: set[str] = set()
 
     def begin(self, play: Play) -> None:
-        self.play, self.pid, self.runs = play, 0, self.runs + 1
+        self.play, self.runs = play, self.runs + 1
+        self.aim(None)
         self.dice, self.visits = random.Random(play.seed), Counter[str]()
         self.logins = 0
 
@@ -218,7 +219,7 @@ class _Server:
                     self.begin(Play(**play))
                     self.tell({})
                 case {"client": pid}:
-                    self.pid = pid
+                    self.aim(pid)
                 case {"forget": _}:
                     self.forget()
                     self.tell({})
@@ -229,16 +230,25 @@ class _Server:
     def tell(self, words: dict[str, Any]) -> None:
         self.control.sendall(json.dumps(words).encode() + b"\n")
 
+    def aim(self, pid: int | None) -> None:
+        """Who is to die."""
+        if self.client is not None:
+            os.close(self.client)
+        self.client = None
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.client = os.pidfd_open(pid)
+
     def fatal(self, step: str) -> bool:
         """Send the client its signal if this is the moment. True when it's dead by now."""
         fate = self.play.fate
-        if fate is None or fate[0] != step or not self.pid:
+        if fate is None or fate[0] != step or self.client is None:
             return False
         nth, self.visits[step] = self.visits[step] + 1 - fate[1], self.visits[step] + 1
         if not 0 <= nth < len(self.play.signals):
             return False
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, self.play.signals[nth])
+            signal.pidfd_send_signal(self.client, self.play.signals[nth])
         return self.play.signals[nth] == signal.SIGKILL
 
     def act(self, step: str) -> str | None:

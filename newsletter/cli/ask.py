@@ -220,12 +220,13 @@ def status(ctx: click.Context, as_json: bool) -> None:
     source = store or Store.in_memory()
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
+    patience = waiting(project.config, source, at=at)
     late = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
     attention = [
         *result.stopped,
         *result.held.values(),
         *(h.reason for h in source.facts.holds() if not h.stops_all),
-        *_overdue(late, result),
+        *(_overdue(late, result) if not patience else []),
         *result.notes,
         *_doubts(source),
         *problems,
@@ -238,7 +239,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         "paused": counts.get("paused", 0),
         "next": next_of(coming or []),
         "last_run": iso(source.facts.last_tick()),
-        "waiting": waiting(project.config, source, at=at),
+        "waiting": patience,
         "attention": list(dict.fromkeys(attention)),
     }
     if as_json:

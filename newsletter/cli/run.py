@@ -135,7 +135,7 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
             f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there."
         )
     idle = not (result.planned.count or result.planned.skipped or r.submitted or result.suppressed)
-    if idle and not result.stopped:
+    if idle and not result.stopped and not r.notes:
         lines.append("Nothing is due now; `newsletter plan` shows what comes.")
     return lines
 
