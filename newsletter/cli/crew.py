@@ -25,8 +25,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread
+from time import sleep
 
 from newsletter.cli.project import Project, now
+from newsletter.cli.stop import GRACE
 from newsletter.config import Config
 from newsletter.delivery import Report, deliver
 from newsletter.errors import NewsletterError
@@ -120,6 +122,8 @@ def _judge(project: Project) -> Judge:
 def _until_closed(stopped: Event) -> None:
     sys.stdin.buffer.read()
     stopped.set()
+    sleep(GRACE.total_seconds())
+    os._exit(1)  # what has no answer by now is in doubt
 
 
 if __name__ == "__main__":
