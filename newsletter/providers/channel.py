@@ -26,9 +26,9 @@ from time import monotonic
 
 from newsletter.errors import ProviderError
 from newsletter.mail import About, Message, Outcome, Rejected, Reply, Uncertain
-from newsletter.providers.replies import Phase, outcome, parse
 from newsletter.providers.session import Session, why
 from newsletter.providers.wire import FINAL_DOT, Dropped, canonical, clean, spoken, stuffed
+from newsletter.replies import Phase, outcome, parse
 
 #: What came of a job here: an outcome; the server's refusal of us; or the session broke before handing it over.
 Result = Outcome | ProviderError | Dropped
