@@ -176,7 +176,8 @@ class _Fleet:
             raise self._failure
 
     def _pull(self, messages: Iterator[Message]) -> None:
-        while self._failure is None and self._in_flight < self._room():
+        room = self._room()
+        while self._failure is None and self._in_flight < room:
             try:
                 message = next(messages, None)
             except Exception as error:  # the caller's own: first tell it what becomes of the others
@@ -199,7 +200,7 @@ class _Fleet:
         """Let the channels take what is ready; close what has done its part, open more while some is left over."""
         for channel in self._channels:
             channel.start()
-        for channel in [c for c in self._channels if c.closed or c.exhausted]:
+        for channel in [c for c in self._channels if c.exhausted]:
             self._channels.remove(channel)
             self._selector.unregister(channel.sock)
             if not channel.closed:
