@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -40,8 +40,7 @@ _PLACE = re.compile(r":(\w+)")
 FAULTS_MAX = 5  #: times a message may fail to be composed, or break the connection to the server
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One delivery under lease, with all that composing it needs."""
 
     id: int
@@ -58,8 +57,7 @@ class Claim:
     content: str | None  #: the hash of its bytes, without signatures
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What `begin` fixes for one attempt."""
 
     claim: Claim
@@ -80,8 +78,7 @@ class Doubt:
     since: datetime  #: its last attempt began
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An outcome with what it does next."""
 
     claim: Claim
