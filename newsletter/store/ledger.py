@@ -311,6 +311,11 @@ class Ledger:
         with self._store.write() as c:
             c.execute(sql.KEEP, {"revision": revision, "post": post_id, "at": micros(at), "body": body})
 
+    def any_template(self) -> bool:
+        """Whether a message was ever made, with links that are signed."""
+        with self._store.read() as c:
+            return c.scalar(text("SELECT 1 FROM template LIMIT 1")) is not None
+
     def template(self, revision: str) -> bytes | None:
         """The compiled template of *revision*."""
         with self._store.read() as c:
