@@ -140,6 +140,7 @@ def test_a_backup_while_a_run_is_under_way_is_whole(live: Practice, mail: MailSe
 
 def test_a_signing_key_that_is_lost_is_not_replaced_by_another(live: Practice, mail: MailServer) -> None:
     live.run("send", at=MONDAY)
+    live.run("send", at=MONDAY + 1.1 * HOUR)
     sent, key = len(mail.taken), live.root / "secret.key"
     word = key.read_text()
     key.unlink()
