@@ -226,15 +226,18 @@ class Channel:
         except Dropped as drop:
             self._end(drop)
             return
+        heard = False
         try:
             while not self.closed and (found := self.session.replies.take()) is not None:
                 self._farewell = False  # it goes on all the same: what it leaves unanswered may have been taken
                 self._answered(*found)
+                heard = True
         except Dropped as drop:
             self._farewell = False
             self._end(drop)
         if not self.closed:
-            self._wait()
+            if heard:  # a whole reply: octet by octet it may not keep us for ever
+                self._wait()
             self.start()
 
     def expire(self, now: float) -> None:
