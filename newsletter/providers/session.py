@@ -26,8 +26,8 @@ from time import monotonic
 from newsletter.config import Security, SmtpSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import Reply, shown
-from newsletter.providers.replies import BUSY, LOGIN_CODES, Phase, parse, retry_after
 from newsletter.providers.wire import LINE_MAX, Dropped, ReplyReader, spoken
+from newsletter.replies import BUSY, LOGIN_CODES, Phase, parse, retry_after
 
 _QUIT_TIMEOUT = 5.0  # seconds; nothing hangs on this answer
 _CHECK = "check host and port in [provider.smtp] of newsletter.toml"

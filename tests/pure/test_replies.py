@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from newsletter.mail import About, Accepted, Deferred, Rejected, Reply
-from newsletter.providers.replies import Phase, Said, outcome, parse, retry_after, words
+from newsletter.replies import Phase, Said, outcome, parse, retry_after, words
 
 DEFERRED = (Deferred,)
 DEAD = (Rejected, About.ADDRESS, True)
