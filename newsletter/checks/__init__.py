@@ -19,7 +19,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
-from newsletter.checks import clients, contrast, header, images, inbox, links, parity, source, spam, structure
+from newsletter.checks import clients, contrast, duties, header, images, inbox, links, parity, source, spam, structure
 from newsletter.checks.finding import Finding, Part, Severity, error, halves, warning
 from newsletter.checks.reading import LARGEST, Context, Reading
 from newsletter.config import Design, Identity
@@ -63,6 +63,7 @@ RULES: Mapping[str, Callable[[Reading], Iterator[Finding]]] = {
     **clients.RULES,
     **spam.RULES,
     **parity.RULES,
+    **duties.RULES,
     **header.RULES,
 }
 

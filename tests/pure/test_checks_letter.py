@@ -64,6 +64,10 @@ def in_bytes(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         pytest.param("headings", put("<h1>Again</h1>"), "2 h1 headings", id="a second h1"),
         pytest.param("headings", turn("h1", "h2"), "no h1 heading", id="no h1"),
         pytest.param("headings", put("<h3>Deep</h3>"), "h3 right below an h1", id="a step left out"),
+        pytest.param("unsubscribe-link", turn("@@UNSUBSCRIBE_URL@@", "https://example.org/else"), "no link to unsubscribe", id="no way out"),
+        pytest.param("unsubscribe-link", turn('<a class="leave"', '<a style="display:none"'), "no link to", id="a hidden way out"),
+        pytest.param("unsubscribe-link", turn(">Unsubscribe</a>", "></a>"), "no link to unsubscribe", id="a way out without words"),
+        pytest.param("postal-address", turn("12 Birch Lane", "Portland"), "letter does not show your postal", id="no address"),
         pytest.param("table-role", put("<table><tr><td>x</td></tr></table>"), "1 layout table is", id="no role"),
         pytest.param("language", turn('<html lang="en"', "<html"), '<html lang="…">', id="no language"),
         pytest.param("language", turn('dir="ltr"', 'dir="rtl"'), '<html dir="…">', id="the wrong direction"),
@@ -166,6 +170,14 @@ def test_a_changed_message_is_noticed(rule: str, change: Callable[[bytes], bytes
     findings = by(rule, proof(folder=tmp_path, message=change))
     assert findings and found in findings[0].problem
     assert all(f.severity is Severity.ERROR for f in findings)
+
+
+def test_the_text_part_too_has_the_way_out_and_the_address(tmp_path: Path) -> None:
+    bare = proof(folder=tmp_path, text=lambda text: text.partition("-- ")[0])
+    assert [f.problem for f in by("unsubscribe-link", bare)] == ["The plain text has no address to unsubscribe at."]
+    assert "plain text does not show your postal address" in by("postal-address", bare)[0].problem
+    by_mail = proof(folder=tmp_path, identity=replace(IDENTITY, url=""))
+    assert not by("unsubscribe-link", by_mail)
 
 
 def test_without_a_url_the_way_out_is_mail_alone(tmp_path: Path) -> None:
