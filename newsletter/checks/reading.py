@@ -113,7 +113,9 @@ class Reading:
 
 def _plain(text: str) -> str:
     """*text* as it can be found again whatever the typographer did to it."""
-    return re.sub(r"[\s*_\\\"'“”‘’„‚«»‹›–—…-]+", " ", unquote(text)).strip()
+    # Whatever looks like a token was broken by a word joiner.
+    words = unquote(text).replace("\N{WORD JOINER}", "")
+    return re.sub(r"[\s*_\\\"'“”‘’„‚«»‹›–—…-]+", " ", words).strip()
 
 
 def _prose(body: str, first: int) -> Iterator[tuple[int, str]]:
