@@ -90,7 +90,7 @@ def check_post(post: Post, identity: Identity, design: Design, *, context: Conte
     try:
         return check(pull(post, identity, design, SAMPLE, date=at), context=context)
     except PostError as fault:
-        return [error("front-matter" if fault.line is None else "content", *halves(fault.problem), line=fault.line)]
+        return [error("content", *halves(each.problem), line=each.line) for each in (fault, *fault.more)]
     except TemplateError as fault:
         place = f"templates/email/{fault.template}{f', line {fault.line}' if fault.line else ''}: "
         problem, remedy = halves(fault.problem)

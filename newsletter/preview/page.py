@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from newsletter.checks import Finding, Severity
-from newsletter.posts import PostStatus
+from newsletter.posts import Post, PostStatus
 from newsletter.preview.places import places
 from newsletter.preview.sheet import NEAR_CLIP, Sheet, kilobytes
 from newsletter.preview.views import View, letter
@@ -96,15 +96,20 @@ def page(sheet: Sheet, view: View, site: Site, *, form: Mapping[str, str] | None
             }
             for n, v in enumerate(View, 1)
         ],
-        "neighbours": [
-            {"rel": rel, "number": p.number, "title": p.title, "href": href}
-            for rel, p in (("prev", sheet.before), ("next", sheet.after))
-            if p and (href := site.neighbour(p.number))
-        ],
+        "neighbours": beside(sheet.before, sheet.after, site),
         "message": site.message(),
         "form": form,
     }
     return page_of("preview.html", values | _inbox(proof) | _reader(sheet) | _sizes(proof) | _shown(sheet, view, site))
+
+
+def beside(before: Post | None, after: Post | None, site: Site) -> list[dict[str, Any]]:
+    """The way to the posts before and after one, as far as they have a page."""
+    return [
+        {"rel": rel, "number": post.number, "title": post.title, "href": href}
+        for rel, post in (("prev", before), ("next", after))
+        if post and (href := site.neighbour(post.number))
+    ]
 
 
 def _inbox(proof: Proof) -> dict[str, Any]:

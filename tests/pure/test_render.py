@@ -316,3 +316,19 @@ def test_a_link_that_leads_nowhere_is_refused_with_its_line(link: str, url: str,
         render(a_post(f"First.\n\nSecond\nthird {link}\n"), identity, Design())
     assert caught.value.line == 8
     assert "posts/004-endings.md, line 8" in str(caught.value)
+
+
+def test_everything_that_can_not_work_in_a_mail_is_told_at_once() -> None:
+    body = "[a](other.md) and [b](#top)\n\n![c](images/none.jpg)\n\n[a](other.md) again\n"
+    with pytest.raises(PostError, match="other.md") as caught:
+        rendered(body)
+    told = [(fault.line, fault.problem.split(";")[0]) for fault in (caught.value, *caught.value.more)]
+    assert told == [
+        (5, 'the link "other.md" leads nowhere in a mail'),
+        (5, 'the link "#top" jumps within the page, which mail programs can\'t do'),
+        (7, 'the image "images/none.jpg" is not there'),
+        (9, 'the link "other.md" leads nowhere in a mail'),
+    ]
+    with pytest.raises(PostError) as caught:
+        rendered("\n\n".join(f"[a](other{n}.md)" for n in range(500)))
+    assert len(caught.value.more) == 19
