@@ -52,7 +52,8 @@ def test_an_error_says_where_it_is_and_what_to_do(practice: Practice) -> None:
 
 
 def test_pictures_and_links_that_can_not_work_are_told_all_at_once(practice: Practice) -> None:
-    practice.post(1, "A", f"{BODY}\n\n![a hat](images/hat.jpg)\n\n[there](there.html)", preheader=LONG)
+    mended(practice)
+    practice.post(2, "Worries", f"{BODY}\n\n![a hat](images/hat.jpg)\n\n[there](there.html)", preheader=LONG)
     found = practice.run("check", "--json").json()
     assert [(f["rule"], f["line"]) for f in found] == [("content", 10), ("content", 12)]
 
