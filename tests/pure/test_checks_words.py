@@ -13,9 +13,7 @@ from newsletter.posts import TO_BE_WRITTEN, PostStatus
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_the_posts_that_come_with_newsletter_have_nothing_wrong_with_them(path: Path) -> None:
-    found = check(sample(path))
-    assert [f.rule for f in found if "without" not in path.stem] in ([], ["preheader"]), found
-    assert all(f.severity is not Severity.ERROR for f in found)
+    assert check(sample(path)) == []
 
 
 def test_an_ordinary_letter_has_nothing_wrong_with_it(tmp_path: Path) -> None:
