@@ -35,8 +35,8 @@ from newsletter.mail import shown
 from newsletter.posts import Post
 from newsletter.posts.names import named
 from newsletter.render.images import ImageError, InlineImage, Place, load
-from newsletter.render.plaintext import width
 from newsletter.render.syntax import DEEPEST, ONLY, Medium, choose, make_buttons
+from newsletter.render.tables import fit_columns
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH_QUOTES = ("“", "”", "‘", "’")
@@ -123,6 +123,7 @@ def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: 
     _draw_boxes(tokens)
     make_buttons(tokens, post)
     _close_up(tokens)
+    fit_columns(tokens)
     images: dict[str, InlineImage] = {}  # by what the post calls them
     faults: dict[str, PostError] = {}  # by their words
     for block in tokens:
@@ -290,24 +291,8 @@ def _header_cell(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -
     return f'<th scope="col"{RendererHTML.renderAttrs(tokens[idx])}>'
 
 
-_PHONE, _CHARACTER, _CELL = 280, 9.5, 20  # px: the column on the smallest phone, a letter, a cell's padding
-
-
 def _table_open(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
-    """A table whose longest words fit side by side on any phone keeps them whole; else they break where they must."""
-    end = next(at for at in range(idx, len(tokens)) if tokens[at].type == "table_close")
-    longest: dict[int, int] = {}
-    column = 0
-    for token in tokens[idx:end]:
-        if token.type == "tr_open":
-            column = 0
-        elif token.type == "inline":
-            words = plain(token.children).split()
-            longest[column] = max(longest.get(column, 0), *map(width, words), 0)
-            column += 1
-    whole = sum(longest.values()) * _CHARACTER + len(longest) * _CELL <= _PHONE
-    kind = "facts whole" if whole else "facts"
-    return f'<table class="{kind}" cellpadding="0" cellspacing="0" border="0" width="100%">\n'
+    return f'<table{RendererHTML.renderAttrs(tokens[idx])} cellpadding="0" cellspacing="0" border="0" width="100%">\n'
 
 
 def _picture(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:

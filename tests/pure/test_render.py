@@ -332,3 +332,21 @@ def test_everything_that_can_not_work_in_a_mail_is_told_at_once() -> None:
     with pytest.raises(PostError) as caught:
         rendered("\n\n".join(f"[a](other{n}.md)" for n in range(500)))
     assert len(caught.value.more) == 19
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        pytest.param(["a | b", "c | d"], ["facts whole"], id="short words stay whole everywhere"),
+        pytest.param(["Who | Where", "Ana | " + "w" * 60], ["facts", "whole", ""], id="one long word breaks alone"),
+        pytest.param(["Day | Hour | Place", "mornings | mornings | " + "w" * 30], ["facts", "whole", "snug", "roomy"], id="as far as there is room"),
+        pytest.param([" | ".join(["seven"] * 7)] * 2, ["facts roomy"], id="seven columns want a wide screen"),
+        pytest.param([" | ".join(["w" * 40] * 7)] * 2, ["facts"], id="words that break everywhere"),
+    ],
+)  # fmt: skip
+def test_as_few_columns_as_possible_break_their_words(rows: list[str], kinds: list[str]) -> None:
+    rule = "|".join(["---"] * (rows[0].count("|") + 1))
+    html = rendered("\n".join((rows[0], rule, *rows[1:]))).html
+    table = html[html.index('<table class="facts') :].partition("</table>")[0]
+    found = [re.findall(r'class="(.*?)"', tag) for tag in re.findall(r"<(?:table|td)[^>]*>", table)]
+    assert [name[0] if name else "" for name in found] == kinds + [""] * (len(found) - len(kinds))
