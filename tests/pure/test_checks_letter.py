@@ -251,6 +251,10 @@ def test_the_picture_at_the_top_has_words_too(project: Path) -> None:
 def test_heavy_pictures_are_noticed_one_by_one_and_together(project: Path) -> None:
     found = by("image-size", proof(f"{WORDS} {WORDS}\n\n![Noise](heavy.jpg)", folder=project))
     assert [(f.severity, f.line) for f in found] == [(Severity.WARNING, 8)] and "heavy.jpg" in found[0].problem
+    posts = project / "posts"
+    (posts / "a heavy@2x.jpg").write_bytes((posts / "heavy.jpg").read_bytes())
+    renamed = by("image-size", proof(f"{WORDS}\n\n![Noise](a%20heavy@2x.jpg)", folder=project))
+    assert [f.line for f in renamed] == [8], "though it travels under another name"
     images = proof(f"{WORDS} {WORDS}\n\n![Noise](heavy.jpg)", folder=project).rendered.images * 3
     letter = proof(folder=project)
     together = by("image-size", replace(letter, rendered=replace(letter.rendered, images=images)))

@@ -171,6 +171,11 @@ def test_a_finding_quotes_the_line_as_it_is_typed(tmp_path: Path) -> None:
     assert found.line == 8 and found.quote == "…read *twice* in TK years."
 
 
+def test_a_quotation_keeps_joined_characters_together_and_nothing_that_moves_a_cursor(tmp_path: Path) -> None:
+    (found,) = by("exclaiming", proof(front='title: "A 👩\u200d👧 می\u200cروم\u202e!!"\n', folder=tmp_path))
+    assert found.quote == "A 👩\u200d👧 می\u200cروم!!"
+
+
 def test_what_an_owner_allows_is_not_said(tmp_path: Path) -> None:
     body = "We meet at TK, and {{ this }}."
     assert len(by("drafting-mark", proof(body, folder=tmp_path))) == 2
