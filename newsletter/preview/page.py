@@ -222,10 +222,11 @@ def _file(proof: Proof) -> str:
 
 def _lines(findings: Sequence[Finding], text: str) -> list[dict[str, Any]]:
     """The lines of the post's file, each with the findings that are about it."""
-    about: dict[int, list[str]] = {}
-    for finding in findings:
+    about: dict[int, list[dict[str, str]]] = {}
+    for finding in findings:  # what weighs most comes first
         if finding.line:
-            about.setdefault(finding.line, []).append(f"{finding.problem} {finding.remedy}")
+            remark = {"severity": finding.severity.value, "words": f"{finding.problem} {finding.remedy}"}
+            about.setdefault(finding.line, []).append(remark)
     return [{"n": n, "text": line, "findings": about.get(n, [])} for n, line in enumerate(text.splitlines(), 1)]
 
 

@@ -179,7 +179,14 @@ class TestThePage:
         for where in (shown["index.html"], shown["said"]):
             assert where.count("subjct") == 1
         assert 'href="views/markdown.html#line-4"' in shown["index.html"]
-        assert '<li id="line-4" class="marked">' in shown["markdown.html"]
+        assert '<li id="line-4" class="marked warning">' in shown["markdown.html"]
+
+    def test_what_keeps_a_post_from_leaving_looks_graver_in_its_file_than_a_warning(
+        self, project: Path, look: Any
+    ) -> None:
+        (project / "posts/007-x.md").write_text("---\ntitle: X\n---\n\nSee TK <b>here</b>.\n")
+        line = look("7")["markdown.html"].partition('<li id="line-5" class="marked error">')[2].partition("</li>")[0]
+        assert '<p class="remark error" lang="en">“TK”' in line and '<p class="remark warning"' in line
 
     def test_warns_of_a_letter_that_gmail_would_cut(self, project: Path, look: Any) -> None:
         (project / "posts/007-long.md").write_text("---\ntitle: Long\n---\n\n" + "All is well. " * 9_000)
