@@ -121,18 +121,18 @@ def source(reading: Reading) -> Iterator[Finding]:
         address = image.attributes.get("src", "")
         if address.startswith("cid:") or (own and address.startswith(f"{own}/")):
             continue
-        shown = clipped(address, 40)
+        shown, place = clipped(address, 40), reading.template_line(address) if address else ""
         if address.startswith("https://"):
             yield warning(
                 "image-source",
-                f"The picture {shown} is fetched from another site, which learns who reads the letter and when.",
+                f"{place}The picture {shown} is fetched from another site, which learns who reads the letter and when.",
                 "Keep the picture in the project, or on your own site.",
                 Part.TEMPLATE,
             )
         else:
             yield error(
                 "image-source",
-                f"The picture “{shown}” can't be found from a reader's mailbox.",
+                f"{place}The picture “{shown}” can't be found from a reader's mailbox.",
                 "Give its whole address, beginning with https://.",
                 Part.TEMPLATE,
             )

@@ -39,7 +39,9 @@ def sheet_of(project: Project, number: int, reader: str) -> Sheet:
     with suppress(ConfigError):  # the machine that letters are written on may lack the key of the one that sends them
         keys = project.keys
     proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now(), keys=keys)
-    findings = check(proof, context=Context.of(project.folder, config.checks.lock_screen_words))
+    findings = check(
+        proof, context=Context.of(project.folder, config.checks.lock_screen_words, config.design.templates)
+    )
     before, after = neighbours(project.folder.posts, number)
     chosen = str(about.recipient.address) if reader else ""
     return Sheet(proof, about.when, chosen, tuple(findings), before, after, held=about.held)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from specimen import CHECKOUT, IDENTITY, SAMPLES, WORDS, by, proof, sample
 
-from newsletter.checks import Part, Severity, check, css, reading
+from newsletter.checks import Context, Part, Severity, check, css, reading
 from newsletter.checks.cascade import colour, inverted, ratio
 from newsletter.checks.clients import used
 from newsletter.checks.page import Page
@@ -170,6 +170,23 @@ def test_a_changed_message_is_noticed(rule: str, change: Callable[[bytes], bytes
     findings = by(rule, proof(folder=tmp_path, message=change))
     assert findings and found in findings[0].problem
     assert all(f.severity is Severity.ERROR for f in findings)
+
+
+def test_what_a_template_has_that_it_must_not_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "email"
+    folder.mkdir(parents=True)
+    (folder / ".DS_Store").write_bytes(b"\0\xff\xfe")
+    bad = '<script>x()</script>\n<p onclick="x()">@@NAME_OF@@</p>\n<img src="https://example.org/a.gif">'
+    source = '{% extends "builtin/post.html" %}\n{% block signoff %}\n' + bad + "\n{% endblock %}"
+    (folder / "post.html").write_text(source)
+    letter = proof(folder=tmp_path, design=Design(templates=folder))
+    found = [f for f in check(letter, context=Context(templates=folder)) if "line" in f.problem]
+    assert sorted((f.rule, f.problem.partition(": ")[0]) for f in found) == [
+        ("banned", "templates/email/post.html, line 3"),
+        ("banned", "templates/email/post.html, line 4"),
+        ("image-source", "templates/email/post.html, line 5"),
+        ("unfilled", "templates/email/post.html, line 4"),
+    ]
 
 
 def test_the_text_part_too_has_the_way_out_and_the_address(tmp_path: Path) -> None:
