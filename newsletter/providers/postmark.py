@@ -1,0 +1,200 @@
+"""Provider `postmark`: Postmark's batch interface.
+
+Guarantees
+    A batch's 200 is read item by item: some may have failed.
+    `lookup` finds a message in doubt by the metadata it was sent with.
+
+What goes wrong
+    Postmark adds unsubscribe links and List-Unsubscribe fields of its own to broadcast streams. Only its support can
+    switch that off for a stream; as long as `manages_unsubscribe` isn't false, go-live refuses.
+    There are no idempotency keys: a request without an answer leaves its messages in doubt until they are looked up.
+
+Sources: postmarkapp.com/developer (Email API, Messages API, Webhooks), as of November 2026.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from newsletter.config import Config, VendorSettings
+from newsletter.errors import ProviderError
+from newsletter.events import Event, EventKind, Heard, Hook
+from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
+from newsletter.providers import http
+from newsletter.providers.exchange import Answer, Request, ask
+from newsletter.providers.hooks import basic, not_genuine, reply_in, when
+from newsletter.providers.letter import Letter, Splicer, token
+from newsletter.replies import dead
+
+_KEY = "newsletter"  # of the metadata that names a message
+_ABOUT_US = frozenset({10, 100, 400, 401, 405, 412, 413})  # key, maintenance, sender, account
+_ABOUT_THEM = frozenset({406})  # bounced, complained or was taken off before, so Postmark sends nothing there
+
+
+class Postmark:
+    """Postmark; see the module's page."""
+
+    name = "postmark"
+    title = "Postmark"
+    octets_most = 50_000_000 - 1_000  # of one request
+    together: Callable[[Message], object] | None = None
+
+    def __init__(self, settings: VendorSettings) -> None:
+        self.window = settings.batch * settings.threads
+        self._settings = settings
+        stream = settings.message_stream
+        self._splicer = Splicer(lambda letter: item(letter, stream))
+        self._headers = {"X-Postmark-Server-Token": settings.key}
+
+    def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
+        """As `newsletter.mail.Provider`."""
+        return http.submit(self, self._settings, messages)
+
+    def part(self, message: Message) -> bytes:
+        """One message of the batch."""
+        return self._splicer.part(message)
+
+    def request(self, parts: Sequence[bytes]) -> Request:
+        """The batch."""
+        body = b"[%b]" % b",".join(parts)
+        return Request("/email/batch", self._headers | {"Content-Type": "application/json"}, body)
+
+    def taken(self, messages: Sequence[Message], answer: Answer) -> Sequence[Outcome]:
+        """Item by item."""
+        return [outcome(one) for one in answer.json()]
+
+    def refused(self, answer: Answer) -> Outcome | ProviderError | None:
+        """A batch refused whole has one code for all."""
+        try:
+            code, words = int(answer.json()["ErrorCode"]), str(answer.json()["Message"])
+        except (ValueError, LookupError, TypeError):
+            return None
+        if code == 429:
+            return None
+        if code in _ABOUT_US:
+            return ProviderError(
+                f"Postmark refuses us: {words} (its code {code}). Look into your Postmark account, and check the token in"
+                " [provider.postmark] of newsletter.toml"
+            )
+        return Rejected(Reply(answer.status, "", f"{words} (code {code})"), About.MESSAGE) if code else None
+
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
+        """By the metadata of the message; a search there has what was sent minutes ago."""
+        query = urlencode({"count": 1, "offset": 0, f"metadata_{_KEY}": token(message_id)})
+        answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"))
+        try:
+            if isinstance(answer, Answer) and answer.status == 200:
+                found = answer.json()["Messages"]
+                return Accepted(str(found[0]["MessageID"])) if found else None
+        except (ValueError, LookupError, TypeError):
+            pass
+        return Uncertain("Postmark could not be asked")
+
+
+def item(letter: Letter, stream: str) -> dict[str, object]:
+    """One message as Postmark's batch has it."""
+    found: dict[str, object] = {
+        "From": letter.sender.text,
+        "To": letter.to.text,
+        "Subject": letter.subject,
+        "TextBody": letter.text,
+        "MessageStream": stream,
+        "TrackOpens": False,
+        "TrackLinks": "None",
+        "Metadata": {_KEY: letter.token},
+        "Headers": [{"Name": name, "Value": value} for name, value in letter.headers.items()]
+        # Without the second field Postmark puts a Message-ID of its own in place of ours.
+        + [{"Name": "Message-ID", "Value": f"<{letter.message_id}>"}, {"Name": "X-PM-KeepID", "Value": "true"}],
+    }
+    if letter.html:
+        found["HtmlBody"] = letter.html
+    if letter.reply_to:
+        found["ReplyTo"] = letter.reply_to.text
+    if letter.images:
+        found["Attachments"] = [
+            {"Name": i.name, "Content": i.base64, "ContentType": i.kind, "ContentID": f"cid:{i.cid}"}
+            for i in letter.images
+        ]
+    return found
+
+
+def outcome(result: Mapping[str, Any]) -> Outcome:
+    """One item of a batch's answer."""
+    code, words = int(result["ErrorCode"]), str(result.get("Message", ""))
+    if code == 0:
+        return Accepted(str(result["MessageID"]))
+    reply = Reply(code, "", f"{words} (code {code})")
+    if code in _ABOUT_THEM:
+        return Rejected(reply, About.ADDRESS)
+    if code in (100, 429):
+        return Deferred(reply)
+    return Rejected(reply, About.US if code in _ABOUT_US else About.MESSAGE)
+
+
+def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Postmark:
+    """The provider."""
+    return Postmark(settings)
+
+
+def refusals(config: Config) -> list[str]:
+    """What Postmark can't do exactly."""
+    if not config.vendors["postmark"].manages_unsubscribe:
+        return []
+    return [
+        "Postmark puts an unsubscribe link and List-Unsubscribe fields of its own into every letter, so that readers who"
+        " leave are unknown here. Ask Postmark's support to switch that off for your stream, and then write"
+        " manages_unsubscribe = false in [provider.postmark] of newsletter.toml; or use another provider."
+    ]
+
+
+# --- what comes back
+
+
+def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
+    """Postmark signs nothing: the address is secret, and may carry a password (basic auth) as well."""
+    basic(hook, settings.webhook_secret, "Postmark")
+    try:
+        told = json.loads(hook.body)
+        event = _event(told, at)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise not_genuine("Postmark", "what it says can't be read") from None
+    return Heard((event,)) if event else Heard(ignored=1)
+
+
+def _event(told: Mapping[str, Any], at: datetime) -> Event | None:
+    match told["RecordType"]:
+        case "Bounce":
+            kind, ident, moment, address = EventKind.BOUNCED, told["ID"], told["BouncedAt"], told["Email"]
+        case "SpamComplaint":
+            kind, ident, moment, address = EventKind.COMPLAINED, told["ID"], told["BouncedAt"], told["Email"]
+        case "SubscriptionChange" if told["SuppressSending"] and told["SuppressionReason"] == "ManualSuppression":
+            if told.get("Origin") != "Recipient":
+                return None  # the owner's own doing there
+            kind, ident = EventKind.UNSUBSCRIBED, f"{told.get('MessageID')} {told['ChangedAt']} {told['Recipient']}"
+            moment, address = told["ChangedAt"], told["Recipient"]
+        case _:
+            return None
+    reply = Reply(0, "", "")
+    if kind is EventKind.BOUNCED:
+        reply = reply_in(str(told.get("Details") or told.get("Description") or ""))
+        if told["Type"] in _DELAYS:
+            kind = EventKind.DELAYED
+    return Event(
+        kind,
+        "postmark",
+        f"{told['RecordType']} {ident}",
+        when(moment, at),
+        provider_id=str(told.get("MessageID") or ""),
+        recipient=str(address),
+        reply=reply,
+        # Both have to say so: Postmark's own class, and the server's words.
+        suppress=kind is EventKind.BOUNCED and told["Type"] == "HardBounce" and dead(reply),
+    )
+
+
+#: Types of bounces that are none: somebody still tries, or a person's out-of-office answer.
+_DELAYS = frozenset({"Transient", "AutoResponder", "ChallengeVerification", "AddressChange", "Subscribe", "Unsubscribe"})
