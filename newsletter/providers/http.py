@@ -178,7 +178,11 @@ class _Fleet:
         job, size, kind = _Job([], []), 0, None
         most, together = self._vendor.octets_most, self._vendor.together
         while len(job.messages) < self._settings.batch and (message := self._pull(messages)) is not None:
-            part, its = self._vendor.part(message), together(message) if together else None
+            try:
+                part, its = self._vendor.part(message), together(message) if together else None
+            except Exception as error:  # nothing of it left; those in flight are told of first
+                self._failure = error
+                break
             if len(part) > most:
                 yield message, _too_large(len(part), self._vendor.title)
                 continue

@@ -1,5 +1,4 @@
-"""Mailjet, by version 3.1 of its interface for sending.
-"""
+"""Mailjet, by version 3.1 of its interface for sending."""
 
 from __future__ import annotations
 

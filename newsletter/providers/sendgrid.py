@@ -197,7 +197,9 @@ def _check_signature(hook: Hook, key: str, at: datetime) -> None:
     signature = hook.headers.get("x-twilio-email-event-webhook-signature", "")
     stamp = hook.headers.get("x-twilio-email-event-webhook-timestamp", "")
     if not key:
-        raise HookRefused("the key of SendGrid's signed webhooks is not set: webhook_secret_file of [provider.sendgrid]")
+        raise HookRefused(
+            "the key of SendGrid's signed webhooks is not set: webhook_secret_file of [provider.sendgrid]"
+        )
     if not signature or not stamp:
         raise HookRefused("it is not signed; switch on signature verification in SendGrid's webhook settings")
     # The time is signed too, so it is read first and believed when the signature holds.

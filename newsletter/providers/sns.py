@@ -36,7 +36,9 @@ Fetch = Callable[[str], bytes]
 # An HTTP subscription may be retried for an hour at most, with the time stamp of the first try.
 _OLDEST = timedelta(minutes=65)
 _AHEAD = timedelta(minutes=5)
-_TOPIC = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII)
+_TOPIC = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII
+)
 _PEM = re.compile(r"/[\w-]+\.pem", re.ASCII)
 _ANSWER_MOST = 64 * 1024  # octets; a certificate has 2,000
 

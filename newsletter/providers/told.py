@@ -13,7 +13,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from newsletter import replies
 from newsletter.errors import HookRefused
@@ -21,6 +21,8 @@ from newsletter.events import Hook
 from newsletter.mail import Rejected, Reply
 
 _CODE = re.compile(r"\s*(?:smtp; ?)?([245]\d\d)(?:[ -]|$)", re.IGNORECASE)
+WINDOW = timedelta(minutes=5)  #: within which a signed request must come
+
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
@@ -99,3 +101,11 @@ def basic(hook: Hook) -> str:
 def same(given: str, wanted: str) -> bool:
     """Whether a secret is the one that was agreed, in the same time whatever is wrong; an empty one never is."""
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def timely(stamp: str, *, at: datetime) -> None:
+    """Check a signed time, in seconds since 1970; raises `HookRefused`."""
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        raise HookRefused("the time of its signature can't be read")
+    if abs(at.timestamp() - int(stamp)) > WINDOW.total_seconds():
+        raise HookRefused("it was signed at another time; if this goes on, look at this machine's clock")
