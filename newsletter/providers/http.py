@@ -59,9 +59,14 @@ class Vendor(Protocol):
     name: str
     title: str  #: as it calls itself
     octets_most: int  #: of a request
-    #: Not None: a request sent twice is one to the vendor, since it carries a key that its content decides. Only
-    #: messages with the same of this share a request, so that a later attempt makes the same requests of them.
-    together: Callable[[Message], object] | None
+
+    @property
+    def together(self) -> Callable[[Message], object] | None:
+        """Not None: a request sent twice is one to the vendor, since it carries a key that its content decides.
+
+        Only messages with the same of this share a request, so that a later attempt makes the same requests of them.
+        """
+        ...
 
     def part(self, message: Message) -> bytes:
         """One message as it stands in a request."""

@@ -30,7 +30,7 @@ from newsletter.providers.exchange import Answer, Request, ask
 
 _LOG_BEHIND, _LOG_KEPT = timedelta(minutes=30), timedelta(hours=23)
 _ABOUT_TO = ("to parameter is not a valid address", "'to' parameter")
-_ABOUT_US = ("domain", "account", "sandbox", "authorized recipients", "disabled", "probation", "limit")
+_ABOUT_US = ("domain", "account", "sandbox", "authorized recipients", "disabled", "probation")
 _FIELD = b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
 _FILE = (
     b'--%b\r\nContent-Disposition: form-data; name="message"; filename="message.eml"\r\n'
@@ -121,7 +121,7 @@ def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Mailgun:
     return Mailgun(settings, now=now)
 
 
-def refusals(config: Config) -> list[str]:
+def refusals(_: Config) -> list[str]:
     """Mailgun takes messages as they are: nothing is left out."""
     return []
 

@@ -93,7 +93,7 @@ def item(letter: Letter) -> dict[str, object]:
         "to": [letter.to.text],
         "subject": letter.subject,
         "text": letter.text,
-        "headers": {**letter.headers, "Message-ID": f"<{letter.message_id}>"},
+        "headers": letter.headers,
         "tags": [{"name": _TAG, "value": letter.token}],
     }
     if letter.html:
@@ -130,8 +130,8 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     if name in _OURS or about_us:
         quota = name.endswith("quota_exceeded")
         return ProviderError(
-            f"Resend {_OURS.get(name, 'refuses us')}. Look at [provider.resend] of newsletter.toml and into your account"
-            f' there. It said: "{words}"',
+            f"Resend {_OURS.get(name, 'refuses us')}. Look at [provider.resend] of newsletter.toml and into your"
+            f' account there. It said: "{words}"',
             retry_after=answer.retry_after,
             busy=quota,
         )

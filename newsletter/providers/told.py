@@ -14,6 +14,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from newsletter import replies
 from newsletter.errors import HookRefused
@@ -37,7 +38,7 @@ def document(text: str | bytes) -> object:
 def posted(hook: Hook) -> list[Mapping[str, object]]:
     """Each object of what was posted: one, or a list of them. Raises `HookRefused`."""
     found = document(hook.body)
-    several = found if isinstance(found, list) else [found]
+    several: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(item, dict) for item in several):
         raise HookRefused("it is neither an event nor a list of events")
     return several
