@@ -87,10 +87,10 @@ class Mailgun:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By Mailgun's log of events."""
         query = urlencode({"message-id": message_id, "limit": 1})
-        answer = ask(self._settings, Request(f"{self._path}/events?{query}", self._headers, method="GET"))
+        answer = ask(self._settings, Request(f"{self._path}/events?{query}", self._headers, method="GET"), self.title)
+        if answer.status != 200:  # a key that may only send
+            return Uncertain(f"Mailgun doesn't let us look for it ({answer.status})")
         try:
-            if not isinstance(answer, Answer) or answer.status != 200:
-                return Uncertain("Mailgun could not be asked")
             if answer.json()["items"]:
                 return Accepted(message_id)
         except (ValueError, LookupError, TypeError):
