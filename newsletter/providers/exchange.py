@@ -12,6 +12,7 @@ Sources: RFC 9110 (status codes, Retry-After).
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -152,6 +153,11 @@ def ask(settings: VendorSettings, request: Request) -> Exchange:
     """One question, such as a look-up, with a session of its own."""
     with new_session() as session:
         return exchange(session, settings, request)
+
+
+def basic_auth(user: str, password: str) -> str:
+    """The value of Authorization for HTTP basic authentication (RFC 7617)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _reason(error: BaseException) -> BaseException:

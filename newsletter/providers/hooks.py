@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from newsletter.errors import HookRefused
 from newsletter.events import Hook
-from newsletter.mail import Reply
-from newsletter.replies import parse
+from newsletter.mail import Rejected, Reply
+from newsletter.replies import Phase, outcome, parse
 
 WINDOW = timedelta(minutes=5)
 _CODE = re.compile(r"(?:^|[^\d.])([245]\d\d)[ -](?=[245]\.\d{1,3}\.\d|[^\d\s])")
@@ -48,7 +48,7 @@ def basic(hook: Hook, secret: str, title: str) -> None:
 
 def same_as_any(wanted: bytes, given: Iterable[bytes]) -> bool:
     """Whether one of *given* is *wanted*, in a time that tells nothing of it."""
-    return any([hmac.compare_digest(wanted, one) for one in given])
+    return any([hmac.compare_digest(wanted, one) for one in given])  # noqa: C419  each is looked at
 
 
 def timely(stamp: str, title: str, *, at: datetime) -> None:
@@ -72,10 +72,16 @@ def when(moment: object, at: datetime) -> datetime:
 
 def reply_in(text: str, *, code: object = 0, status: object = "") -> Reply:
     """A server's reply as a vendor tells it: *code* and *status* where it has fields for them, else from its words."""
-    words = parse(0, text.splitlines() and [line.encode() for line in text.splitlines()])
+    words = parse(0, [line.encode() for line in text.splitlines()])
     number = int(str(code)) if str(code).isdecimal() else 0
     if not 200 <= number < 600:
         found = _CODE.search(text)
         number = int(found[1]) if found else 0
     exact = _STATUS.search(str(status)) or _STATUS.search(text)
     return Reply(number, exact[0] if exact else words.status, words.text)
+
+
+def dead(reply: Reply) -> bool:
+    """Whether a server's words say that the address is dead."""
+    judged = outcome(Phase.RCPT, reply)
+    return isinstance(judged, Rejected) and judged.suppress

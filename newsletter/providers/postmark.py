@@ -26,9 +26,8 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http
 from newsletter.providers.exchange import Answer, Request, ask
-from newsletter.providers.hooks import basic, not_genuine, reply_in, when
+from newsletter.providers.hooks import basic, dead, not_genuine, reply_in, when
 from newsletter.providers.letter import Letter, Splicer, token
-from newsletter.replies import dead
 
 _KEY = "newsletter"  # of the metadata that names a message
 _ABOUT_US = frozenset({10, 100, 400, 401, 405, 412, 413})  # key, maintenance, sender, account
@@ -77,8 +76,8 @@ class Postmark:
             return None
         if code in _ABOUT_US:
             return ProviderError(
-                f"Postmark refuses us: {words} (its code {code}). Look into your Postmark account, and check the token in"
-                " [provider.postmark] of newsletter.toml"
+                f"Postmark refuses us: {words} (its code {code}). Look into your Postmark account, and check the"
+                " token in [provider.postmark] of newsletter.toml"
             )
         return Rejected(Reply(answer.status, "", f"{words} (code {code})"), About.MESSAGE) if code else None
 
@@ -135,7 +134,7 @@ def outcome(result: Mapping[str, Any]) -> Outcome:
     return Rejected(reply, About.US if code in _ABOUT_US else About.MESSAGE)
 
 
-def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Postmark:
+def open_(settings: VendorSettings, **_: object) -> Postmark:
     """The provider."""
     return Postmark(settings)
 
@@ -145,8 +144,8 @@ def refusals(config: Config) -> list[str]:
     if not config.vendors["postmark"].manages_unsubscribe:
         return []
     return [
-        "Postmark puts an unsubscribe link and List-Unsubscribe fields of its own into every letter, so that readers who"
-        " leave are unknown here. Ask Postmark's support to switch that off for your stream, and then write"
+        "Postmark puts an unsubscribe link and List-Unsubscribe fields of its own into every letter, so that readers"
+        " who leave are unknown here. Ask Postmark's support to switch that off for your stream, and then write"
         " manages_unsubscribe = false in [provider.postmark] of newsletter.toml; or use another provider."
     ]
 
@@ -197,4 +196,6 @@ def _event(told: Mapping[str, Any], at: datetime) -> Event | None:
 
 
 #: Types of bounces that are none: somebody still tries, or a person's out-of-office answer.
-_DELAYS = frozenset({"Transient", "AutoResponder", "ChallengeVerification", "AddressChange", "Subscribe", "Unsubscribe"})
+_DELAYS = frozenset(
+    {"Transient", "AutoResponder", "ChallengeVerification", "AddressChange", "Subscribe", "Unsubscribe"}
+)

@@ -58,4 +58,3 @@ def signed(
     return fields | {
         "Authorization": f"{_SCHEME} Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"
     }
-

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from newsletter.config.vendors import VendorSettings
+from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused
 from newsletter.events import EventKind, Heard, Hook
 from newsletter.providers import sendgrid

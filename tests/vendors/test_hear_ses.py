@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from newsletter.config.vendors import VendorSettings
+from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import EventKind, Heard, Hook
 from newsletter.providers import ses, sns
@@ -266,7 +266,11 @@ def test_the_end_of_a_subscription_changes_nothing() -> None:
 
 def bounce(kind: str, subtype: str, **person: str) -> dict[str, Any]:
     what = {"bounceType": kind, "bounceSubType": subtype, "feedbackId": "f"}
-    return {"eventType": "Bounce", "mail": MAIL, "bounce": what | {"bouncedRecipients": [{"emailAddress": "a@example.org"} | person]}}
+    return {
+        "eventType": "Bounce",
+        "mail": MAIL,
+        "bounce": what | {"bouncedRecipients": [{"emailAddress": "a@example.org"} | person]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -299,7 +303,11 @@ def test_a_bounce_is_judged_by_what_the_server_said(message: dict[str, Any], sta
 
 def complaint(kind: str | None) -> dict[str, Any]:
     what: dict[str, Any] = {"complainedRecipients": [{"emailAddress": '"Ana" <ana@example.org>'}], "feedbackId": "c"}
-    return {"notificationType": "Complaint", "mail": MAIL, "complaint": what | ({"complaintFeedbackType": kind} if kind else {})}
+    return {
+        "notificationType": "Complaint",
+        "mail": MAIL,
+        "complaint": what | ({"complaintFeedbackType": kind} if kind else {}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -314,7 +322,9 @@ def test_a_complaint_counts_unless_it_says_the_opposite(kind: str | None, counts
 
 def test_delays_and_rejections_are_told() -> None:
     delay = {"delayType": "MailboxFull", "delayedRecipients": [{"emailAddress": "ana@example.org", "status": "4.2.2"}]}
-    (event,) = hear(signed(Message=json.dumps({"eventType": "DeliveryDelay", "mail": MAIL, "deliveryDelay": delay}))).events
+    (event,) = hear(
+        signed(Message=json.dumps({"eventType": "DeliveryDelay", "mail": MAIL, "deliveryDelay": delay}))
+    ).events
     assert (event.kind, event.reply.status) == (EventKind.DELAYED, "4.2.2")
     reject = {"eventType": "Reject", "mail": MAIL, "reject": {"reason": "Bad content"}}
     (event,) = hear(signed(Message=json.dumps(reject))).events

@@ -27,9 +27,7 @@ KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
         ),
         pytest.param("GET", "https://email.eu-west-1.amazonaws.com/v2/email/account", {}, b"", id="nothing to say"),
         pytest.param("GET", "http://127.0.0.1:8025/v2/email/account", {}, b"", id="a port"),
-        pytest.param(
-            "GET", "https://email.eu-west-1.amazonaws.com/v2/a?b=2&a=%2F+x&a=1&empty=", {}, b"", id="a query"
-        ),
+        pytest.param("GET", "https://email.eu-west-1.amazonaws.com/v2/a?b=2&a=%2F+x&a=1&empty=", {}, b"", id="a query"),
         pytest.param(
             "GET", f"https://email.eu-west-1.amazonaws.com/v2/{quote('Zoë & co')}/x", {}, b"", id="a path to be encoded"
         ),
