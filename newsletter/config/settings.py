@@ -196,9 +196,7 @@ class VendorSettings:
     configuration_set: str = ""  #: ses: whose events are told; empty: the account's own
     domain: str = ""  #: mailgun
     message_stream: str = ""  #: postmark
-    manages_unsubscribe: bool = (
-        True  #: postmark, brevo put links of their own in, unless support turned it off
-    )
+    manages_unsubscribe: bool = True  #: postmark, brevo put links of their own in, unless support turned it off
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,9 @@ class Mailjet:
         """Item by item."""
         return [outcome(one) for one in answer.json()["Messages"]]
 
-    def refused(self, answer: Answer) -> Outcome | Sequence[Outcome] | ProviderError | None:
-        """Item by item as well; without items, by the status alone."""
-        items = told.sections(told.document(answer.body), "Messages")
-        return [outcome(one) for one in items] or None
+    def refused(self, answer: Answer) -> Outcome | ProviderError | http.Itemised | None:
+        """Item by item as well, where one was refused; without items, by the status alone."""
+        return http.Itemised() if told.sections(told.document(answer.body), "Messages") else None
 
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By our id. What isn't listed may still come, so it is never said that it didn't arrive."""
