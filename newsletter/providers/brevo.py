@@ -208,9 +208,9 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         return None
     kind, reply, suppress = _KINDS[name], Reply(0, "", ""), False
     if kind in (EventKind.BOUNCED, EventKind.DELAYED):
-        reply, suppress = told.bounced(told.text(item, "reason"), permanent=name in _REFUSED)
-        # Brevo found the address impossible, and asked nobody.
-        suppress = suppress or name == "invalid_email"
+        invalid = name == "invalid_email"  # Brevo found the address impossible, and asked nobody
+        reply, dead = told.bounced(told.text(item, "reason"), "5.1.3" * invalid, permanent=name in _REFUSED)
+        suppress = dead or invalid
     # Other times are in the zone of the account, without saying which.
     told_at = item.get("ts_epoch")
     recipient = told.text(item, "email")
