@@ -31,6 +31,7 @@ class Vendor:
     key: str  #: the setting is KEY_file, the variable NEWSLETTER_VENDOR_KEY
     secret: str = ""
     batch_most: int = 1  #: messages it takes in one request
+    threads: int = 4
     batch: int = 1  #: that we put into one, unless set: what a power cut leaves in doubt grows with it
 
     def variable(self, name: str, key: str) -> str:
@@ -42,7 +43,7 @@ VENDORS: Mapping[str, Vendor] = {
     "ses": Vendor("Amazon SES", "https://email.{region}.amazonaws.com", "access_key_id", "secret_access_key"),
     "mailgun": Vendor("Mailgun", "https://api.mailgun.net", "key"),
     "postmark": Vendor("Postmark", "https://api.postmarkapp.com", "token", batch_most=500, batch=100),
-    "resend": Vendor("Resend", "https://api.resend.com", "key", batch_most=100, batch=100),
+    "resend": Vendor("Resend", "https://api.resend.com", "key", batch_most=100, batch=100, threads=2),
     "brevo": Vendor("Brevo", "https://api.brevo.com", "key"),
     "mailjet": Vendor("Mailjet", "https://api.mailjet.com", "key", "secret", batch_most=50, batch=50),
     "sendgrid": Vendor("SendGrid", "https://api.sendgrid.com", "key"),
@@ -87,7 +88,7 @@ class Reading:
             secret=second,
             webhook_secret=self._secret(name, section, "webhook_secret"),
             batch=batch,
-            threads=section.read("threads", values.number(1, 50), 4),
+            threads=section.read("threads", values.number(1, 50), vendor.threads),
             timeout=section.read("timeout", _TIMES, timedelta(seconds=60)),
             region=region,
             topics=section.read("topics", _topics, ()) if name == "ses" else (),

@@ -29,12 +29,11 @@ from operator import attrgetter
 from uuid import UUID
 
 from newsletter.config import Config, Images, VendorSettings
-from newsletter.errors import ProviderError
+from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.hooks import basic, when
 from newsletter.providers.letter import Letter, Person, Splicer
 
 _TITLE = "Brevo"
@@ -196,8 +195,9 @@ _REFUSED = frozenset({"hard_bounce", "invalid_email"})
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     """Brevo signs nothing: the address is secret, and may carry a password (basic auth) as well."""
-    basic(hook, settings.webhook_secret, _TITLE)
-    items = told.posted(hook, _TITLE)
+    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
+        raise HookRefused("its password is missing or wrong")
+    items = told.posted(hook)
     events = tuple(event for item in items if (event := _event(item, at)))
     return Heard(events, ignored=len(items) - len(events))
 
@@ -209,7 +209,7 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
     kind, reply, suppress = _KINDS[name], Reply(0, "", ""), False
     if kind in (EventKind.BOUNCED, EventKind.DELAYED):
         invalid = name == "invalid_email"  # Brevo found the address impossible, and asked nobody
-        reply, dead = told.bounced(told.text(item, "reason"), "5.1.3" * invalid, permanent=name in _REFUSED)
+        reply, dead = told.refusal(told.text(item, "reason"), "5.1.3" * invalid, permanent=name in _REFUSED)
         suppress = dead or invalid
     # Other times are in the zone of the account, without saying which.
     told_at = item.get("ts_epoch")
@@ -220,7 +220,7 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         kind,
         "brevo",
         hashlib.sha256(ident.encode("utf-8", "replace")).hexdigest()[:40],
-        when(told_at / 1_000 if isinstance(told_at, int | float) else None, at),
+        told.instant(told_at / 1_000 if isinstance(told_at, int | float) else None, at),
         message_id=told.text(item, "X-Mailin-custom"),
         provider_id=message_id.strip("<>"),
         recipient=recipient,

@@ -63,9 +63,14 @@ class Vendor(Protocol):
     name: str
     title: str  #: as it calls itself
     octets_most: int  #: of a request
-    #: Not None: a request sent twice is one to the vendor, since it carries a key that its content decides. Only
-    #: messages with the same of this share a request, so that a later attempt makes the same requests of them.
-    together: Callable[[Message], object] | None
+
+    @property
+    def together(self) -> Callable[[Message], object] | None:
+        """Not None: a request sent twice is one to the vendor, since it carries a key that its content decides.
+
+        Only messages with the same of this share a request, so that a later attempt makes the same requests of them.
+        """
+        ...
 
     def part(self, message: Message) -> bytes:
         """One message as it stands in a request."""
@@ -182,7 +187,11 @@ class _Fleet:
         job, size, kind = _Job([], []), 0, None
         most, together = self._vendor.octets_most, self._vendor.together
         while len(job.messages) < self._settings.batch and (message := self._pull(messages)) is not None:
-            part, its = self._vendor.part(message), together(message) if together else None
+            try:
+                part, its = self._vendor.part(message), together(message) if together else None
+            except Exception as error:  # nothing of it left; those in flight are told of first
+                self._failure = error
+                break
             if len(part) > most:
                 yield message, _too_large(len(part), self._vendor.title)
                 continue

@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 from binascii import a2b_qp
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -29,6 +29,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
+from newsletter.config import Config
 from newsletter.mail import Form, Message
 
 _OWN = frozenset(
@@ -145,6 +146,16 @@ def _image(part: Parsed) -> Image:
     return Image(part.get_filename("image"), part.get_content_type(), str(part["Content-ID"]).strip("<> "), content)
 
 
+def dkim_is_lost(config: Config, title: str) -> list[str]:
+    """The refusal of vendors that build each message themselves, if signatures of our own are set up."""
+    if config.dkim is None:
+        return []
+    return [
+        f"{title} builds each message itself, so the signatures of [dkim] can't go with it. Take [dkim] out of"
+        f" newsletter.toml and authenticate your domain at {title}, which then signs for it; or use another provider."
+    ]
+
+
 # --- fragments
 
 
@@ -246,10 +257,3 @@ def _inner(text: str) -> bytes:
 @lru_cache(maxsize=1024)  # first names repeat, and one value stands in several places
 def _escaped(value: bytes, quoted: bool) -> bytes:
     return _inner((a2b_qp(value) if quoted else value).decode())
-
-
-def joined(parts: list[bytes] | tuple[bytes, ...], before: bytes = b"[", after: bytes = b"]") -> Iterator[bytes]:
-    """*parts* as a list of JSON."""
-    yield before
-    yield b",".join(parts)
-    yield after

@@ -21,12 +21,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
-from newsletter.errors import ProviderError
+from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Exchange, Request, ask, basic_auth
-from newsletter.providers.hooks import basic, when
 from newsletter.providers.letter import Letter, Person, Splicer
 
 _TITLE = "Mailjet"
@@ -181,8 +180,9 @@ _STATUS = {
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     """Mailjet signs nothing: the address is secret, and may carry a password (basic auth) as well."""
-    basic(hook, settings.webhook_secret, _TITLE)
-    items = told.posted(hook, _TITLE)
+    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
+        raise HookRefused("its password is missing or wrong")
+    items = told.posted(hook)
     events = tuple(event for item in items if (event := _event(item, at)))
     return Heard(events, ignored=len(items) - len(events))
 
@@ -195,12 +195,12 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         case "bounce":
             permanent = item.get("hard_bounce") is True
             words = told.text(item, "comment") or error
-            reply, suppress = told.bounced(words, _STATUS.get(error, ""), permanent=permanent)
+            reply, suppress = told.refusal(words, _STATUS.get(error, ""), permanent=permanent)
             if error == "greylisted" and not permanent:  # it tries again
                 kind = EventKind.DELAYED
         case "blocked":  # not sent, because of what happened before, or of what it says
             words = f"Mailjet did not send it: {error}"
-            reply, suppress = told.bounced(words, _STATUS.get(error, "5.7.1"), permanent=True)
+            reply, suppress = told.refusal(words, _STATUS.get(error, "5.7.1"), permanent=True)
             if error == "spam reporter":
                 kind, suppress = EventKind.COMPLAINED, False
         case "spam":
@@ -214,7 +214,7 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         kind,
         "mailjet",
         f"{number}/{name}/{stamp}/{recipient}",  # it numbers nothing; told twice, all of this is the same
-        when(item.get("time"), at),
+        told.instant(item.get("time"), at),
         message_id=told.text(item, "CustomID"),
         provider_id=number,
         recipient=recipient,

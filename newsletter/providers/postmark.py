@@ -14,22 +14,21 @@ Sources: postmarkapp.com/developer (Email API, Messages API, Webhooks), as of No
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
-from newsletter.errors import ProviderError
+from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
-from newsletter.providers import http
+from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request, ask
-from newsletter.providers.hooks import basic, dead, not_genuine, reply_in, when
-from newsletter.providers.letter import Letter, Splicer, token
+from newsletter.providers.letter import Letter, Splicer, dkim_is_lost, token
 
 _KEY = "newsletter"  # of the metadata that names a message
+_SEARCH_BEHIND, _SEARCH_KEPT = timedelta(minutes=5), timedelta(days=6)  # it keeps 7 to 365 days
 _ABOUT_US = frozenset({10, 100, 400, 401, 405, 412, 413})  # key, maintenance, sender, account
 _ABOUT_THEM = frozenset({406})  # bounced, complained or was taken off before, so Postmark sends nothing there
 
@@ -42,9 +41,9 @@ class Postmark:
     octets_most = 50_000_000 - 1_000  # of one request
     together: Callable[[Message], object] | None = None
 
-    def __init__(self, settings: VendorSettings) -> None:
+    def __init__(self, settings: VendorSettings, *, now: Callable[[], datetime]) -> None:
         self.window = settings.batch * settings.threads
-        self._settings = settings
+        self._settings, self._now = settings, now
         stream = settings.message_stream
         self._splicer = Splicer(lambda letter: item(letter, stream))
         self._headers = {"X-Postmark-Server-Token": settings.key}
@@ -82,13 +81,16 @@ class Postmark:
         return Rejected(Reply(answer.status, "", f"{words} (code {code})"), About.MESSAGE) if code else None
 
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
-        """By the metadata of the message; a search there has what was sent minutes ago."""
+        """By the metadata that the message was sent with."""
         query = urlencode({"count": 1, "offset": 0, f"metadata_{_KEY}": token(message_id)})
         answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"))
         try:
             if isinstance(answer, Answer) and answer.status == 200:
-                found = answer.json()["Messages"]
-                return Accepted(str(found[0]["MessageID"])) if found else None
+                if found := answer.json()["Messages"]:
+                    return Accepted(str(found[0]["MessageID"]))
+                if _SEARCH_BEHIND <= self._now() - since <= _SEARCH_KEPT:
+                    return None
+                return Uncertain("Postmark has nothing of it, and may be behind or have forgotten")
         except (ValueError, LookupError, TypeError):
             pass
         return Uncertain("Postmark could not be asked")
@@ -134,68 +136,68 @@ def outcome(result: Mapping[str, Any]) -> Outcome:
     return Rejected(reply, About.US if code in _ABOUT_US else About.MESSAGE)
 
 
-def open_(settings: VendorSettings, **_: object) -> Postmark:
+def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Postmark:
     """The provider."""
-    return Postmark(settings)
+    return Postmark(settings, now=now)
 
 
 def refusals(config: Config) -> list[str]:
     """What Postmark can't do exactly."""
+    lost = dkim_is_lost(config, Postmark.title)
     if not config.vendors["postmark"].manages_unsubscribe:
-        return []
+        return lost
     return [
+        *lost,
         "Postmark puts an unsubscribe link and List-Unsubscribe fields of its own into every letter, so that readers"
         " who leave are unknown here. Ask Postmark's support to switch that off for your stream, and then write"
-        " manages_unsubscribe = false in [provider.postmark] of newsletter.toml; or use another provider."
+        " manages_unsubscribe = false in [provider.postmark] of newsletter.toml; or use another provider.",
     ]
 
 
 # --- what comes back
 
+#: Types of bounces that are none: somebody still tries, or an answer that a program gave for a person.
+_NONE = frozenset({"Transient", "AutoResponder", "ChallengeVerification", "AddressChange", "Subscribe", "Unsubscribe"})
+
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
-    """Postmark signs nothing: the address is secret, and may carry a password (basic auth) as well."""
-    basic(hook, settings.webhook_secret, "Postmark")
-    try:
-        told = json.loads(hook.body)
-        event = _event(told, at)
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise not_genuine("Postmark", "what it says can't be read") from None
-    return Heard((event,)) if event else Heard(ignored=1)
+    """One event. Postmark signs nothing: who knows the address is believed, and the password where one is set.
+
+    Raises `HookRefused`.
+    """
+    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
+        raise HookRefused("the password is missing or wrong")
+    events = [_event(item, at) for item in told.posted(hook)]
+    known = tuple(filter(None, events))
+    return Heard(known, ignored=len(events) - len(known))
 
 
-def _event(told: Mapping[str, Any], at: datetime) -> Event | None:
-    match told["RecordType"]:
-        case "Bounce":
-            kind, ident, moment, address = EventKind.BOUNCED, told["ID"], told["BouncedAt"], told["Email"]
-        case "SpamComplaint":
-            kind, ident, moment, address = EventKind.COMPLAINED, told["ID"], told["BouncedAt"], told["Email"]
-        case "SubscriptionChange" if told["SuppressSending"] and told["SuppressionReason"] == "ManualSuppression":
-            if told.get("Origin") != "Recipient":
-                return None  # the owner's own doing there
-            kind, ident = EventKind.UNSUBSCRIBED, f"{told.get('MessageID')} {told['ChangedAt']} {told['Recipient']}"
-            moment, address = told["ChangedAt"], told["Recipient"]
-        case _:
+def _event(item: Mapping[str, object], at: datetime) -> Event | None:
+    name, ident = told.text(item, "RecordType"), told.text(item, "ID")
+    recipient, moment = told.text(item, "Email"), item.get("BouncedAt")
+    reply, suppress = Reply(0, "", ""), False
+    match name, told.text(item, "SuppressionReason"):
+        case "Bounce", _:
+            kind = EventKind.DELAYED if told.text(item, "Type") in _NONE else EventKind.BOUNCED
+            hard = told.text(item, "Type") == "HardBounce"
+            words = told.text(item, "Details") or told.text(item, "Description")
+            reply, suppress = told.refusal(words, permanent=hard)
+        case "SpamComplaint", _:
+            kind = EventKind.COMPLAINED
+        case "SubscriptionChange", "ManualSuppression" if item.get("SuppressSending") is True:
+            if told.text(item, "Origin") != "Recipient":
+                return None  # taken off by the owner, there
+            kind, recipient, moment = EventKind.UNSUBSCRIBED, told.text(item, "Recipient"), item.get("ChangedAt")
+            ident = f"{recipient}/{moment}"
+        case _:  # deliveries, opens, clicks; what a bounce or a complaint did to its list is told by itself
             return None
-    reply = Reply(0, "", "")
-    if kind is EventKind.BOUNCED:
-        reply = reply_in(str(told.get("Details") or told.get("Description") or ""))
-        if told["Type"] in _DELAYS:
-            kind = EventKind.DELAYED
     return Event(
         kind,
         "postmark",
-        f"{told['RecordType']} {ident}",
-        when(moment, at),
-        provider_id=str(told.get("MessageID") or ""),
-        recipient=str(address),
+        f"{name}/{ident}",
+        told.instant(moment, at),
+        provider_id=told.text(item, "MessageID"),
+        recipient=recipient,
         reply=reply,
-        # Both have to say so: Postmark's own class, and the server's words.
-        suppress=kind is EventKind.BOUNCED and told["Type"] == "HardBounce" and dead(reply),
+        suppress=suppress,
     )
-
-
-#: Types of bounces that are none: somebody still tries, or a person's out-of-office answer.
-_DELAYS = frozenset(
-    {"Transient", "AutoResponder", "ChallengeVerification", "AddressChange", "Subscribe", "Unsubscribe"}
-)

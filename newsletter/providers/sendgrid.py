@@ -22,12 +22,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
-from newsletter.errors import ProviderError
+from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Exchange, Request, ask
-from newsletter.providers.hooks import not_genuine, timely, when
 from newsletter.providers.letter import Letter, Person, Splicer
 from newsletter.signatures import ecdsa_holds
 
@@ -185,7 +184,7 @@ def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     Raises `HookRefused`.
     """
     _check_signature(hook, settings.webhook_secret, at)
-    items = told.posted(hook, _TITLE)
+    items = told.posted(hook)
     events = tuple(event for item in items if (event := _event(item, at)))
     return Heard(events, ignored=len(items) - len(events))
 
@@ -194,12 +193,12 @@ def _check_signature(hook: Hook, key: str, at: datetime) -> None:
     signature = hook.headers.get("x-twilio-email-event-webhook-signature", "")
     stamp = hook.headers.get("x-twilio-email-event-webhook-timestamp", "")
     if not key:
-        raise not_genuine(_TITLE, "there is no key to look at it with; set webhook_secret_file in [provider.sendgrid]")
+        raise HookRefused("there is no key to look at it with; set webhook_secret_file in [provider.sendgrid]")
     if not signature or not stamp:
-        raise not_genuine(_TITLE, "it is not signed; switch signature verification on in SendGrid's webhook settings")
-    timely(stamp, _TITLE, at=at)  # signed too; every try is signed anew
+        raise HookRefused("it is not signed; switch signature verification on in SendGrid's webhook settings")
+    told.timely(stamp, at=at)  # signed too; every try is signed anew
     if not ecdsa_holds(key, stamp.encode() + hook.body, signature):
-        raise not_genuine(_TITLE, "its signature does not hold")
+        raise HookRefused("its signature does not hold")
 
 
 def _event(item: Mapping[str, object], at: datetime) -> Event | None:
@@ -208,11 +207,11 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         case "bounce":
             # "blocked" is refused for now, or for reasons that aren't the address's; "bounce" is permanent.
             permanent = told.text(item, "type") != "blocked"
-            reply, suppress = told.bounced(reason, told.text(item, "status"), permanent=permanent)
+            reply, suppress = told.refusal(reason, told.text(item, "status"), permanent=permanent)
             kind = EventKind.BOUNCED
         case "deferred":
             words = told.text(item, "response") or reason
-            (reply, suppress), kind = told.bounced(words, permanent=False), EventKind.DELAYED
+            (reply, suppress), kind = told.refusal(words, permanent=False), EventKind.DELAYED
         case "dropped":
             kind, status, suppress = _DROPPED.get(reason, (EventKind.BOUNCED, "5.0.0", False))
             reply = Reply(0, status, f"SendGrid did not send it: {reason}") if status else _NOTHING
@@ -228,7 +227,7 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         kind,
         "sendgrid",
         ident,
-        when(item.get("timestamp"), at),
+        told.instant(item.get("timestamp"), at),
         message_id=told.text(item, "message_id"),  # our custom argument
         provider_id=told.text(item, "sg_message_id").partition(".")[0],  # the rest names machines of theirs
         recipient=told.text(item, "email"),

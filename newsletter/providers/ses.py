@@ -27,7 +27,6 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply
 from newsletter.providers import http, sns, told
 from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.hooks import when
 from newsletter.providers.letter import dumps, token
 from newsletter.providers.sigv4 import signed
 from newsletter.replies import BUSY
@@ -212,7 +211,7 @@ def _events(notification: sns.Notification) -> Iterator[Event]:
             what = told.section(found, "deliveryDelay")
             for person in told.sections(what, "delayedRecipients"):
                 words, status = told.text(person, "diagnosticCode"), told.text(person, "status")
-                reply, _ = told.bounced(words, status, permanent=False)
+                reply, _ = told.refusal(words, status, permanent=False)
                 yield _event(EventKind.DELAYED, what, person, mail, notification, reply)
         case "Complaint":
             what = told.section(found, "complaint")
@@ -233,7 +232,7 @@ def _bounced(bounce: Mapping[str, object], person: Mapping[str, object]) -> tupl
     if permanent and kind in _HELD_BACK:
         return Reply(0, "5.1.1", _HELD_BACK[kind]), True
     words = told.text(person, "diagnosticCode") or kind
-    reply, dead = told.bounced(words, told.text(person, "status"), permanent=permanent)
+    reply, dead = told.refusal(words, told.text(person, "status"), permanent=permanent)
     return reply, dead
 
 
@@ -253,7 +252,7 @@ def _event(
         kind,
         "ses",
         f"{ident}/{address}",
-        when(what.get("timestamp"), notification.at),
+        told.instant(what.get("timestamp"), notification.at),
         message_id=_message_id(mail),
         provider_id=told.text(mail, "messageId"),
         recipient=address,

@@ -28,12 +28,10 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from newsletter.config.vendors import TOPIC
-from newsletter.errors import ProviderError
+from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Hook
-from newsletter.providers.hooks import not_genuine
 from newsletter.signatures import Certificate, certificate
 
-_TITLE = "Amazon SNS"
 Fetch = Callable[[str], bytes]
 
 # An HTTP subscription may be retried for an hour at most, with the time stamp of the first try.
@@ -63,12 +61,12 @@ def notification(hook: Hook, topics: Collection[str], *, at: datetime, fetch: Fe
     fields = _fields(hook)
     topic, kind = fields["TopicArn"], fields["Type"]
     if topic not in topics:
-        raise not_genuine(_TITLE, "it comes from an SNS topic that is not in topics of [provider.ses]")
+        raise HookRefused("it comes from an SNS topic that is not in topics of [provider.ses]")
     if not (known := TOPIC.fullmatch(topic)):
-        raise not_genuine(_TITLE, "its topic is no topic of SNS")
+        raise HookRefused("its topic is no topic of SNS")
     told = _when(fields["Timestamp"])
     if not -_AHEAD <= at - told <= _OLDEST:
-        raise not_genuine(_TITLE, f"it is of {told:%Y-%m-%d %H:%M} UTC, too old or from the future")
+        raise HookRefused(f"it is of {told:%Y-%m-%d %H:%M} UTC, too old or from the future")
     host = f"sns.{known[2]}.amazonaws.com{'.cn' if known[1] == 'aws-cn' else ''}"
     _check_signature(fields, host, at, fetch)
     if kind == "SubscriptionConfirmation":
@@ -95,14 +93,14 @@ def _fields(hook: Hook) -> dict[str, str]:
     try:
         found = json.loads(hook.body)
     except (ValueError, RecursionError):
-        raise not_genuine(_TITLE, "it is not JSON") from None
+        raise HookRefused("it is not JSON") from None
     if not isinstance(found, dict) or not isinstance(kind := found.get("Type"), str) or kind not in _SIGNED:
-        raise not_genuine(_TITLE, "it is no message of Amazon SNS")
+        raise HookRefused("it is no message of Amazon SNS")
     if hook.headers.get("x-amz-sns-message-type", kind) != kind:
-        raise not_genuine(_TITLE, "its header and its body disagree about what it is")
+        raise HookRefused("its header and its body disagree about what it is")
     wanted = (*_SIGNED[kind], "SignatureVersion", "Signature", "SigningCertURL")
     if missing := [name for name in wanted if name != "Subject" and not isinstance(found.get(name), str)]:
-        raise not_genuine(_TITLE, f"it lacks {', '.join(missing)}")
+        raise HookRefused(f"it lacks {', '.join(missing)}")
     return {name: value for name in wanted if isinstance(value := found.get(name), str)}
 
 
@@ -110,9 +108,9 @@ def _when(text: str) -> datetime:
     try:
         told = datetime.fromisoformat(text)
     except ValueError:
-        raise not_genuine(_TITLE, "its time can't be read") from None
+        raise HookRefused("its time can't be read") from None
     if told.tzinfo is None:
-        raise not_genuine(_TITLE, "its time has no zone")
+        raise HookRefused("its time has no zone")
     return told
 
 
@@ -121,25 +119,25 @@ def _check_signature(fields: dict[str, str], host: str, at: datetime, fetch: Fet
     digest = digests.get(fields["SignatureVersion"])
     address = urlsplit(fields["SigningCertURL"])
     if digest is None:
-        raise not_genuine(_TITLE, "its signature is of a version that is not known")
+        raise HookRefused("its signature is of a version that is not known")
     if (address.scheme, address.netloc) != ("https", host) or not _PEM.fullmatch(address.path):
-        raise not_genuine(_TITLE, f"its certificate is not at {host}")
+        raise HookRefused(f"its certificate is not at {host}")
     try:
         signature = b64decode(fields["Signature"], validate=True)
     except ValueError:
-        raise not_genuine(_TITLE, "its signature can't be read") from None
+        raise HookRefused("its signature can't be read") from None
     text = "".join(f"{name}\n{fields[name]}\n" for name in _SIGNED[fields["Type"]] if name in fields)
     shown = _certificate(f"https://{host}{address.path}", fetch)
     if not shown.valid_from <= at <= shown.valid_to:
-        raise not_genuine(_TITLE, "its certificate is not valid now")
+        raise HookRefused("its certificate is not valid now")
     if not shown.holds(text.encode("utf-8", "surrogatepass"), signature, digest):
-        raise not_genuine(_TITLE, "its signature does not hold")
+        raise HookRefused("its signature does not hold")
 
 
 @lru_cache(maxsize=16)  # Amazon changes it once a year; what can't be read is not kept
 def _certificate(url: str, fetch: Fetch) -> Certificate:
     if (found := certificate(fetch(url))) is None:
-        raise not_genuine(_TITLE, "its certificate can't be read")
+        raise HookRefused("its certificate can't be read")
     return found
 
 
@@ -152,5 +150,5 @@ def _confirmation(fields: dict[str, str], host: str) -> str:
         or asked.get("Action") != ["ConfirmSubscription"]
         or asked.get("TopicArn") != [fields["TopicArn"]]
     ):
-        raise not_genuine(_TITLE, "it asks to confirm something else")
+        raise HookRefused("it asks to confirm something else")
     return fields["SubscribeURL"]

@@ -145,7 +145,11 @@ def test_a_time_that_is_none_is_now(vendor: ModuleType) -> None:
     [
         pytest.param(brevos("soft_bounce", reason="452 4.2.2 full"), EventKind.BOUNCED, "4.2.2", False, id="full"),
         pytest.param(
-            brevos("soft_bounce", reason="550 5.1.1 user unknown"), EventKind.BOUNCED, "5.1.1", False, id="they disagree"
+            brevos("soft_bounce", reason="550 5.1.1 user unknown"),
+            EventKind.BOUNCED,
+            "5.1.1",
+            False,
+            id="they disagree",
         ),
         pytest.param(
             brevos("hard_bounce", reason="550 5.7.1 blocked by spamhaus"), EventKind.BOUNCED, "5.7.1", False, id="ours"
@@ -172,7 +176,7 @@ def test_the_table_of_brevos_events(found: dict[str, Any], kind: EventKind, stat
         ),
         pytest.param(
             mailjets("bounce", hard_bounce=True, error="user unknown", comment=""),
-            EventKind.BOUNCED, "5.1.1", False, id="in Mailjet's words alone",
+            EventKind.BOUNCED, "5.1.1", True, id="in Mailjet's words alone",
         ),
         pytest.param(
             mailjets("bounce", hard_bounce=False, error="user unknown", comment="550 5.1.1 user unknown"),
