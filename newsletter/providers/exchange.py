@@ -177,10 +177,10 @@ def _words(error: BaseException) -> str:
             return "can't be found by its name"
         case TlsError():
             return f"showed a certificate that is not good for it ({shown(str(error), limit=120)[1:-1]})"
-        case ConnectTimeoutError():
+        case NewConnectionError():
+            return "refused the connection" if "refused" in str(error) else "can't be reached"
+        case ConnectTimeoutError():  # which the others are, too
             return "does not answer"
-        case NewConnectionError() if "refused" in str(error):
-            return "refused the connection"
         case _ if "timed out" in str(error).lower():
             return "did not answer in time"
         case _:

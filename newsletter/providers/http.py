@@ -201,6 +201,9 @@ class _Fleet:
             kind, size = its, size + len(part) + 1
             job.messages.append(message)
             job.parts.append(part)
+        if together:  # whatever order they came in
+            order = sorted(range(len(job.messages)), key=lambda n: job.messages[n].delivery)
+            job = _Job([job.messages[n] for n in order], [job.parts[n] for n in order])
         return job if job.messages else None
 
     def _pull(self, messages: Iterator[Message]) -> Message | None:

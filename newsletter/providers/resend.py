@@ -2,8 +2,8 @@
 
 Guarantees
     A request carries a key made from its own octets. Resend remembers it for a day, so that the same request counts
-    once: it is sent again at once when no answer came, and by a later attempt too, since a batch is always made of the
-    same block of deliveries with the same Date, whatever else is due.
+    once: it is sent again at once when no answer came, and by a later attempt too, since a batch is made of a block of
+    deliveries (by number) with the same Date, and so again of the same ones, whatever else is due by then.
     A batch is taken whole or not at all (strict validation, the default).
 
 What goes wrong
@@ -32,7 +32,6 @@ from newsletter.providers.exchange import Answer, Request
 from newsletter.providers.letter import Letter, Splicer, dkim_is_lost
 
 _TAG = "newsletter"  # whose value names a message
-_BATCH = 100  # deliveries whose numbers share a block
 _PICTURE = b"\r\nContent-ID: <"
 
 
@@ -58,7 +57,7 @@ class Resend:
         if _PICTURE in message.data:
             return message.delivery
         start = message.data.find(b"\r\nDate: ")
-        return message.delivery // _BATCH, message.data[start : message.data.find(b"\r\n", start + 2)]
+        return (message.delivery - 1) // self._settings.batch, message.data[start : message.data.find(b"\r\n", start + 2)]
 
     def part(self, message: Message) -> bytes:
         """One email."""
