@@ -193,9 +193,10 @@ class VendorSettings:
     timeout: timedelta = timedelta(seconds=60)  #: for one request as a whole
     region: str = ""  #: ses
     topics: tuple[str, ...] = ()  #: ses: the SNS topics that are listened to, by ARN
+    configuration_set: str = ""  #: ses: whose events are told; empty: the account's own
     domain: str = ""  #: mailgun
     message_stream: str = ""  #: postmark
-    manages_unsubscribe: bool = True  #: postmark puts links of its own into each letter, unless support turned it off
+    manages_unsubscribe: bool = True  #: postmark, brevo put links of their own in, unless support turned it off
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from newsletter.config import files, values
 from newsletter.config.document import Document, Section
 from newsletter.config.settings import VendorSettings
 from newsletter.config.values import WrongValueError
+from newsletter.mail import shown
 
 ENTRY_POINTS = "newsletter.providers"  #: the group in which other packages name theirs
 
@@ -43,11 +44,15 @@ VENDORS: Mapping[str, Vendor] = {
     "mailgun": Vendor("Mailgun", "https://api.mailgun.net", "key"),
     "postmark": Vendor("Postmark", "https://api.postmarkapp.com", "token", batch_most=500, batch=100),
     "resend": Vendor("Resend", "https://api.resend.com", "key", batch_most=100, batch=100, threads=2),
-    "brevo": Vendor("Brevo", "https://api.brevo.com", "key", batch_most=1_000, batch=100),
+    "brevo": Vendor("Brevo", "https://api.brevo.com", "key"),
     "mailjet": Vendor("Mailjet", "https://api.mailjet.com", "key", "secret", batch_most=50, batch=50),
-    "sendgrid": Vendor("SendGrid", "https://api.sendgrid.com", "key", batch_most=1_000, batch=100),
+    "sendgrid": Vendor("SendGrid", "https://api.sendgrid.com", "key"),
 }
 
+#: The ARN of an SNS topic; its groups are partition and region, which name the host that speaks for it.
+TOPIC = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-[0-9]):[0-9]{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII
+)
 _TIMES = values.duration(timedelta(seconds=1), timedelta(minutes=10))
 
 
@@ -76,7 +81,7 @@ class Reading:
         batch = vendor.batch
         if vendor.batch_most > 1:
             batch = section.read("batch", values.number(1, vendor.batch_most), batch)
-        postmark = name == "postmark"
+        postmark, own_links = name == "postmark", name in ("postmark", "brevo")
         return VendorSettings(
             base_url=section.read("base_url", _base_url, vendor.base_url.format(region=region)),
             key=key,
@@ -86,10 +91,11 @@ class Reading:
             threads=section.read("threads", values.number(1, 50), vendor.threads),
             timeout=section.read("timeout", _TIMES, timedelta(seconds=60)),
             region=region,
-            topics=section.read("topics", values.lines, ()) if name == "ses" else (),
+            topics=section.read("topics", _topics, ()) if name == "ses" else (),
+            configuration_set=section.read("configuration_set", values.text, "") if name == "ses" else "",
             domain=section.read("domain", values.domain, self.sender) if name == "mailgun" else "",
             message_stream=section.read("message_stream", values.filled, "broadcast") if postmark else "",
-            manages_unsubscribe=section.read("manages_unsubscribe", values.yes_or_no, True) if postmark else True,
+            manages_unsubscribe=section.read("manages_unsubscribe", values.yes_or_no, True) if own_links else True,
         )
 
     def _secret(self, name: str, section: Section, key: str, *, wanted: bool = False) -> str:
@@ -123,6 +129,15 @@ def _elsewhere(where: str) -> Callable[[object], str]:
         raise WrongValueError(f"it must not be in this file; put it in the environment as {where}")
 
     return read
+
+
+def _topics(value: object) -> tuple[str, ...]:
+    found = values.lines(value)
+    if wrong := next((topic for topic in found if not TOPIC.fullmatch(topic)), None):
+        raise WrongValueError(
+            f'{shown(wrong)} is no topic; write its ARN, such as "arn:aws:sns:eu-west-1:123456789012:letters"'
+        )
+    return found
 
 
 def _region(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Brevo, by version 3 of its interface: one message a request.
+"""Provider `brevo`: Brevo's interface, version 3, one message a request.
 
 Its messageVersions let many share a request, which then succeeds or fails as one; a message by itself has an answer.
 
@@ -9,21 +9,23 @@ Guarantees
     Events find their message by Brevo's id, which is kept, or by ours, which they bring back.
 
 What goes wrong
-    Brevo shows no picture that travels with the letter. It counts openings and clicks, and has a List-Unsubscribe of its
-    own, unless its support has switched that off: `refusals`.
+    Brevo shows no picture that travels with a letter. It counts openings and clicks, and has a List-Unsubscribe of
+    its own, unless its support has switched that off: `refusals`.
     A text alone gets an HTML part that says the same, as Brevo takes nothing without one. Double braces in a letter are
     its template language, so such a letter isn't handed over.
 
-Sources: "Send a transactional email", "Idempotency", "Transactional webhooks" in Brevo's developer documentation.
+Sources: developers.brevo.com ("Send a transactional email", "Idempotency", "Transactional webhooks"), as of November
+2026.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
+from operator import attrgetter
 from uuid import UUID
 
 from newsletter.config import Config, Images, VendorSettings
@@ -31,7 +33,7 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.http import Answer, Request
+from newsletter.providers.exchange import Answer, Request
 from newsletter.providers.letter import Letter, Person, Splicer
 
 _TITLE = "Brevo"
@@ -39,11 +41,13 @@ _KEY = b"00000000-0000-0000-0000-000000000000"  # where the key of a request goe
 
 
 class Brevo:
-    """A `newsletter.mail.Provider`; see the module's page."""
+    """Brevo; see the module's page."""
 
     name = "brevo"
-    octets_most = 20_000_000  #: of a message
-    keyed = True
+    title = _TITLE
+    octets_most = 20_000_000  # of one message
+    #: each has a request and a key of its own
+    together: Callable[[Message], object] | None = attrgetter("delivery")
 
     def __init__(self, settings: VendorSettings) -> None:
         self.window = settings.batch * settings.threads
@@ -51,8 +55,8 @@ class Brevo:
         self._splicer = Splicer(item)
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
-        """As the protocol says."""
-        return http.submit(self, self._settings, _TITLE, messages)
+        """As `newsletter.mail.Provider`."""
+        return http.submit(self, self._settings, messages)
 
     def part(self, message: Message) -> bytes:
         """The body of a request, without its key."""
@@ -71,9 +75,10 @@ class Brevo:
         """By the code."""
         return refused(answer)
 
-    def together(self, message: Message) -> object:
-        """One message a request."""
-        return None
+
+def open_(settings: VendorSettings, **_: object) -> Brevo:
+    """The provider."""
+    return Brevo(settings)
 
 
 def refusals(config: Config) -> list[str]:
@@ -81,7 +86,8 @@ def refusals(config: Config) -> list[str]:
     out = []
     if config.design.images is Images.ATTACHED:
         out.append(
-            'Brevo shows no picture that travels with a letter; set images = "hosted" in [theme], or use another provider'
+            'Brevo shows no picture that travels with a letter; set images = "hosted" in [theme], or use another'
+            " provider"
         )
     if config.vendors["brevo"].manages_unsubscribe:
         out.append(
@@ -97,7 +103,7 @@ def refusals(config: Config) -> list[str]:
     return out
 
 
-# -- what is sent, and what comes of it --------------------------------------------------------------
+# --- what is sent, and what comes of it
 
 
 def item(letter: Letter) -> dict[str, object]:
@@ -107,8 +113,8 @@ def item(letter: Letter) -> dict[str, object]:
     for text in (letter.text, letter.html, letter.subject):
         if "{{" in text or "{%" in text:
             raise ProviderError(
-                f'Brevo takes double braces for its template language and would change "{letter.subject}"; write a space'
-                " between them, or use another provider"
+                f'Brevo takes double braces for its template language and would change "{letter.subject}"; write a'
+                " space between them, or use another provider"
             )
     for name, value in letter.headers.items():
         if not value.isascii():
@@ -171,7 +177,7 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     return None
 
 
-# -- what comes back ---------------------------------------------------------------------------------
+# --- what comes back
 
 _KINDS = {
     "hard_bounce": EventKind.BOUNCED,
@@ -188,7 +194,9 @@ _REFUSED = frozenset({"hard_bounce", "invalid_email"})
 
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
-    """What a webhook tells. Brevo signs nothing: who knows the secret is believed. Raises `HookRefused`."""
+    """Brevo signs nothing: the address is secret, and may carry a password (basic auth) as well."""
+    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
+        raise HookRefused("its password is missing or wrong")
     items = told.posted(hook)
     events = tuple(event for item in items if (event := _event(item, at)))
     return Heard(events, ignored=len(items) - len(events))
@@ -200,9 +208,9 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
         return None
     kind, reply, suppress = _KINDS[name], Reply(0, "", ""), False
     if kind in (EventKind.BOUNCED, EventKind.DELAYED):
-        reply, suppress = told.refusal(told.text(item, "reason"), permanent=name in _REFUSED)
-        # Brevo found the address impossible, and asked nobody.
-        suppress = suppress or name == "invalid_email"
+        invalid = name == "invalid_email"  # Brevo found the address impossible, and asked nobody
+        reply, dead = told.refusal(told.text(item, "reason"), "5.1.3" * invalid, permanent=name in _REFUSED)
+        suppress = dead or invalid
     # Other times are in the zone of the account, without saying which.
     told_at = item.get("ts_epoch")
     recipient = told.text(item, "email")

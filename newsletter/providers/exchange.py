@@ -12,6 +12,7 @@ Sources: RFC 9110 (status codes, Retry-After).
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -158,6 +159,11 @@ def ask(settings: VendorSettings, request: Request, title: str) -> Answer:
     if answer.status in (408, 425, 429) or answer.status >= 500:
         raise ProviderError(f"{title} could not be asked: it answered {answer.status}", retry_after=BUSY)
     return answer
+
+
+def basic_auth(user: str, password: str) -> str:
+    """The value of Authorization for HTTP basic authentication (RFC 7617)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _reason(error: BaseException) -> BaseException:

@@ -53,6 +53,10 @@ _SILENCES_MOST = 3  # requests without an answer in a row: more would only add t
 _STOP_TIMEOUT = 2.0  # seconds for the threads to notice
 
 
+class Itemised:
+    """A 4xx that tells what became of each message, as a 2xx does: some may have been taken."""
+
+
 class Vendor(Protocol):
     """What one vendor's interface looks like. Pure: it talks to nobody."""
 
@@ -80,10 +84,10 @@ class Vendor(Protocol):
         """The outcome of each of *messages* by a 2xx; `ValueError`, `LookupError` or `TypeError` for no such answer."""
         ...
 
-    def refused(self, answer: Answer) -> Outcome | ProviderError | None:
+    def refused(self, answer: Answer) -> Outcome | ProviderError | Itemised | None:
         """What a 4xx means, by which nothing of the request was taken: an outcome if it is for one of its messages.
 
-        None: what the status alone says (a pause, or `exchange.by_status`).
+        None: what the status alone says (a pause, or `exchange.by_status`). `Itemised`: `taken` can read it.
         """
         ...
 
@@ -316,6 +320,9 @@ class _Fleet:
     def _refused(self, job: _Job, answer: Answer) -> Iterator[tuple[Message, Outcome]]:
         """Nothing of it was taken: for us, for haste, or for one of its messages."""
         verdict = self._vendor.refused(answer)
+        if isinstance(verdict, Itemised):
+            yield from self._read(job, answer)
+            return
         if verdict is None and answer.status in (408, 425, 429, 503):
             self._paused(job, answer)
             return

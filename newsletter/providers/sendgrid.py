@@ -1,4 +1,4 @@
-"""SendGrid, by version 3 of its interface: one message a request.
+"""Provider `sendgrid`: SendGrid's interface, version 3, one message a request.
 
 Its personalizations let a thousand readers share one text; ours differ in theirs, and what differs goes by itself.
 
@@ -11,14 +11,14 @@ What goes wrong
     SendGrid has no idempotency key: what stays without an answer is looked up in the activity feed. That is an extra of
     some plans, and late: what isn't found there stays in doubt.
 
-Sources: "Mail Send", "Email Activity", "Event Webhook Reference" in SendGrid's documentation.
+Sources: twilio.com/docs/sendgrid ("Mail Send", "Email Activity", "Event Webhook Reference"), as of November 2026.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
@@ -26,7 +26,7 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.http import Answer, Request
+from newsletter.providers.exchange import Answer, Exchange, Request, ask
 from newsletter.providers.letter import Letter, Person, Splicer
 from newsletter.signatures import ecdsa_holds
 
@@ -35,20 +35,22 @@ _CREDITS_COME_BACK = timedelta(hours=1)
 
 
 class Sendgrid:
-    """A `newsletter.mail.Provider`; see the module's page."""
+    """SendGrid; see the module's page."""
 
     name = "sendgrid"
-    octets_most = 30_000_000  #: of a message, attachments included
-    keyed = False
+    title = _TITLE
+    octets_most = 30_000_000  # of one message, attachments included
+    together: Callable[[Message], object] | None = None
 
     def __init__(self, settings: VendorSettings) -> None:
         self.window = settings.batch * settings.threads
         self._settings = settings
         self._splicer = Splicer(item)
+        self._headers = {"Authorization": f"Bearer {settings.key}"}
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
-        """As the protocol says."""
-        return http.submit(self, self._settings, _TITLE, messages)
+        """As `newsletter.mail.Provider`."""
+        return http.submit(self, self._settings, messages)
 
     def part(self, message: Message) -> bytes:
         """The body of a request."""
@@ -56,7 +58,7 @@ class Sendgrid:
 
     def request(self, parts: Sequence[bytes]) -> Request:
         """One message."""
-        return Request("/v3/mail/send", {**self._auth, "Content-Type": "application/json"}, parts[0])
+        return Request("/v3/mail/send", self._headers | {"Content-Type": "application/json"}, parts[0])
 
     def taken(self, messages: Sequence[Message], answer: Answer) -> Sequence[Outcome]:
         """202: SendGrid took it."""
@@ -66,20 +68,15 @@ class Sendgrid:
         """By the field that it names."""
         return refused(answer)
 
-    def together(self, message: Message) -> object:
-        """One message a request."""
-        return None
-
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """In the activity feed. What is not there may still come, so it is never said that it didn't arrive."""
         query = urlencode({"query": f"unique_args['message_id']={json.dumps(message_id)}", "limit": 1})
-        with http.new_session() as session:
-            answer = http.exchange(session, self._settings, Request(f"/v3/messages?{query}", self._auth, method="GET"))
-        return found(answer)
+        return found(ask(self._settings, Request(f"/v3/messages?{query}", self._headers, method="GET")))
 
-    @property
-    def _auth(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._settings.key}"}
+
+def open_(settings: VendorSettings, **_: object) -> Sendgrid:
+    """The provider."""
+    return Sendgrid(settings)
 
 
 def refusals(config: Config) -> list[str]:
@@ -92,7 +89,7 @@ def refusals(config: Config) -> list[str]:
     ]
 
 
-# -- what is sent, and what comes of it --------------------------------------------------------------
+# --- what is sent, and what comes of it
 
 
 def item(letter: Letter) -> dict[str, object]:
@@ -159,7 +156,7 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     return None
 
 
-def found(exchange: http.Exchange) -> Accepted | Uncertain:
+def found(exchange: Exchange) -> Accepted | Uncertain:
     """What the activity feed says."""
     if isinstance(exchange, Answer) and exchange.status == 200:
         for message in told.sections(told.document(exchange.body), "messages"):
@@ -170,9 +167,8 @@ def found(exchange: http.Exchange) -> Accepted | Uncertain:
     return Uncertain(f"SendGrid {exchange.why}")
 
 
-# -- what comes back ---------------------------------------------------------------------------------
+# --- what comes back
 
-_WINDOW = timedelta(minutes=5)  # either way; every try is signed anew
 _NOTHING = Reply(0, "", "")
 #: Of "dropped": SendGrid didn't send it, because of what the address did before.
 _DROPPED = {
@@ -197,16 +193,10 @@ def _check_signature(hook: Hook, key: str, at: datetime) -> None:
     signature = hook.headers.get("x-twilio-email-event-webhook-signature", "")
     stamp = hook.headers.get("x-twilio-email-event-webhook-timestamp", "")
     if not key:
-        raise HookRefused(
-            "the key of SendGrid's signed webhooks is not set: webhook_secret_file of [provider.sendgrid]"
-        )
+        raise HookRefused("there is no key to look at it with; set webhook_secret_file in [provider.sendgrid]")
     if not signature or not stamp:
-        raise HookRefused("it is not signed; switch on signature verification in SendGrid's webhook settings")
-    # The time is signed too, so it is read first and believed when the signature holds.
-    if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 11:
-        raise HookRefused("its time can't be read")
-    if abs(at - datetime.fromtimestamp(int(stamp), UTC)) > _WINDOW:
-        raise HookRefused("it was signed more than five minutes ago, or is from the future")
+        raise HookRefused("it is not signed; switch signature verification on in SendGrid's webhook settings")
+    told.timely(stamp, at=at)  # signed too; every try is signed anew
     if not ecdsa_holds(key, stamp.encode() + hook.body, signature):
         raise HookRefused("its signature does not hold")
 

@@ -1,4 +1,4 @@
-"""Amazon SES, by version 2 of its interface: one message a request, as raw octets, signed with Signature Version 4.
+"""Provider `ses`: Amazon SES, version 2 of its interface, one message a request, as it was composed.
 
 Guarantees
     The letter goes out as it was composed: Reply-To, List-Id, List-Unsubscribe and pictures included. SES puts a Date
@@ -9,7 +9,8 @@ What goes wrong
     SES has no idempotency key and nothing to look a message up by: what stays without an answer is in doubt.
     A reverse path of our own isn't possible: the envelope's sender is SES's, or of your MAIL FROM domain there.
 
-Sources: "SendEmail" in the SES API v2 reference; "Header fields", "Notification contents", "Event data" in its guide.
+Sources: docs.aws.amazon.com/ses ("SendEmail" of API v2; "Header fields", "Notification contents", "Event data"), as of
+November 2026.
 """
 
 from __future__ import annotations
@@ -25,30 +26,31 @@ from newsletter.errors import ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply
 from newsletter.providers import http, sns, told
-from newsletter.providers.http import Answer, Request
+from newsletter.providers.exchange import Answer, Request
 from newsletter.providers.letter import dumps, token
 from newsletter.providers.sigv4 import signed
 from newsletter.replies import BUSY
 
 _TITLE = "Amazon SES"
 _PATH = "/v2/email/outbound-emails"
-_A_DAY_IS_OVER = timedelta(hours=1)  # the quota is of the last 24 hours, and comes back little by little
+_QUOTA_COMES_BACK = timedelta(hours=1)  # it is of the last 24 hours, and comes back little by little
 
 
 class Ses:
-    """A `newsletter.mail.Provider`; see the module's page."""
+    """Amazon SES; see the module's page."""
 
     name = "ses"
-    octets_most = 40_000_000  #: of a message, which is the base64 in the request
-    keyed = False
+    title = _TITLE
+    octets_most = 40_000_000  # of one message, in base64
+    together: Callable[[Message], object] | None = None
 
     def __init__(self, settings: VendorSettings, *, now: Callable[[], datetime]) -> None:
         self.window = settings.batch * settings.threads
         self._settings, self._now = settings, now
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
-        """As the protocol says."""
-        return http.submit(self, self._settings, _TITLE, messages)
+        """As `newsletter.mail.Provider`."""
+        return http.submit(self, self._settings, messages)
 
     def part(self, message: Message) -> bytes:
         """The body of a request."""
@@ -66,9 +68,10 @@ class Ses:
         """By the exception's name."""
         return refused(answer)
 
-    def together(self, message: Message) -> object:
-        """One message a request."""
-        return None
+
+def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Ses:
+    """The provider; *now* is what its requests are signed with."""
+    return Ses(settings, now=now)
 
 
 def refusals(config: Config) -> list[str]:
@@ -81,13 +84,13 @@ def refusals(config: Config) -> list[str]:
     ]
 
 
-# -- what is sent, and what comes of it --------------------------------------------------------------
+# --- what is sent, and what comes of it
 
 
 def part(message: Message, configuration_set: str) -> bytes:
     """The body of a request. The tag is for your own statistics at Amazon: it names nobody."""
-    head = {"Destination": {"ToAddresses": [str(message.envelope.recipient)]}}
-    tail = {"EmailTags": [{"Name": "message", "Value": token(message.message_id)}]}
+    head: dict[str, object] = {"Destination": {"ToAddresses": [str(message.envelope.recipient)]}}
+    tail: dict[str, object] = {"EmailTags": [{"Name": "message", "Value": token(message.message_id)}]}
     if configuration_set:
         tail |= {"ConfigurationSetName": configuration_set}
     # base64 holds nothing that JSON escapes, so the letter's octets are not looked at again.
@@ -138,6 +141,12 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     reply = Reply(answer.status, "", " ".join(filter(None, (name, words))))
     if name in _REMEDIES:
         return ProviderError(f'{_TITLE} {_REMEDIES[name]}. It said: "{words}"')
+    if _QUOTA.search(words):
+        return ProviderError(
+            f'{_TITLE} takes no more today: the quota of 24 hours is used up. It said: "{words}"',
+            retry_after=_QUOTA_COMES_BACK,
+            busy=True,
+        )
     if name == "LimitExceededException":
         return ProviderError(f'{_TITLE} takes no more for now. It said: "{words}"', retry_after=BUSY, busy=True)
     if name == "MessageRejected" and _UNVERIFIED.search(words):
@@ -162,8 +171,9 @@ def _exception(answer: Answer) -> tuple[str, str]:
     return name, told.text(found, "message") or told.text(found, "Message") or answer.text
 
 
-# -- what comes back ---------------------------------------------------------------------------------
+# --- what comes back
 
+_NOTHING_SAID = Reply(0, "", "")
 #: Bounces of which no server told: Amazon holds the message back because of what the address did before.
 _HELD_BACK = {
     "Suppressed": "Amazon SES did not send it: the address bounced before (its own suppression list)",
@@ -232,7 +242,7 @@ def _event(
     person: Mapping[str, object],
     mail: Mapping[str, object],
     notification: sns.Notification,
-    reply: Reply = Reply(0, "", ""),
+    reply: Reply = _NOTHING_SAID,
     suppress: bool = False,
 ) -> Event:
     address = parseaddr(told.text(person, "emailAddress"))[1]

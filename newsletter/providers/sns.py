@@ -10,7 +10,7 @@ Guarantees
     older than SNS keeps trying. Told twice, a message has the same id.
 
 What goes wrong
-    `HookRefused`: not genuine. `ProviderError`: Amazon can't be asked just now; answered with an error, SNS comes again.
+    `HookRefused`: not genuine. `ProviderError`: Amazon can't be asked just now; answered 5xx, SNS comes again.
 
 Sources: "Verifying the signatures of Amazon SNS messages", "Parsing message formats" in Amazon's SNS guide.
 """
@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
+from newsletter.config.vendors import TOPIC
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Hook
 from newsletter.signatures import Certificate, certificate
@@ -36,9 +37,6 @@ Fetch = Callable[[str], bytes]
 # An HTTP subscription may be retried for an hour at most, with the time stamp of the first try.
 _OLDEST = timedelta(minutes=65)
 _AHEAD = timedelta(minutes=5)
-_TOPIC = re.compile(
-    r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII
-)
 _PEM = re.compile(r"/[\w-]+\.pem", re.ASCII)
 _ANSWER_MOST = 64 * 1024  # octets; a certificate has 2,000
 
@@ -58,18 +56,13 @@ class Notification:
     text: str
 
 
-def is_topic(text: str) -> bool:
-    """Whether *text* is the ARN of a topic."""
-    return bool(_TOPIC.fullmatch(text))
-
-
 def notification(hook: Hook, topics: Collection[str], *, at: datetime, fetch: Fetch) -> Notification | None:
     """What *hook* says; None when it was a subscription, which is confirmed, or its end."""
     fields = _fields(hook)
     topic, kind = fields["TopicArn"], fields["Type"]
     if topic not in topics:
         raise HookRefused("it comes from an SNS topic that is not in topics of [provider.ses]")
-    if not (known := _TOPIC.fullmatch(topic)):
+    if not (known := TOPIC.fullmatch(topic)):
         raise HookRefused("its topic is no topic of SNS")
     told = _when(fields["Timestamp"])
     if not -_AHEAD <= at - told <= _OLDEST:

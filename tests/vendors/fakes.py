@@ -9,6 +9,8 @@ from email import message_from_bytes, policy
 from typing import Any
 
 from fake import Asked, Fake, Said, Took
+from fake_amazon import SesFake
+from fake_senders import BrevoFake, MailjetFake, SendgridFake
 
 
 class PostmarkFake(Fake):
@@ -170,4 +172,6 @@ class MailgunFake(Fake):
         return Said(200, {"id": took.ident, "message": "Queued. Thank you."})
 
 
-FAKES: dict[str, type[Fake]] = {fake.name: fake for fake in (PostmarkFake, ResendFake, MailgunFake)}
+FAKES: dict[str, type[Fake]] = {
+    fake.name: fake for fake in (PostmarkFake, ResendFake, MailgunFake, SesFake, SendgridFake, BrevoFake, MailjetFake)
+}

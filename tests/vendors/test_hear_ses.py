@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from newsletter.config.vendors import VendorSettings
+from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import EventKind, Heard, Hook
-from newsletter.providers import ses, sns
+from newsletter.providers import ses
 
 AT = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letters"
@@ -349,18 +349,3 @@ def test_what_changes_nothing_is_counted(message: str) -> None:
 def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
     with pytest.raises(HookRefused):
         ses.hear(Hook(body), SETTINGS, at=AT, fetch=Amazon())
-
-
-@pytest.mark.parametrize(
-    ("text", "known"),
-    [
-        (TOPIC, True),
-        ("arn:aws-cn:sns:cn-north-1:123456789012:letters", True),
-        ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:letters.fifo", True),
-        ("arn:aws:sns:evil.example.org#:123456789012:letters", False),
-        ("arn:aws:sns:eu-west-1:123456789012:letters\n", False),
-        ("letters", False),
-    ],
-)
-def test_a_topic_names_a_region(text: str, known: bool) -> None:
-    assert sns.is_topic(text) is known
