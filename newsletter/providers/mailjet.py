@@ -72,7 +72,8 @@ class Mailjet:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By our id. What isn't listed may still come, so it is never said that it didn't arrive."""
         query = urlencode({"CustomID": message_id, "FromTS": int((since - _CLOCKS).timestamp()), "Limit": 1})
-        return found(ask(self._settings, Request(f"/v3/REST/message?{query}", self._headers, method="GET")))
+        question = Request(f"/v3/REST/message?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, self.title))
 
 
 def open_(settings: VendorSettings, **_: object) -> Mailjet:

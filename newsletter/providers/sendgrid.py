@@ -71,7 +71,8 @@ class Sendgrid:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """In the activity feed. What is not there may still come, so it is never said that it didn't arrive."""
         query = urlencode({"query": f"unique_args['message_id']={json.dumps(message_id)}", "limit": 1})
-        return found(ask(self._settings, Request(f"/v3/messages?{query}", self._headers, method="GET")))
+        question = Request(f"/v3/messages?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, self.title))
 
 
 def open_(settings: VendorSettings, **_: object) -> Sendgrid:

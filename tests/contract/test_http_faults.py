@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import fake as faults
 import pytest
@@ -18,10 +19,9 @@ from fakes import FAKES
 from world import HOUR, World
 
 from newsletter.providers import vendor
+from newsletter.store import Store
 
 READERS = 5
-#: The state of the readers whose request befell something.
-ONE_REQUEST = {"mailgun": 1}
 MINUTE = timedelta(minutes=1)
 
 
@@ -49,11 +49,19 @@ class Desk:
     @property
     def in_one(self) -> int:
         """Readers in the first request."""
-        return ONE_REQUEST.get(self.fake.name, READERS)
+        return min(self.fake.batch, READERS)
 
     @property
     def keyed(self) -> bool:
         return self.world.provider.together is not None  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """SQLite alone: what differs between databases is tried elsewhere."""
+    opened = Store.open(f"sqlite:///{tmp_path / 'letters.db'}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=FAKES)
