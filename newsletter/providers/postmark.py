@@ -83,17 +83,17 @@ class Postmark:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By the metadata that the message was sent with."""
         query = urlencode({"count": 1, "offset": 0, f"metadata_{_KEY}": token(message_id)})
-        answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"))
+        answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"), self.title)
+        if answer.status != 200:
+            return Uncertain(f"Postmark doesn't let us look for it ({answer.status})")
         try:
-            if isinstance(answer, Answer) and answer.status == 200:
-                if found := answer.json()["Messages"]:
-                    return Accepted(str(found[0]["MessageID"]))
-                if _SEARCH_BEHIND <= self._now() - since <= _SEARCH_KEPT:
-                    return None
-                return Uncertain("Postmark has nothing of it, and may be behind or have forgotten")
+            if found := answer.json()["Messages"]:
+                return Accepted(str(found[0]["MessageID"]))
         except (ValueError, LookupError, TypeError):
-            pass
-        return Uncertain("Postmark could not be asked")
+            return Uncertain("what Postmark answered can't be read")
+        if _SEARCH_BEHIND <= self._now() - since <= _SEARCH_KEPT:
+            return None
+        return Uncertain("Postmark has nothing of it, and may be behind or have forgotten")
 
 
 def item(letter: Letter, stream: str) -> dict[str, object]:
