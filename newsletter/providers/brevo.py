@@ -84,10 +84,10 @@ def open_(settings: VendorSettings, **_: object) -> Brevo:
 def refusals(config: Config) -> list[str]:
     """What Brevo can't do exactly."""
     out = []
-    if config.design.images is Images.ATTACHED:
+    if config.design.images is Images.ATTACHED and _has_pictures(config):
         out.append(
-            'Brevo shows no picture that travels with a letter; set images = "hosted" in [theme], or use another'
-            " provider"
+            "Brevo shows no picture that travels with a letter, and yours have some (in posts, or the logo); set images ="
+            ' "hosted" in [theme] of newsletter.toml, or use another provider.'
         )
     if config.vendors["brevo"].manages_unsubscribe:
         out.append(
@@ -104,6 +104,14 @@ def refusals(config: Config) -> list[str]:
 
 
 # --- what is sent, and what comes of it
+
+
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+
+
+def _has_pictures(config: Config) -> bool:
+    """Whether there is any that a letter could show."""
+    return config.design.logo is not None or any(f.suffix.lower() in _PICTURES for f in config.posts.rglob("*"))
 
 
 def item(letter: Letter) -> dict[str, object]:
@@ -144,8 +152,8 @@ def keyed(body: bytes) -> bytes:
 
 
 _OURS = {
-    "unauthorized": "refused the key; check key_file of [provider.brevo], and whether Brevo lets this machine's address"
-    " in (Security, Authorised IPs)",
+    "unauthorized": "refused our key; check key_file in [provider.brevo] of newsletter.toml, and whether Brevo lets this"
+    " machine's address in (Security, Authorised IPs)",
     "permission_denied": "does not let your account send yet; its dashboard says what is missing",
     "account_under_validation": "is still looking at your account; its dashboard says what is missing",
 }

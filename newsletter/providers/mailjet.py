@@ -25,7 +25,7 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.exchange import Answer, Exchange, Request, ask, basic_auth
+from newsletter.providers.exchange import Answer, Request, ask, basic_auth
 from newsletter.providers.letter import Letter, Person, Splicer
 
 _TITLE = "Mailjet"
@@ -72,7 +72,8 @@ class Mailjet:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By our id. What isn't listed may still come, so it is never said that it didn't arrive."""
         query = urlencode({"CustomID": message_id, "FromTS": int((since - _CLOCKS).timestamp()), "Limit": 1})
-        return found(ask(self._settings, Request(f"/v3/REST/message?{query}", self._headers, method="GET")))
+        question = Request(f"/v3/REST/message?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, self.title))
 
 
 def open_(settings: VendorSettings, **_: object) -> Mailjet:
@@ -149,13 +150,13 @@ def _fields(error: Mapping[str, object]) -> list[str]:
     return [str(field) for field in fields] if isinstance(fields, list) else []
 
 
-def found(exchange: Exchange) -> Accepted | Uncertain:
+def found(answer: Answer) -> Accepted | Uncertain:
     """What the list of messages says."""
-    if isinstance(exchange, Answer) and exchange.status == 200:
-        for message in told.sections(told.document(exchange.body), "Data"):
-            return Accepted(told.text(message, "ID"))
-        return Uncertain("Mailjet doesn't list it; it may be late")
-    return Uncertain("Mailjet could not be asked")
+    if answer.status != 200:
+        return Uncertain(f"Mailjet's list of messages can't be read ({answer.status})")
+    for message in told.sections(told.document(answer.body), "Data"):
+        return Accepted(told.text(message, "ID"))
+    return Uncertain("Mailjet doesn't list it; it may be late")
 
 
 # --- what comes back

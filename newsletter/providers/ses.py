@@ -114,21 +114,25 @@ def request(body: bytes, settings: VendorSettings, *, at: datetime) -> Request:
     return Request(_PATH, headers, body)
 
 
+_KEY = "does not know the access key; check access_key_id_file, and region, in [provider.ses] of newsletter.toml"
+_SIGNATURE = (
+    "finds our signature wrong; check secret_access_key_file in [provider.ses] of newsletter.toml, and this machine's"
+    " clock"
+)
 _REMEDIES = {
     "AccountSuspendedException": "has shut your account for sending; its console says why",
     "SendingPausedException": "has paused sending for your account or configuration set; its console says why",
     "MailFromDomainNotVerifiedException": "does not find the records of your MAIL FROM domain in the DNS; its console"
     " shows them",
-    "NotFoundException": "does not know configuration_set of [provider.ses]; check the name and the region",
-    "UnrecognizedClientException": "does not know the access key; check it, and region, in [provider.ses]",
-    "InvalidClientTokenId": "does not know the access key; check it, and region, in [provider.ses]",
-    "InvalidSignatureException": "finds the signature wrong; check secret_access_key_file of [provider.ses], and this"
-    " machine's clock",
-    "SignatureDoesNotMatch": "finds the signature wrong; check secret_access_key_file of [provider.ses], and this"
-    " machine's clock",
-    "RequestExpired": "finds the time wrong; check this machine's clock",
-    "AccessDeniedException": "does not allow this key to send; give its user the permission ses:SendRawEmail"
-    " (ses:SendEmail)",
+    "NotFoundException": "does not know the configuration_set in [provider.ses] of newsletter.toml; check its name, and"
+    " region",
+    "UnrecognizedClientException": _KEY,
+    "InvalidClientTokenId": _KEY,
+    "MissingAuthenticationTokenException": _KEY,
+    "InvalidSignatureException": _SIGNATURE,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "RequestExpired": _SIGNATURE,
+    "AccessDeniedException": "does not allow our key to send; give its user the permission ses:SendRawEmail",
 }
 _UNVERIFIED = re.compile(r"not verified|identities failed", re.IGNORECASE)
 _QUOTA = re.compile(r"daily (?:message )?quota", re.IGNORECASE)
@@ -152,7 +156,8 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     if name == "MessageRejected" and _UNVERIFIED.search(words):
         return ProviderError(
             f"{_TITLE} knows the sender (or, before Amazon has let you out of its sandbox, the reader) only once it is"
-            f' verified; see "Identities" in its console, in the region of [provider.ses]. It said: "{words}"'
+            f' verified; see "Identities" in its console, in the region that [provider.ses] of newsletter.toml names. It'
+            f' said: "{words}"'
         )
     if name == "BadRequestException" and _ADDRESS.search(words):
         return Rejected(reply, About.ADDRESS)

@@ -21,7 +21,7 @@ from newsletter.config import Config, Design, Dkim, Images, VendorSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import About, Accepted, Deferred, Outcome, Rejected, Uncertain
 from newsletter.providers import brevo, http, mailjet, sendgrid, ses, vendor
-from newsletter.providers.exchange import Answer, Unanswered, Unsent
+from newsletter.providers.exchange import Answer
 
 TEXT = "Hello Zoë,\nFrom me."
 HTML = '<p>Hello Zoë,</p><img src="cid:1@letters.example.org">'
@@ -372,25 +372,32 @@ def test_a_message_in_doubt_is_found_by_our_id() -> None:
 
 
 @pytest.mark.parametrize("found", [sendgrid.found, mailjet.found])
-@pytest.mark.parametrize("exchange", [Answer(403), Answer(200, {}, b"<html>"), Unsent("x"), Unanswered("x")])
-def test_who_cannot_be_asked_leaves_the_doubt(found: Any, exchange: Any) -> None:
-    outcome: Outcome = found(exchange)
+@pytest.mark.parametrize("answer", [Answer(403), Answer(200, {}, b"<html>"), Answer(200, {}, b"[]")])
+def test_who_does_not_say_leaves_the_doubt(found: Any, answer: Answer) -> None:
+    outcome: Outcome = found(answer)
     assert isinstance(outcome, Uncertain)
 
 
 # --- what can't be done exactly
 
 
-def config(name: str, **changes: Any) -> Config:
-    return Config(Path("/nowhere"), IDENTITY, provider=name, vendors={name: settings()}, **changes)
+def config(name: str, root: Path = Path("/nowhere"), **changes: Any) -> Config:
+    return Config(root, IDENTITY, provider=name, vendors={name: settings()}, **changes)
 
 
-def test_brevo_is_refused_for_what_it_does_to_letters() -> None:
-    pictures, own = brevo.refusals(config("brevo"))
-    assert 'images = "hosted"' in pictures and "manages_unsubscribe = false" in own
+def test_brevo_is_refused_for_what_it_does_to_letters(tmp_path: Path) -> None:
+    (own,) = brevo.refusals(config("brevo"))
+    assert "manages_unsubscribe = false" in own
     asked = {"brevo": VendorSettings("https://api.example.org", manages_unsubscribe=False)}
-    found = replace(config("brevo", design=Design(images=Images.HOSTED)), vendors=asked)
-    assert brevo.refusals(found) == []
+    plain = replace(config("brevo", tmp_path), vendors=asked)
+    assert brevo.refusals(plain) == []
+    (tmp_path / "posts" / "pictures").mkdir(parents=True)
+    (tmp_path / "posts" / "pictures" / "Walk.JPG").touch()
+    for found in (plain, replace(config("brevo", design=Design(logo=tmp_path / "logo.png")), vendors=asked)):
+        (pictures,) = brevo.refusals(found)
+        assert 'images = "hosted"' in pictures
+        design = replace(found.design, images=Images.HOSTED)
+        assert brevo.refusals(replace(found, design=design)) == []
 
 
 @pytest.mark.parametrize("name", ["ses", "sendgrid", "brevo", "mailjet"])
