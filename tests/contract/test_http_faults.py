@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import fake as faults
 import pytest
@@ -18,6 +19,7 @@ from fakes import FAKES
 from world import HOUR, World
 
 from newsletter.providers import vendor
+from newsletter.store import Store
 
 READERS = 5
 MINUTE = timedelta(minutes=1)
@@ -52,6 +54,14 @@ class Desk:
     @property
     def keyed(self) -> bool:
         return self.world.provider.together is not None  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """SQLite alone: what differs between databases is tried elsewhere."""
+    opened = Store.open(f"sqlite:///{tmp_path / 'letters.db'}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=FAKES)
