@@ -26,7 +26,7 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request, ask, basic_auth
-from newsletter.providers.letter import Letter, Person, Splicer
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
 
 _TITLE = "Mailjet"
 _BEFORE = b'{"Messages":['
@@ -83,12 +83,7 @@ def open_(settings: VendorSettings, **_: object) -> Mailjet:
 
 def refusals(config: Config) -> list[str]:
     """What Mailjet can't do exactly."""
-    if config.dkim is None:
-        return []
-    return [
-        "Mailjet builds each message itself, so the signatures of [dkim] can't go with it; take [dkim] out of"
-        " newsletter.toml and authenticate your domain at Mailjet, which then signs for it."
-    ]
+    return dkim_is_lost(config, Mailjet.title)
 
 
 # --- what is sent, and what comes of it

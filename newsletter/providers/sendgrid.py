@@ -27,7 +27,7 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request, ask
-from newsletter.providers.letter import Letter, Person, Splicer
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
 from newsletter.signatures import ecdsa_holds
 
 _TITLE = "SendGrid"
@@ -82,12 +82,7 @@ def open_(settings: VendorSettings, **_: object) -> Sendgrid:
 
 def refusals(config: Config) -> list[str]:
     """What SendGrid can't do exactly."""
-    if config.dkim is None:
-        return []
-    return [
-        "SendGrid builds each message itself, so the signatures of [dkim] can't go with it; take [dkim] out of"
-        " newsletter.toml and authenticate your domain at SendGrid, which then signs for it"
-    ]
+    return dkim_is_lost(config, Sendgrid.title)
 
 
 # --- what is sent, and what comes of it

@@ -27,7 +27,7 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply
 from newsletter.providers import http, sns, told
 from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.letter import dumps, token
+from newsletter.providers.letter import dumps
 from newsletter.providers.sigv4 import signed
 from newsletter.replies import BUSY
 
@@ -79,8 +79,8 @@ def refusals(config: Config) -> list[str]:
     if config.dkim is None:
         return []
     return [
-        "Amazon SES replaces Date and Message-ID, which the signatures of [dkim] cover; take [dkim] out of"
-        " newsletter.toml and switch on Easy DKIM for your domain at Amazon"
+        "Amazon SES replaces Date and Message-ID, which the signatures of [dkim] cover. Take [dkim] out of"
+        " newsletter.toml and switch Easy DKIM on for your domain at Amazon, which then signs for it."
     ]
 
 
@@ -88,14 +88,12 @@ def refusals(config: Config) -> list[str]:
 
 
 def part(message: Message, configuration_set: str) -> bytes:
-    """The body of a request. The tag is for your own statistics at Amazon: it names nobody."""
+    """The body of a request."""
     head: dict[str, object] = {"Destination": {"ToAddresses": [str(message.envelope.recipient)]}}
-    tail: dict[str, object] = {"EmailTags": [{"Name": "message", "Value": token(message.message_id)}]}
     if configuration_set:
-        tail |= {"ConfigurationSetName": configuration_set}
+        head["ConfigurationSetName"] = configuration_set
     # base64 holds nothing that JSON escapes, so the letter's octets are not looked at again.
-    raw = b64encode(message.data)
-    return b'%b,"Content":{"Raw":{"Data":"%b"}},%b' % (dumps(head)[:-1], raw, dumps(tail)[1:])
+    return b'%b,"Content":{"Raw":{"Data":"%b"}}}' % (dumps(head)[:-1], b64encode(message.data))
 
 
 def request(body: bytes, settings: VendorSettings, *, at: datetime) -> Request:
@@ -155,9 +153,9 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
         return ProviderError(f'{_TITLE} takes no more for now. It said: "{words}"', retry_after=BUSY, busy=True)
     if name == "MessageRejected" and _UNVERIFIED.search(words):
         return ProviderError(
-            f"{_TITLE} knows the sender (or, before Amazon has let you out of its sandbox, the reader) only once it is"
-            f' verified; see "Identities" in its console, in the region that [provider.ses] of newsletter.toml names. It'
-            f' said: "{words}"'
+            f"{_TITLE} takes only verified senders, and, as long as your account is in its sandbox, only verified"
+            ' readers; see "Identities" and "Account dashboard" in its console, in the region that [provider.ses] of'
+            f' newsletter.toml names. It said: "{words}"'
         )
     if name == "BadRequestException" and _ADDRESS.search(words):
         return Rejected(reply, About.ADDRESS)
