@@ -28,7 +28,7 @@ from threading import Event
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from newsletter import consent, delivery, watch
+from newsletter import consent, delivery, feedback, watch
 from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
@@ -152,6 +152,7 @@ def tick(
     result = Tick(now())
     if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
         result.notes.append(missed)
+    feedback.look(store, at=result.at)
     result.stopped = reason_to_wait(store, provider.name, at=result.at)
     if not result.stopped:
         folder = _plan(config, store, secret, result)
@@ -169,6 +170,7 @@ def tick(
                 limits=config.limits,
                 today=warm_up(config, store, at=result.at),
                 wait=wait,
+                held=lambda: held_meanwhile(store, at=max(now(), result.at)),
             )
             for report in reports():
                 result.report.add(report)
@@ -319,6 +321,12 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if provider != REHEARSAL and store.facts.went_live(provider) is None:
         why.append(f"nothing leaves through {provider} before you have said so once: `newsletter go-live`.")
     return why
+
+
+def held_meanwhile(store: Store, *, at: datetime) -> list[str]:
+    """Why a run that is under way must not go on."""
+    feedback.look(store, at=at)
+    return [h.reason for h in store.facts.holds() if h.stops_all]
 
 
 def rehearse(config: Config, store: Store, result: Tick) -> None:

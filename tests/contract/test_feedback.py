@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from desk import DAY, MINUTE, Desk, hashed
-from sqlalchemy import text
+from desk import MINUTE, Desk, hashed
 
 from newsletter import feedback
 from newsletter.events import Event, EventKind, Heard
-from newsletter.mail import Accepted, Deferred, Reply, Uncertain
+from newsletter.mail import Accepted, Reply
 from newsletter.store import Store
 from newsletter.store.feedback import Effect, Taken
-from newsletter.subscribers import Cause, Status
+from newsletter.subscribers import Status
 
 GONE = Reply(550, "5.1.1", "no such user")
 FULL = Reply(452, "4.2.2", "mailbox full")
