@@ -57,6 +57,17 @@ def decide(store: Store, keys: Collection[str], *, believed: bool, fingerprint: 
     )
 
 
+def undecided(store: Store) -> list[str]:
+    """What waits for the owner's word, as a sentence; nothing when nothing does."""
+    if not (found := store.feedback.waiting()):
+        return []
+    who = " and ".join(sorted({waiting.source for waiting in found}))
+    return [
+        f"{len({waiting.address for waiting in found}):,} readers would get nothing more on the word of {who}, told in a"
+        " few minutes. That may be true, or a mistake, so it waits for you: `newsletter suppressions quarantined`."
+    ]
+
+
 def look(store: Store, *, at: datetime) -> None:
     """Put a hold in force when too many of a post's latest letters came back, or were called spam.
 

@@ -152,7 +152,6 @@ def tick(
     result = Tick(now())
     if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
         result.notes.append(missed)
-    feedback.look(store, at=result.at)
     result.stopped = reason_to_wait(store, provider.name, at=result.at)
     if not result.stopped:
         folder = _plan(config, store, secret, result)
@@ -179,6 +178,7 @@ def tick(
         _keep_held(store, folder, judged)
         result.held = held_posts(store, folder)
         result.stopped = held_back(store) + result.report.problems
+    result.notes += feedback.undecided(store)
     _tell(config, store, provider, result, missed, now=now, stop=stop)
     r = result.report
     counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
@@ -203,7 +203,9 @@ def _tell(
     """Alerts to the owner, and a sign of life."""
     hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
     blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
-    wrong = [s for s in dict.fromkeys([missed, *result.stopped, *blocked]) if s and s not in hers]
+    wrong = [
+        s for s in dict.fromkeys([missed, *result.stopped, *blocked, *feedback.undecided(store)]) if s and s not in hers
+    ]
     if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
         watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
         result.notes += notify(config, store, provider, now=now, stop=stop)
@@ -309,6 +311,7 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     """Why a tick at *at* must not plan or submit anything; empty when it may."""
     if store.restored():
         store.facts.hold(HoldKind.RESTORED, _RESTORED, at=at)
+    feedback.look(store, at=at)
     why = [h.reason for h in store.facts.holds() if h.stops_all]
     if full := store.short_of_room():
         why.append(full)
