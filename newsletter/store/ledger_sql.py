@@ -186,10 +186,12 @@ SEND_AGAIN = text(
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
+BELIEVED = "{e}.effect NOT IN ('quarantined', 'discarded')"  # of an event
 # A letter that was accepted and came back afterwards.
 CAME_BACK = (
-    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced'"
-    " AND e.effect NOT IN ('quarantined', 'discarded'))"
+    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced' AND "
+    + BELIEVED.format(e="e")
+    + ")"
 )
 GOT = (
     "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch"

@@ -391,7 +391,7 @@ def test_what_waits_is_believed_or_not_as_the_owner_says(desk: Desk, post: Postb
     names = crowd(desk, 8)
     post.hear(*[post.dead(name) for name in names])
     waiting = desk.store.feedback.waiting()
-    assert [(w.address, w.kind, w.source, str(w.reply)) for w in waiting][0] == (
+    assert next((w.address, w.kind, w.source, str(w.reply)) for w in waiting) == (
         "r0@example.org", BOUNCED, "vendor", "550 5.1.1 no such user"
     )  # fmt: skip
     (told,) = feedback.undecided(desk.store)
