@@ -327,6 +327,35 @@ def test_reports_that_come_after_the_next_letter_left_count_all_the_same(desk: D
     assert [post.effect(event) for event in dated] == [Effect.COUNTED, Effect.COUNTED, Effect.SUPPRESSED]
 
 
+def test_letters_between_which_one_arrived_are_not_in_a_row_in_whatever_order_they_are_told_of(
+    desk: Desk, post: Postbox
+) -> None:
+    for _ in range(4):
+        later(desk, 6)
+    for number in (5, 1, 4, 2):
+        assert post.effect(post.event(BOUNCED, delivery=desk.record_of("ana", number).id, reply=FULL)) is Effect.COUNTED
+    assert struck(desk) == 2
+    told = post.event(BOUNCED, delivery=desk.record_of("ana", 3).id, reply=FULL, at=desk.at - 11 * DAY)
+    assert post.effect(told) is Effect.SUPPRESSED
+
+
+@pytest.mark.parametrize("how", ["corrected", "lifted"])
+def test_what_came_back_before_is_not_counted_against_a_mended_address(desk: Desk, post: Postbox, how: str) -> None:
+    for _ in range(2):
+        assert post.effect(post.about("ana", BOUNCED, reply=FULL)) is Effect.COUNTED
+        later(desk, 6)
+    if how == "corrected":
+        correct(desk, "ana", "anna")
+    else:
+        post.hear(post.dead("ana"))
+        assert lift(desk, "ana")
+    name = "anna" if how == "corrected" else "ana"
+    assert struck(desk) == 0
+    later(desk, 6)
+    assert post.effect(post.about(name, BOUNCED, reply=FULL)) is Effect.COUNTED
+    assert struck(desk) == 1
+
+
 def test_one_letter_is_one_strike_however_often_it_is_told_of(desk: Desk, post: Postbox) -> None:
     effects = [post.effect(post.about("ana", BOUNCED, reply=FULL)) for _ in range(5)]
     assert effects == [Effect.COUNTED, *[Effect.NOTED] * 4]
