@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from newsletter.mail import Accepted, Address, Deferred, Mailbox, Rejected, Reply, Uncertain
 from newsletter.store.ledger import Begun, Claim, Doubt, Result
@@ -36,6 +36,7 @@ class Kind(StrEnum):
 
     CONFIRMATION = "confirmation"  #: asks a new reader whether they meant it
     REMINDER = "reminder"  #: asks once more
+    SETTINGS = "settings"  #: the link to a reader's own page, which they asked for
     ALERT = "alert"  #: tells the owner what needs her
     TEST = "test"  #: shows the owner a post in her own inbox
 
@@ -74,13 +75,8 @@ class Notices:
 
     def plan(self, notice: Notice, *, at: datetime) -> int | None:
         """Promise *notice*; its id, or None when one with its key was planned before."""
-        values = {
-            "kind": notice.kind.value, "key": notice.key, "name": notice.recipient.name,
-            "address": str(notice.recipient.address), "at": micros(at), "expires": micros(at + notice.lifetime),
-            "date": micros(notice.date), "message_id": notice.message_id, "body": notice.body,
-        }  # fmt: skip
         with self._store.write() as c:
-            return c.execute(_PLAN, values).scalar_one_or_none()
+            return plan(c, notice, at=at)
 
     def fate(self, notice: int) -> Fate | None:
         """What came of one notice so far."""
@@ -194,6 +190,16 @@ class Notices:
         values = {"id": notice, "at": micros(at), "resent": int(arrived is None), "empty": b""}
         with self._store.write() as c:
             c.execute(_FOUND if arrived else _RESEND if arrived is False or resend else _HOLD_DOUBT, values)
+
+
+def plan(c: Connection, notice: Notice, *, at: datetime) -> int | None:
+    """As `Notices.plan`, within a transaction."""
+    values = {
+        "kind": notice.kind.value, "key": notice.key, "name": notice.recipient.name,
+        "address": str(notice.recipient.address), "at": micros(at), "expires": micros(at + notice.lifetime),
+        "date": micros(notice.date), "message_id": notice.message_id, "body": notice.body,
+    }  # fmt: skip
+    return c.execute(_PLAN, values).scalar_one_or_none()
 
 
 def _micros(delta: timedelta) -> int:

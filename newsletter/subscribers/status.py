@@ -31,6 +31,7 @@ class Cause(StrEnum):
     BOUNCED = "bounced"  #: the mailbox is not there
     COMPLAINED = "complained"  #: the person called a message spam
     LIFTED = "lifted"  #: the owner found that a suppression for bounces was wrong
+    PREFERRED = "preferred"  #: the person paused, went on, started over or changed something; the status stays
 
 
 _FILED = frozenset({Cause.IMPORTED, Cause.ADDED})
