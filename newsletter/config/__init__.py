@@ -34,6 +34,7 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    Web,
 )
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Rules",
     "Security",
     "SmtpSettings",
+    "Web",
     "find_root",
     "load",
 ]

@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from newsletter.consent.wishes import TRACES
 from newsletter.mail import Address
-from newsletter.store import Store, Transaction, requests
+from newsletter.store import Store, Transaction, facts, requests
 from newsletter.store.audience import Fingerprint, forget
 from newsletter.store.notices import Notice, plan
 from newsletter.store.requests import Evidence, Person, SignUp
@@ -52,7 +53,7 @@ class Verdict(StrEnum):
 class Stationery(Protocol):
     """Writes the letters."""
 
-    def letter(self, case: Case, person: Person, *, at: datetime) -> Notice:
+    def letter(self, case: str, person: Person, *, at: datetime) -> Notice:
         """The letter of *case* to *person*."""
         ...
 
@@ -150,4 +151,6 @@ def look_after(store: Store, desk: Desk, *, at: datetime) -> int:
             if person.status is Status.PENDING and requests.came_by_form(c, person):
                 forget(c, person.id, at=at)
                 erased += 1
+        if erased:
+            facts.write(c, TRACES, True)
     return erased

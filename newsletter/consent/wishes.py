@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.store import Transaction, requests, wishes
+from newsletter.store import Store, Transaction, facts, requests, wishes
 from newsletter.store.audience import Fingerprint, forget, keep_hash
 from newsletter.store.requests import Evidence, Person
 from newsletter.store.wishes import Situation
@@ -22,6 +22,7 @@ from newsletter.subscribers import Cause, Status, may
 UNDO_WITHIN = timedelta(days=1)
 PAUSE = timedelta(days=30)
 REASON_MOST = 500  # characters
+TRACES = "traces"  #: the fact that somebody was erased, and not yet wiped from the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,22 @@ def change(
 
 
 def erase(c: Transaction, token: bytes, *, fingerprint: Fingerprint, at: datetime) -> bool:
-    """Delete the person; a keyed hash keeps files from bringing them back. `Store.scrub` has to follow."""
+    """Delete the person; a keyed hash keeps files from bringing them back. `wipe` has to follow."""
     person = requests.with_token(c, token)
     if person is None:
         return False
     forget(c, person.id, at=at)
+    facts.write(c, TRACES, True)
     keep_hash(c, fingerprint(person.address.key), "erased", at=at)
+    return True
+
+
+def wipe(store: Store) -> bool:
+    """Leave no trace of who was erased in the database's files, if anybody was; raises `StoreBusy` to come again."""
+    if not store.facts.get(TRACES):
+        return False
+    store.scrub()
+    store.facts.put(TRACES, None)
     return True
 
 

@@ -95,6 +95,11 @@ class Notices:
             row = c.execute(_BODY, {"id": notice}).one()
             return row.message_id, bytes(row.body)
 
+    def waiting(self, *, at: datetime | None = None) -> int:
+        """How many have still to leave; with *at*, those that may then."""
+        with self._store.read() as c:
+            return int(c.scalar(_WAITING, {"at": micros(at) if at else _NO_END}) or 0)
+
     def counts(self) -> dict[str, int]:
         """Notices by state."""
         with self._store.read() as c:
@@ -252,6 +257,8 @@ _FATE = text(
     " FROM notice WHERE id = :id"
 )
 _BODY = text("SELECT message_id, body FROM notice WHERE id = :id")
+_NO_END = (1 << 63) - 1
+_WAITING = text(f"SELECT COUNT(*) FROM notice WHERE {_UNSETTLED} AND reason = '' AND not_before <= :at")
 _COUNTS = text("SELECT state, COUNT(*) FROM notice GROUP BY state")
 _EXPIRE = text(
     f"UPDATE notice SET state = 'withdrawn', reason = 'too late', body = :empty WHERE {_UNSETTLED}"

@@ -114,9 +114,7 @@ def _zone(c: Connection, name: str) -> int:
 def everything(c: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
     """All rows about *person*, for themselves."""
     values = {"id": person.id, "key": person.address.key}
-    return {
-        name: [dict(row._mapping) for row in c.execute(question, values)] for name, question in _EVERYTHING.items()
-    }
+    return {name: [dict(row._mapping) for row in c.execute(question, values)] for name, question in _EVERYTHING.items()}
 
 
 _SITUATION = text(
