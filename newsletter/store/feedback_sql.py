@@ -43,7 +43,8 @@ HERS_LATEST = text(
 )
 SUBJECT = text(
     "SELECT s.id, s.key, s.status, s.created_at,"
-    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id ORDER BY c.id DESC LIMIT 1) AS cause,"
+    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id AND c.cause NOT IN ('requested', 'preferred')"
+    "  ORDER BY c.id DESC LIMIT 1) AS cause,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'confirmed') AS confirmed_at,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'lifted') AS lifted_at,"
     " d.id AS delivery, d.state, d.begun_at, d.recipient"

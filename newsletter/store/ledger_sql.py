@@ -74,10 +74,11 @@ ACCEPT = (
 ADVANCE_WHICH = (
     "UPDATE subscriber SET handed_over_at = CASE WHEN handed_over_at > :at THEN handed_over_at ELSE :at END,"
     " anchor_at = CASE WHEN d.copy > 0 OR anchor_at > :at THEN anchor_at ELSE :at END, strikes = 0, struck_at = NULL,"
-    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.number >"
+    # What had begun before its reader started over counts for the pace, not for the new epoch's position.
+    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.epoch = subscriber.epoch AND d.number >"
     "  COALESCE((SELECT h.number FROM post h WHERE h.id = subscriber.high_water), subscriber.floor)"
     "  THEN d.post_id ELSE high_water END"
-    " FROM (SELECT post_id, subscriber_id, copy, late, number FROM delivery WHERE {which}) AS d"
+    " FROM (SELECT post_id, subscriber_id, copy, late, epoch, number FROM delivery WHERE {which}) AS d"
     " WHERE subscriber.id = d.subscriber_id"
 )
 ADVANCE = text(ADVANCE_WHICH.format(which="id = :id"))
