@@ -9,41 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tell import AT, brevos, mailjets
 
 from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused
 from newsletter.events import EventKind, Heard, Hook
 from newsletter.providers import brevo, mailjet
 
-AT = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
 VENDORS = pytest.mark.parametrize("vendor", [brevo, mailjet], ids=["brevo", "mailjet"])
-
-
-def brevos(kind: str, **more: object) -> dict[str, Any]:
-    return {
-        "event": kind,
-        "email": "ana@example.org",
-        "id": 26224,
-        "date": "2026-03-09 10:20:00",
-        "ts": 1_773_051_600,
-        "ts_event": 1_773_051_600,
-        "ts_epoch": 1_773_048_000_000,
-        "message-id": "<202603090920.1@smtp-relay.mailin.fr>",
-        "X-Mailin-custom": "9e@letters.example.org",
-    } | more
-
-
-def mailjets(kind: str, **more: object) -> dict[str, Any]:
-    return {
-        "event": kind,
-        "time": 1_773_048_000,
-        "MessageID": 13792286917004336,
-        "Message_GUID": "1ab23cd4",
-        "email": "ana@example.org",
-        "mj_campaign_id": 0,
-        "CustomID": "9e@letters.example.org",
-        "Payload": "",
-    } | more
 
 
 BOUNCES = {
