@@ -11,7 +11,17 @@ import pytest
 from desk import hashed
 from fake import Fake, Took
 from fakes import FAKES
-from tell import SES_SETTINGS, Amazon, brevos, mailjets, sendgrid_event, sendgrid_hook, sendgrid_settings, sns, sns_hook
+from tell import (
+    SES_SETTINGS,
+    Amazon,
+    brevos,
+    mailjets,
+    sendgrid_event,
+    sendgrid_hook,
+    sendgrid_settings,
+    sns_fields,
+    sns_hook,
+)
 from world import World
 
 from newsletter import feedback
@@ -32,7 +42,7 @@ def by_ses(world: World, took: Took, kind: str) -> Heard:
         "complaint": {"notificationType": "Complaint", "complaint": {"complainedRecipients": [person]}},
     }[kind]
     stamp = world.now.isoformat()
-    fields = sns(
+    fields = sns_fields(
         "2",
         Message=json.dumps(
             {"mail": {"messageId": took.ident, "headers": [{"name": "Message-ID", "value": took.tag}]}, **what}

@@ -48,7 +48,7 @@ class Amazon:
         return certificate("amazon") if url.endswith(".pem") else b"<ConfirmSubscriptionResponse/>"
 
 
-def sns(version: str = "1", signer: str = "amazon", **fields: str) -> dict[str, str]:
+def sns_fields(version: str = "1", signer: str = "amazon", **fields: str) -> dict[str, str]:
     kind = fields.setdefault("Type", "Notification")
     fields.setdefault("MessageId", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324")
     fields.setdefault("TopicArn", TOPIC)

@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tell import AT, HOST, PEM, SES_SETTINGS, TOPIC, Amazon, certificate, sns, sns_hook
+from fake import Asked, Fake, Said
+from tell import AT, HOST, PEM, SES_SETTINGS, TOPIC, Amazon, certificate, sns_fields, sns_hook
 
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import EventKind, Heard, Hook
-from newsletter.providers import ses
+from newsletter.providers import ses, sns
 
 
 def signed(version: str = "1", signer: str = "amazon", **fields: str) -> dict[str, str]:
-    return sns(version, signer, **{"Message": json.dumps(BOUNCE)} | fields)
+    return sns_fields(version, signer, **{"Message": json.dumps(BOUNCE)} | fields)
 
 
 def hear(fields: dict[str, str], *, at: datetime = AT, amazon: Amazon | None = None) -> Heard:
@@ -293,3 +294,29 @@ def test_what_changes_nothing_is_counted(message: str) -> None:
 def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
     with pytest.raises(HookRefused):
         ses.hear(Hook(body), SES_SETTINGS, at=AT, fetch=Amazon())
+
+
+class Pages(Fake):
+    """What may stand at an address."""
+
+    name = "pages"
+
+    def answer(self, asked: Asked) -> Said:
+        return {
+            "/a.pem": Said(200, b"a certificate"),
+            "/moved.pem": Said(302, b"", {"Location": f"{self.url}/a.pem"}),
+            "/gone.pem": Said(404, b"a page"),
+            "/endless.pem": Said(200, b"x" * 100_000),
+        }[asked.path]
+
+
+def test_an_address_is_asked_plainly_and_nothing_else_is_taken() -> None:
+    with Pages().running() as pages:
+        assert sns.fetch(f"{pages.url}/a.pem") == b"a certificate"
+        for path in ("moved", "gone", "endless"):
+            with pytest.raises(ProviderError, match="Amazon SNS answered"):
+                sns.fetch(f"{pages.url}/{path}.pem")
+        assert [asked.path for asked in pages.asked].count("/a.pem") == 1, "no redirect is followed"
+        assert not {"authorization", "cookie"} & set(pages.asked[0].headers)
+    with pytest.raises(ProviderError, match="could not be asked"):
+        sns.fetch(f"{pages.url}/a.pem")

@@ -107,6 +107,17 @@ def test_what_is_no_event_is_refused(vendor: ModuleType, body: bytes) -> None:
 
 
 @VENDORS
+def test_nothing_comes_through_that_no_database_takes(vendor: ModuleType) -> None:
+    odd = "\ud800 \x00 \x1b[2J \n"
+    found = {
+        key: odd if isinstance(value, str) and key != "event" else value for key, value in BOUNCES[name(vendor)].items()
+    }
+    (event,) = hear(vendor, found).events
+    for told in (event.id, event.recipient, event.message_id, event.provider_id, event.reply.text):
+        assert told.isprintable() and told.encode()
+
+
+@VENDORS
 def test_a_time_that_is_none_is_now(vendor: ModuleType) -> None:
     for wrong in (None, "soon", 10**30, [], True):
         (event,) = hear(vendor, BOUNCES[name(vendor)] | {"ts_epoch": wrong, "time": wrong}).events
