@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from newsletter.cli.hooks import take_in, vendors
 from newsletter.cli.output import data, iso, say, warn
 from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
@@ -63,7 +61,6 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.door import Tally
-    from newsletter.web.hooks import routes
     from newsletter.web.house import House
     from newsletter.web.pages import Pages
     from newsletter.web.serving import listening
@@ -85,8 +82,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     links = Links(secret, identity.url, identity.list_id)
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
     figures = Figures(project, tally, threads, perf_counter())
-    hooks = routes(vendors(project), partial(take_in, project), key=secret, gone=house.gone, now=now)
-    app = public_app(house, place, tally=tally, figures=figures, more=hooks)
+    app = public_app(house, place, tally=tally, figures=figures)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -35,8 +36,15 @@ BODY_MOST = 1_000_000  # octets
 _SECRET_CHARACTERS = 32  # of hexadecimal: 128 bits
 _AGAIN_AFTER = "60"  # seconds
 
-Hear = Callable[[Hook, datetime], Heard]  #: a vendor's; raises `HookRefused` unless the request is genuine
 TakeIn = Callable[[str, Heard, datetime], Taken]  #: vendor, what it told, when
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One vendor's way in."""
+
+    hear: Callable[[Hook, datetime], Heard]  #: raises `HookRefused` unless the request is genuine
+    secrets: tuple[str, ...] = field(repr=False)  #: any of them opens it
 
 
 def secret_for(vendor: str, key: bytes) -> str:
@@ -49,38 +57,29 @@ def path_for(vendor: str, key: bytes) -> str:
     return f"/hooks/{vendor}/{secret_for(vendor, key)}"
 
 
-def routes(
-    vendors: Mapping[str, Hear], take_in: TakeIn, *, key: bytes, gone: Response, now: Callable[[], datetime]
-) -> list[Route]:
-    """The routes by which *vendors* tell what *take_in* is to make durable; *gone* is the site's own 404."""
-    hooks = _Hooks(vendors, take_in, key, gone, now)
-    return [Route("/hooks/{vendor}/{secret}", hooks.answer, methods=["POST"])]
+def routes(doors: Mapping[str, Door], take_in: TakeIn, *, now: Callable[[], datetime]) -> list[Route]:
+    """The routes by which the vendors of *doors* tell what *take_in* is to make durable."""
+    return [Route("/hooks/{vendor}/{secret}", _Hooks(dict(doors), take_in, now).answer, methods=["POST"])]
 
 
 @dataclass(frozen=True, slots=True)
 class _Hooks:
-    vendors: Mapping[str, Hear]
+    doors: Mapping[str, Door]
     take_in: TakeIn
-    key: bytes = field(repr=False)
-    gone: Response
     now: Callable[[], datetime]
 
     async def answer(self, request: Request) -> Response:
-        vendor, given = request.path_params["vendor"], request.path_params["secret"]
-        # Made for whatever name is asked, so that one who is not there takes as long.
-        opened = hmac.compare_digest(given.encode("utf-8", "replace"), secret_for(vendor, self.key).encode())
-        if not opened or vendor not in self.vendors:
-            return self.gone
-        try:
-            body = await _body(request)
-        except ClientDisconnect:
-            return PlainTextResponse("Nobody is there.\n", status_code=400)
+        vendor = request.path_params["vendor"]
+        door = self._opened(vendor, request.path_params["secret"])
+        if door is None:
+            raise HTTPException(404)  # the site's own, as for every page that is not there
+        body = await _body(request)
         if body is None:
             return PlainTextResponse("Too much at once.\n", status_code=413)
         # Names in lower case, as ASGI has them; of a field that comes twice the first.
         hook = Hook(body, dict(request.headers), dict(request.query_params))
         try:
-            await run_in_threadpool(self._take, vendor, hook)
+            await run_in_threadpool(self._take, vendor, door, hook)
         except HookRefused as error:
             _log.warning("hook refused", extra={"facts": {"vendor": vendor, "why": str(error)}})
             fields = {"WWW-Authenticate": 'Basic realm="webhooks"'}  # RFC 9110 section 15.5.2
@@ -90,9 +89,17 @@ class _Hooks:
             return PlainTextResponse("Not now.\n", status_code=503, headers={"Retry-After": _AGAIN_AFTER})
         return PlainTextResponse("Thank you.\n")
 
-    def _take(self, vendor: str, hook: Hook) -> None:
+    def _opened(self, vendor: str, secret: str) -> Door | None:
+        """The door of *vendor*, if *secret* opens it; a door that is not there takes as long."""
+        door = self.doors.get(vendor)
+        wanted = door.secrets if door else ("no such door",)
+        given = secret.encode("utf-8", "replace")
+        found = [hmac.compare_digest(given, word.encode()) for word in wanted if word]
+        return door if any(found) else None
+
+    def _take(self, vendor: str, door: Door, hook: Hook) -> None:
         at = self.now()
-        heard = self.vendors[vendor](hook, at)
+        heard = door.hear(hook, at)
         taken = self.take_in(vendor, heard, at)
         facts = {"vendor": vendor, "known": taken.known, "ignored": heard.ignored, "replayed": taken.replayed}
         _log.info("hook", extra={"facts": facts | {effect.value: n for effect, n in taken.effects.items()}})
@@ -101,9 +108,12 @@ class _Hooks:
 async def _body(request: Request) -> bytes | None:
     """The octets of the body; None when there are too many."""
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_MOST:
-            return None
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > BODY_MOST:
+                return None
+            parts.append(part)
+    except ClientDisconnect:
+        raise HTTPException(400) from None
     return b"".join(parts)

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from desk import MINUTE, Desk, hashed
-from starlette.responses import PlainTextResponse
-from starlette.routing import Router
+from starlette.applications import Starlette
 
 from newsletter import feedback
 from newsletter.errors import HookRefused, StoreBusy
@@ -23,7 +22,7 @@ from newsletter.mail import Accepted, Reply
 from newsletter.store import Store
 from newsletter.store.feedback import Taken
 from newsletter.subscribers import Status
-from newsletter.web.hooks import BODY_MOST, path_for, routes, secret_for
+from newsletter.web.hooks import BODY_MOST, Door, path_for, routes, secret_for
 
 KEY = b"the newsletter's own signing key"
 SIGNING = b"what the vendor signs with"
@@ -71,9 +70,8 @@ class Site:
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        gone = PlainTextResponse("There is nothing here.\n", status_code=404)
-        made = routes({"acme": hear}, self.take_in, key=KEY, gone=gone, now=lambda: self.desk.at)
-        self.app = Router(made, default=gone)
+        doors = {"acme": Door(hear, (secret_for("acme", KEY), "agreed"))}
+        self.app = Starlette(routes=routes(doors, self.take_in, now=lambda: self.desk.at))
 
     def take_in(self, vendor: str, heard: Heard, at: datetime) -> Taken:
         if self.busy:
@@ -137,12 +135,17 @@ def test_what_a_genuine_request_tells_is_in_the_database_when_it_is_answered(sit
     assert (status(site, "ana"), status(site, "ben")) == (Status.SUPPRESSED, Status.UNSUBSCRIBED)
 
 
+def test_the_secret_that_was_agreed_with_the_vendor_opens_as_well(site: Site) -> None:
+    assert site.tell(("bounced", "1", "ana"), path="/hooks/acme/agreed").status == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [
         pytest.param(f"/hooks/{'acme'}/{'0' * 32}", id="a wrong secret"),
         pytest.param(PATH[:-1], id="a secret cut short"),
         pytest.param(f"/hooks/nobody/{secret_for('nobody', KEY)}", id="a vendor who is not there"),
+        pytest.param("/hooks/nobody/no such door", id="what stands in for one who is not there"),
         pytest.param("/hooks/acme/ü", id="no ASCII"),
         pytest.param("/hooks/acme/", id="no secret"),
         pytest.param("/hooks/acme", id="nothing"),
