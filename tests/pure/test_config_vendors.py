@@ -55,17 +55,18 @@ def environment(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", VENDORS)
 def test_keys_come_from_the_environment_or_files_of_their_own_and_never_show(root: Path, name: str) -> None:
     lines = ""
-    for key in [*keys(name), "webhook_secret"]:
+    hook = VENDORS[name].hook
+    for key in filter(None, [*keys(name), hook]):
         (root / f"{key}.txt").write_text(f"{SECRET}-{key}\n")
         (root / f"{key}.txt").chmod(0o600)
         lines += f'{key}_file = "{key}.txt"\n'
     from_files = read(root, section(name, lines))
-    hook = {VENDORS[name].variable(name, "webhook_secret"): f"{SECRET}-webhook_secret"}
-    from_environment = read(root, section(name), **environment(name), **hook)
+    given = {VENDORS[name].variable(name, hook): f"{SECRET}-{hook}"} if hook else {}
+    from_environment = read(root, section(name), **environment(name), **given)
     assert from_files.vendors == from_environment.vendors
     found = from_files.vendors[name]
     assert [found.key, found.secret][: len(keys(name))] == [f"{SECRET}-{key}" for key in keys(name)]
-    assert found.webhook_secret == f"{SECRET}-webhook_secret"
+    assert found.webhook_secret == (f"{SECRET}-{hook}" if hook else "")
     assert SECRET not in repr(from_files) + str(from_files) + repr(found)
     assert from_files.notes == ()
 
