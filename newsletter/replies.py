@@ -42,6 +42,8 @@ class Said(Enum):
     RATE = "too much at once, try later"
     OURS = "the sender, its login, its network or its reputation"
     BLOCKED = "a block or a policy, it's not clear whose"
+    CLOSED = "the account is disabled, for now or for good"
+    NOWHERE = "no such domain, or none that takes mail"
     DEAD = "no such mailbox"
 
 
@@ -78,20 +80,45 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
             r"|block ?-?list|black ?-?list|deny ?-?list|spamhaus|spamcop|\brbl\b|dnsbl|reputation"
             r"|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b|\byour (?:ip|host|server|network|domain|account)\b"
             r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)|\bsending (?:ip|host|server|domain|address)"
+            r"|\bsender\b.{0,60}(?:exist|resolve)"
             r"|client (?:host|ip)\b|\b(?:helo|ehlo)\b|reverse (?:host|lookup)|from this ip|banned sender",
         ),
-        (Said.BLOCKED, r"\bblock(?:ed|ing|s)?\b|\bban(?:ned)?\b|\bspam\b"),
+        (
+            Said.BLOCKED,
+            r"\bblock(?:ed|ing|s)?\b|\bban(?:ned)?\b|\bspam\b|recipient (?:preference|polic|filter)|refused by (?:the )?recipient"
+            r"|access denied|restricted|not accept\w* (?:mail|messages?) from",
+        ),
+        (
+            Said.CLOSED,
+            r"(?:account|mailbox|user|recipient|address) .{0,40}(?:disabled|deactivated|suspended|inactive|closed|frozen|locked)"
+            r"|(?:disabled|deactivated|suspended|inactive) (?:account|mailbox|user|recipient)",
+        ),
+        (
+            Said.NOWHERE,
+            r"(?:no such|unknown|invalid|illegal|non-?existent|unrecogni[sz]ed|bad) (?:host|domain|destination (?:host|domain))"
+            r"|\b(?:host|domain)(?: or domain)?(?: name)?(?: \S{1,80})? (?:is |was |could |does |name )?"
+            r"(?:unknown|not (?:be )?(?:found|known|exist|reachable)|invalid|non-?existent|n[o']t exist|(?:doesn|don|didn)['’]?t exist)"
+            r"|nxdomain|null mx|no (?:valid )?mx\b|(?:host|domain)\b[^.;]{0,40}(?:does not|doesn't) (?:accept|receive) e?-?mail"
+            r"|unroutea?ble (?:address|mail domain)|all relevant mx records point to non-existent",
+        ),
         (
             Said.DEAD,
-            r"(?:no such|unknown|invalid|non-?existent) (?:local )?(?:user|recipient|mailbox|address|account|person)"
+            r"(?:no such|unknown|invalid|non-?existent|unrecogni[sz]ed) (?:local )?"
+            r"(?:user|recipient|mailbox|address|account|person|addressee|subscriber|customer)"
             r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}"
-            r"(?:unknown|not (?:found|known|exist)|invalid)"
+            r"(?:unknown|not (?:found|known|exist|listed|registered|recogni[sz]ed|(?:be )?located)"
+            r"|invalid|couldn.?t be found|n[o']t be found)"
             r"|(?:does ?n[o']t|does not|do not|did not) exist|(?:does ?n[o']t|does not) have .{0,30}account"
-            r"|no mailbox (?:here )?by that name|(?:account|mailbox|user) .{0,40}(?:disabled|deactivated|closed)"
-            r"|no longer (?:active|available|in use|valid|works here|exists)",
+            r"|no mailbox (?:here )?by that name|no (?:one|body) (?:here )?by that name"
+            r"|no longer (?:active|available|in use|valid|works here|exists|on (?:the |this )?server|with (?:us|the company)|employed)"
+            r"|(?<!sender )address rejected\.?(?:\s|$)"
+            r"|is not a (?:known|valid|registered) (?:user|recipient|mailbox|address|account)"
+            r"|not our (?:user|customer)|user .{0,30}has moved|unbekannt|inconnu|n'existe pas|no existe|desconocid|sconosciut|inesistente"
+            r"|onbekend|存在しません|見つかりません|不存在|не существует|не найден",
         ),
     )
 )
+_GONE = frozenset({Said.CLOSED, Said.NOWHERE, Said.DEAD, None})  # a status that says dead needs no words
 _ADDRESS = re.compile(r"\S*@\S*")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _TEXT_MAX = 1_000  # characters kept of a reply; a server may say 800 kB, the ledger has a row for each
@@ -144,16 +171,40 @@ def _refused_recipient(reply: Reply) -> Deferred | Rejected:
         return Deferred(reply)
     if status in DEAD:
         # "450 5.1.1" contradicts itself: not sent to again, but kept.
-        return Rejected(reply, About.ADDRESS, suppress=said in (Said.DEAD, None) and reply.code >= 500)
+        return Rejected(reply, About.ADDRESS, suppress=said in _GONE and reply.code >= 500)
     vague = not status or status == "5.2.1" or status.endswith(".0")
     if vague and reply.code == 552:
         return Deferred(reply)
     if said is Said.OURS and (vague or status.startswith("5.7.")):
         return Rejected(reply, About.US)
-    return Rejected(reply, About.ADDRESS, suppress=vague and said is Said.DEAD and reply.code >= 500)
+    return Rejected(reply, About.ADDRESS, suppress=vague and said in _GONE - {None} and reply.code >= 500)
 
 
 def words(text: str) -> Said | None:
     """What a refusal's *text* speaks of. Addresses are left out of it: blocked@ and fuller@ are people."""
     plain = _ADDRESS.sub(" ", text)
     return next((said for said, pattern in _WORDS if pattern.search(plain)), None)
+
+
+
+def dead(reply: Reply, phase: Phase | None = None, *, named: bool = False) -> bool:
+    """Whether a notice of a final failure says that the address is dead: the enhanced status first, then the words.
+
+    *phase* is where the refusal came, as far as the notice tells; *named*: it names the address. Who took the
+    recipient and calls them unknown only when the letter was there knows them: so filters speak that some readers set
+    up for themselves. The same may be behind a bare "user unknown" of a server of which nothing else is told.
+    """
+    status, said = reply.status, words(reply.text)
+    if not permanent(reply) and status or (status in OURS and (status != "5.7.27" or said is not Said.NOWHERE)):
+        return False
+    if status in DEAD:
+        return said in _GONE
+    if said is Said.NOWHERE:
+        return True
+    if said is not Said.DEAD or phase in (Phase.DATA, Phase.DOT):
+        return False
+    if status == "5.2.1":  # RFC 3463: the mailbox is there, and disabled; unknown at RCPT says otherwise
+        return phase is Phase.RCPT
+    # Without a code the words are those of the last server, which speaks of its own users.
+    sure = phase is Phase.RCPT or named or status == "5.1.0" or not reply.code
+    return sure and (not status or status.endswith(".0"))
