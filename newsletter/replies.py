@@ -113,11 +113,15 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
             r"|no longer (?:active|available|in use|valid|works here|exists|on (?:the |this )?server|with (?:us|the company)|employed)"
             r"|(?<!sender )address rejected\.?(?:\s|$)"
             r"|is not a (?:known|valid|registered) (?:user|recipient|mailbox|address|account)"
-            r"|not our (?:user|customer)|user .{0,30}has moved|unbekannt|inconnu|n'existe pas|no existe|desconocid|sconosciut|inesistente"
-            r"|onbekend|存在しません|見つかりません|不存在|не существует|не найден",
+            r"|not our (?:user|customer)|user .{0,30}has moved"
+            r"|(?:empf[äa]nger|adresse|benutzer|konto|utilisateur|destinataire|compte|bo[îi]te|usuario|destinatario|direcci[óo]n|cuenta"
+            r"|utente|indirizzo|casella|gebruiker|geadresseerde|usu[áa]rio|endere[çc]o|адрес|пользовател\w|ящик)\W.{0,40}"
+            r"(?:unbekannt|existiert nicht|ung[üu]ltig|inconnue?|n['’]existe pas|invalide|no existe|desconocid|inv[áa]lid|sconosciut|inesistente"
+            r"|non esiste|onbekend|bestaat niet|n[ãa]o existe|не существует|не найден)|(?:user|ユーザー?|アドレス|用户|收件人|地址).{0,20}(?:存在しません|見つかりません|不存在)",
         ),
     )
 )
+_NO_ACCOUNT = re.compile(r"(?:does ?n[o']t|does not) have .{0,30}account", re.IGNORECASE)  # no filter goes so far
 _GONE = frozenset({Said.CLOSED, Said.NOWHERE, Said.DEAD, None})  # a status that says dead needs no words
 _ADDRESS = re.compile(r"\S*@\S*")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
@@ -201,10 +205,10 @@ def dead(reply: Reply, phase: Phase | None = None, *, named: bool = False) -> bo
         return said in _GONE
     if said is Said.NOWHERE:
         return True
-    if said is not Said.DEAD or phase in (Phase.DATA, Phase.DOT):
+    no_account = bool(_NO_ACCOUNT.search(reply.text))
+    if said is not Said.DEAD or (phase in (Phase.DATA, Phase.DOT) and not no_account):
         return False
     if status == "5.2.1":  # RFC 3463: the mailbox is there, and disabled; unknown at RCPT says otherwise
         return phase is Phase.RCPT
-    # Without a code the words are those of the last server, which speaks of its own users.
-    sure = phase is Phase.RCPT or named or status == "5.1.0" or not reply.code
+    sure = phase is Phase.RCPT or (phase is None and named) or status == "5.1.0" or no_account
     return sure and (not status or status.endswith(".0"))

@@ -14,14 +14,14 @@ from newsletter.reports.opened import Opened
 from newsletter.reports.status import addresses
 
 _DAEMONS = re.compile(
-    r"mailer[-_. ]?daemon|postmaster|mail[-_. ]?(?:daemon|delivery|system)|mdaemon|daemon@|bounces?@|delivery[ -]?(?:sub)?system"
+    r"mailer[-_. ]?daemon|post[-_. ]?master|mail[-_. ]?(?:daemon|delivery|system)|mdaemon|daemon@|bounces?@|delivery[ -]?(?:sub)?system"
     r"|delivery[ -]status|\bmta\b|smtp[-_. ]?(?:daemon|gateway|server)",
     re.IGNORECASE,
 )
 _FAILURE = re.compile(
     r"undeliver|un-?deliver|(?:delivery|mail|message|e-?mail|transmission)\W+(?:status|failure|failed|error|problem|report|notif|could not|was not)"
     r"|fail(?:ure|ed)[ :]|returned (?:mail|message|e-?mail|to sender)|return(?:ing|ed) message|not delivered|non[- ]?delivery|nondeliver"
-    r"|delivery .{0,40}(?:fail|problem|error|delay|unable)|(?:could|can) ?not be (?:delivered|sent|reached)|unable to deliver|wasn.t delivered"
+    r"|delivery .{0,40}(?:fail|problem|error|delay|unable)|(?:could|can) ?not be (?:delivered|sent|reached)|unable to deliver|wasn.t delivered|did ?n[o']t reach|did not reach|invalid (?:user|recipient|address)"
     r"|permanent (?:fatal )?error|user unknown|unknown user|unzustellbar|nicht zustell|zur[üu]ckgesandt|non remis|non distribu|échec|no se pudo entregar"
     r"|devuelto|mancata consegna|niet (?:worden )?(?:bezorgd|afgeleverd)|n[ãa]o (?:foi )?entreg|配信|送信でき|エラー|未达|退信|投递失败|недостав|не (?:может|удалось) .{0,20}достав",
     re.IGNORECASE,
@@ -40,6 +40,12 @@ _CHALLENGE = re.compile(
     r"|spam ?arrest|boxbe|\btmda\b|spamblocker|please (?:confirm|verify|release) your (?:message|e-?mail|mail)|bestätigen sie .{0,30}(?:nachricht|mail)",
     re.IGNORECASE,
 )
+_DELAY = re.compile(
+    r"\bdelay(?:ed)?\b|still (?:trying|being tried)|will (?:keep|continue) (?:trying|to (?:try|be))|not yet been delivered|will be retried"
+    r"|(?:not|n't) need to re-?send|for the (?:past|last) \d+ (?:hours|minutes)|warning message only|verzögert|retard[ée]",
+    re.IGNORECASE,
+)
+_GAVE_UP = re.compile(r"permanent|giv(?:en|ing) up|gave up|no longer|too long|(?:final|fatal) error|has been returned", re.IGNORECASE)
 _ANSWER = re.compile(r"^\s*(?:re|aw|sv|antw|tr|fwd?|wg|rv|vs)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _TOKEN_SUBJECT = re.compile(r"unsubscribe\s+([A-Za-z0-9_-]{44})", re.IGNORECASE)
 
@@ -75,14 +81,22 @@ def tells_failure(opened: Opened) -> bool:
     """Whether it is a failure notice in words."""
     if opened.mail.get("x-failed-recipients"):
         return True
-    subject = opened.subject
-    if _AWAY.search(subject) or _ANSWER.match(subject):
+    subject, daemon = opened.subject, from_a_daemon(opened)
+    if _AWAY.search(subject) or (_ANSWER.match(subject) and not daemon):
         return False
     named = bool(_FAILURE.search(subject))
     told = bool(_FAILURE.search(opened.words[:4_000]))
     if opened.mail.report == "delivery-status":
         return True
-    return (named or told) and (from_a_daemon(opened) or (named and (told or bool(opened.returned))))
+    if daemon:
+        return named or told or bool(opened.returned)
+    return named and (told or bool(opened.returned))
+
+
+def tells_delay(opened: Opened) -> bool:
+    """Whether a notice in words says that somebody still tries."""
+    text = f"{opened.subject}\n{opened.words[:4_000]}"
+    return bool(_DELAY.search(text)) and not _GAVE_UP.search(text)
 
 
 def answers_by_itself(opened: Opened) -> bool:

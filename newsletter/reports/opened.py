@@ -9,6 +9,7 @@ from newsletter.reports.prose import parted
 from newsletter.reports.status import Group, addresses, groups, has_status
 
 _RETURNED = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"})
+_INNER_HEADER = 8_000  # octets in which its header ends
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 
@@ -22,6 +23,7 @@ class Opened:
     feedback: Fields  #: of an abuse report
     returned: Fields  #: the header of the letter that came back
     kinds: frozenset[str]  #: the media types of its parts
+    inner: bytes  #: a letter that came back and is a report itself
 
     @classmethod
     def of(cls, data: bytes) -> Opened:
@@ -33,6 +35,7 @@ class Opened:
         returned: Fields = ()
         feedback: Fields = ()
         kinds = set()
+        inner = b""
         for part in mail.leaves():
             kinds.add(part.kind)
             if part.kind in _STATUS:
@@ -41,6 +44,8 @@ class Opened:
                 feedback += fields_of(part.text())
             elif part.kind in _RETURNED:
                 returned += fields_of(part.text())
+                if b"report-type=delivery-status" in part.body[:_INNER_HEADER].lower():
+                    inner = inner or part.octets()
             elif part.kind == "text/html":
                 pages.append(part.text())
             elif part.kind.startswith(("text/", "message/", "multipart/")):
@@ -56,7 +61,7 @@ class Opened:
         if not status and has_status(told):
             status.append(told)
         found = tuple(group for text in status for group in groups(text))
-        return cls(mail, told, found, feedback, returned, frozenset(kinds))
+        return cls(mail, told, found, feedback, returned, frozenset(kinds), inner)
 
     @property
     def subject(self) -> str:

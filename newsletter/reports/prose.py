@@ -31,6 +31,7 @@ _BY_ITSELF = re.compile(
 )
 _ENDS_LINE = re.compile(r"^[>\])\"'»]*\s*(?:$|[:：,;(]|\.\.\.|\(?#|[-–]\s|[45]\d\d\b|<)")
 _REPLIED = re.compile(r"(?<!\d)[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3})?|#[45]\.\d|\brcpt to\b", re.IGNORECASE)
+_STARTS_REPLY = re.compile(r"\s*[45]\d\d[ -]")
 _ROLES = ("postmaster@", "mailer-daemon@", "abuse@", "support@", "helpdesk@", "noreply@", "no-reply@")
 _IDENT = re.compile(r"(?:message-?id|envelope-?id|\bid|references)\s*[:=]?\s*<?$", re.IGNORECASE)
 
@@ -59,7 +60,8 @@ def parted(text: str) -> Letter:
         returned += fields_of("\n".join(line[indent:] if line[:indent].isspace() else line for line in lines[at:end]))
         if not indent:
             break  # all that follows is the letter
-        at = end  # a few fields quoted within the words
+        kept += lines[at:end]  # a few fields quoted within the words
+        at = end
     return Letter("\n".join(kept), returned)
 
 
@@ -96,16 +98,17 @@ def spoken_of(words: str, *, ours: Collection[str], written_to: Iterable[str]) -
             alone = _BY_ITSELF.match(before) and (_ENDS_LINE.match(after) or i)
             (sure if alone or _REPLIED.search(line) else others).setdefault(address.lower(), address)
     to = {address.lower() for address in written_to}
-    for found_here in (sure, others):
-        foreign = {key: a for key, a in found_here.items() if key not in ours}
-        meant = {key: a for key, a in foreign.items() if key in to} or foreign
-        if meant:
-            return list(meant.values())[:_MOST]
+    foreign = {key: address for key, address in sure.items() if key not in ours}
+    if not foreign:
+        foreign = {key: address for key, address in others.items() if key not in ours}
+        foreign = {key: address for key, address in foreign.items() if key in to} or foreign
+    if foreign:
+        return list(foreign.values())[:_MOST]
     return list(sure.values())[:1]
 
 
 def about(words: str, address: str, others: Collection[str]) -> str:
-    """What *words* say of *address*: from where it stands to the next of *others*; "" where nothing is said."""
+    """The lines of *words* on *address*: from where it stands to the next of *others*; "" where nothing is said."""
     lines = words.split("\n")
     key = address.lower()
     rest = [other.lower() for other in others if other.lower() != key]
@@ -117,7 +120,9 @@ def about(words: str, address: str, others: Collection[str]) -> str:
         for further in lines[at + 1 : at + 1 + _NEAR]:
             if any(other in further.lower() for other in rest) or key in further.lower():
                 break
+            if _STARTS_REPLY.match(line) and _STARTS_REPLY.match(further):
+                break  # the next reply is another's
             said.append(further)
         if len(said) > 60:
             break
-    return " ".join(" ".join(said).split())
+    return "\n".join(said)

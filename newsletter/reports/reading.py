@@ -9,15 +9,16 @@ from enum import StrEnum
 
 from newsletter.links import Links, Purpose
 from newsletter.mail import Reply
-from newsletter.replies import dead, words
+from newsletter.replies import Said, dead, words
 from newsletter.reports import automatic, prose, second
 from newsletter.reports.opened import Opened
-from newsletter.reports.status import Group, addresses, phase, reply, server_words
+from newsletter.reports.status import Group, addresses, names, phase, reply
 from newsletter.verp import ReversePaths
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")
 _TOKENS_MOST = 20
 _WORDS_MAX = 1_000  # characters of a diagnostic
+_AROUND_MAX = 4_000
 _NOTHING = Reply(0, "", "")
 _ARRIVED = frozenset({"delivered", "relayed", "expanded", "deliverable", "deliver"})
 
@@ -143,6 +144,8 @@ def _leaving(opened: Opened, ours: Ours) -> list[Told]:
 
 def _status(opened: Opened) -> list[Told]:
     """RFC 3464."""
+    if not opened.groups and opened.inner and automatic.from_a_daemon(opened):
+        opened = Opened.of(opened.inner)  # a scanner put a report into a report of its own
     told: dict[str, Told] = {}
     for group in opened.groups:
         recipient = group.recipient or next(iter(opened.written_to), "")
@@ -157,11 +160,13 @@ def _of_group(opened: Opened, group: Group, recipient: str) -> Told:
     if group.action == "delayed":
         return Told(Kind.DELAYED, recipient, said)
     near = prose.about(opened.words, group.final, {other.final for other in opened.groups})
+    text = said.text or near or opened.words
     if not said.text:
-        said = reply(" ".join((near or opened.words).split())[:_WORDS_MAX], said.status)
+        said = _reply(text, said.status)
     if not group.action and said.status.startswith("4."):
         return Told(Kind.DELAYED, recipient, said)
-    return _bounced(recipient, said, near if len(opened.groups) > 1 else opened.words)
+    around = near if len(opened.groups) > 1 else opened.words
+    return _bounced(recipient, said, around, named=names(text, group.final))
 
 
 def _bounce(opened: Opened, data: bytes) -> list[Told]:
@@ -173,24 +178,32 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
     whom = failed or second.opinion(data, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
         whom = list(foreign.values())
+    delayed = automatic.tells_delay(opened)
     told = {}
     for one in whom or [""]:
-        near = (one and prose.about(opened.words, one, whom)) or ""
+        near = prose.about(opened.words, one, whom) if one else ""
         around = near if len(whom) > 1 else opened.words
-        # Some give the reason in front of the address.
-        text = near if said_anything(near) else around
-        told.setdefault(one.lower(), _bounced(one, reply(" ".join(text.split())[:_WORDS_MAX]), around))
+        text = near if _reason_in(near) else around  # some give the reason in front of the address
+        if delayed:
+            told.setdefault(one.lower(), Told(Kind.DELAYED, one, _reply(text)))
+        else:
+            told.setdefault(one.lower(), _bounced(one, _reply(text), around, named=names(text, one)))
     return list(told.values())
 
 
-def _bounced(recipient: str, said: Reply, around: str) -> Told:
+def _bounced(recipient: str, said: Reply, around: str, *, named: bool) -> Told:
     """*around* is what else the report says of it."""
-    named = bool(recipient) and recipient.lower() in server_words(said.text).lower()
-    return Told(Kind.BOUNCE, recipient, said, suppress=dead(said, phase(said.text) or phase(around), named=named))
+    gone = dead(said, phase(said.text) or phase(around), named=named)
+    # Two reasons that don't agree are a doubt.
+    kept = words(around[:_AROUND_MAX]) in (Said.FULL, Said.CLOSED)
+    return Told(Kind.BOUNCE, recipient, said, suppress=gone and not kept)
 
 
-def said_anything(text: str) -> bool:
-    """Whether *text* has a reason in it."""
+def _reply(text: str, status: str = "") -> Reply:
+    return reply(" ".join(text.split())[:_WORDS_MAX], status)
+
+
+def _reason_in(text: str) -> bool:
     said = reply(text)
     return bool(said.code or said.status or words(text))
 

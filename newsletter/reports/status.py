@@ -20,8 +20,9 @@ _ADDRESSES_MOST = 200  # of one text
 _GROUPS_MOST = 200
 _TRANSCRIPT = re.compile(r">>> ?([A-Za-z.]+)[^\n]{0,300}\n[\s>]{0,9}<<< ?[45]\d\d")
 _PHASE = re.compile(
-    r"(?:in (?:reply|response) to|after|stage|command)[\s:>(]{1,9}(?:the |pipelined |sending |initial )?((?:end of )?data|text|dot|rcpt|mail from)\b"
-    r"|\[(rcpt|data|mail)_?(?:to|from)?\]|\((state 1[34])\)|>>> ?(rcpt|data|mail)\b",
+    r"(?:in (?:reply|response) to|after|stage|command)[\s:>(]{1,9}(?:the |pipelined |sending |initial )?((?:end of )?data|text|dot|rcpt|mail(?: from)?)\b"
+    r"|\[(rcpt|data|mail)_?(?:to|from)?\]|\((state 1[34])\)|>>> ?(rcpt|data|mail)\b"
+    r"|does not like (recipient|sender)|failed after (i sent) the message",
     re.IGNORECASE,
 )
 _KNOWN = re.compile(r"^[ \t>]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -104,10 +105,11 @@ def reply(text: str, status: str = "") -> Reply:
     return Reply(int(code[1]) if code else 0, status, " ".join(text.split()))
 
 
-def server_words(text: str) -> str:
-    """*text* from the reply code on."""
+def names(text: str, recipient: str) -> bool:
+    """Whether the reply in *text* names *recipient*; where there is no reply code, whether the words do."""
     found = _CODE.search(text)
-    return text[found.end() :] if found else text
+    line = text[found.end() :].partition("\n")[0] if found else text
+    return bool(recipient) and recipient.lower() in line.lower()
 
 
 def phase(text: str) -> Phase | None:
@@ -115,8 +117,10 @@ def phase(text: str) -> Phase | None:
     found = _TRANSCRIPT.search(text) or _PHASE.search(text)
     if not found:
         return None
-    command = found[found.lastindex or 0].lower()
-    return Phase.RCPT if command.startswith(("rcpt", "state")) else Phase.DATA if command[0] in "dbet." else Phase.MAIL
+    command = " ".join(found[found.lastindex or 0].lower().split())
+    if command.startswith(("rcpt", "state", "recipient")):
+        return Phase.RCPT
+    return Phase.DATA if command.startswith(("data", "bdat", "text", "end", "dot", ".", "i sent")) else Phase.MAIL
 
 
 def vague(status: str) -> bool:
