@@ -64,7 +64,7 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
     for said, words in (
         (
             Said.FULL,
-            r"box(?: is)? (?:over)?full|full mailbox|\bquota\b|overquota|\bis full\b"
+            r"box(?: is)? (?:over)?full|mailbox .{0,30}exceed|full mailbox|\bquota\b|overquota|\bis full\b"
             r"|(?:insufficient|out of|not enough|no)(?: system| disk)? (?:storage|space)",
         ),
         (
@@ -103,8 +103,8 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
         ),
         (
             Said.DEAD,
-            r"(?:no such|unknown|invalid|non-?existent|unrecogni[sz]ed) (?:local )?"
-            r"(?:user|recipient|mailbox|address|account|person|addressee|subscriber|customer)"
+            r"(?:no such|unknown|invalid|non-?existent|unrecogni[sz]ed) (?:local[ -]?)?"
+            r"(?:part|user|recipient|mailbox|address|account|person|addressee|subscriber|customer)"
             r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}"
             r"(?:unknown|not (?:found|known|exist|listed|registered|recogni[sz]ed|(?:be )?located)"
             r"|invalid|couldn.?t be found|n[o']t be found)"
@@ -123,8 +123,9 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
 )
 _NO_ACCOUNT = re.compile(r"(?:does ?n[o']t|does not) have .{0,30}account", re.IGNORECASE)  # no filter goes so far
 _GONE = frozenset({Said.CLOSED, Said.NOWHERE, Said.DEAD, None})  # a status that says dead needs no words
-_ADDRESS = re.compile(r"\S*@\S*")
+_ADDRESS = re.compile(r"\S{0,64}@\S*")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_JUDGED_MAX = 4_000  # characters of a text whose words are looked at
 _TEXT_MAX = 1_000  # characters kept of a reply; a server may say 800 kB, the ledger has a row for each
 
 
@@ -186,7 +187,7 @@ def _refused_recipient(reply: Reply) -> Deferred | Rejected:
 
 def words(text: str) -> Said | None:
     """What a refusal's *text* speaks of. Addresses are left out of it: blocked@ and fuller@ are people."""
-    plain = _ADDRESS.sub(" ", text)
+    plain = _ADDRESS.sub(" ", text[:_JUDGED_MAX].replace("’", "'"))
     return next((said for said, pattern in _WORDS if pattern.search(plain)), None)
 
 

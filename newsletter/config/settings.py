@@ -70,6 +70,7 @@ class Identity:
     language: str = "en"  #: BCP 47
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     unsubscribe_to: Address | None = None  #: address of the mailto form; default reply_to, else sender
+    bounces_to: Address | None = None  #: reverse path, with a token for each delivery; None = the sender's address
 
     @property
     def list_id(self) -> str:
@@ -180,6 +181,21 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxSettings:
+    """[mailbox]: where bounces and requests to leave arrive, by IMAP."""
+
+    host: str
+    port: int = 993
+    security: Security = Security.TLS
+    username: str = ""
+    password: str = field(default="", repr=False)  #: NEWSLETTER_MAILBOX_PASSWORD or password_file
+    ca_file: Path | None = None  #: additional certificate authority, PEM
+    folder: str = "INBOX"
+    done_folder: str = "Newsletter/Handled"  #: made when it is not there; / stands for the server's own separator
+    timeout: timedelta = timedelta(seconds=60)  #: to connect and for each answer
+
+
+@dataclass(frozen=True, slots=True)
 class DkimKey:
     """One key of [dkim]; what it is worth is seen by `newsletter.keys`."""
 
@@ -225,6 +241,7 @@ class Config:
     log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    mailbox: MailboxSettings | None = None  #: None: nobody looks into one
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()
