@@ -5,6 +5,7 @@
     Store.planner     who is due: plans deliveries, one statement for any number of readers
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
+    Store.feedback    what comes back about a message that was accepted
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
     from newsletter.store.audience import Audience
     from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
+    from newsletter.store.feedback import Feedback
     from newsletter.store.ledger import Ledger
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
 
-HEAD = "0003"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0004"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -203,6 +205,12 @@ class Store:
         from newsletter.store.notices import Notices
 
         return Notices(self)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        from newsletter.store.feedback import Feedback
+
+        return Feedback(self)
 
     @cached_property
     def buckets(self) -> Buckets:

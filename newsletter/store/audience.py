@@ -34,7 +34,7 @@ Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 
 _CHUNK = 2_000
 _GONE_MIN, _GONE_SHARE = 5, 0.1
-_STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
+STRIKES, STRIKE_SPAN = 3, timedelta(days=10)  #: so many posts given up, over so long a time: nobody reads there
 _HER_WORD = "on the owner's word"
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
 
@@ -145,10 +145,10 @@ class Audience:
     def struck_out(self, *, fingerprint: Fingerprint, at: datetime) -> int:
         """Suppress every reader whose address is dead or has failed too often; levels, so it may run any time."""
         with self._store.write() as c:
-            values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
+            values = {"strikes": STRIKES, "before": micros(at - STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
             found = c.execute(sql.DEAD, values).all()
             for row in found:
-                _suppress(c, row.id, fingerprint(row.key), "bounced", at)
+                suppress(c, row.id, fingerprint(row.key), Cause.BOUNCED, at)
             return len(found)
 
     def start_over(self, *, at: datetime) -> None:
@@ -208,10 +208,9 @@ class Audience:
             row = _find(c, address)
             before = Status(row.status)
             if before is not status:
-                if not may(before, status, cause, suppressed_for=_last_cause(c, row.id)):
+                if not may(before, status, cause, suppressed_for=last_cause(c, row.id)):
                     raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
-                c.execute(sql.SET_STATUS, {"id": row.id, "status": status.value, "at": micros(at)})
-                _log(c, row.id, cause, status, at, detail)
+                change(c, row.id, cause, status, at, detail)
             return _reader(_find(c, address))
 
     def correct(self, old: str, new: Address, *, fingerprint: Fingerprint, at: datetime) -> Reader:
@@ -234,11 +233,11 @@ class Audience:
             if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(new.key)}):
                 raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
             if before is Status.SUPPRESSED:  # a file that still has the old address does not bring it back
-                c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "corrected"})
+                keep_out(c, fingerprint(row.key), "corrected", at)
             status = before
-            if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=_last_cause(c, row.id)):
+            if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=last_cause(c, row.id)):
                 status = Status.ACTIVE
-                _log(c, row.id, Cause.LIFTED, status, at, "address corrected")
+                log(c, row.id, Cause.LIFTED, status, at, "address corrected")
             values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
             c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
             c.execute(sql.FORGET_ATTEMPT, values)
@@ -255,7 +254,7 @@ class Audience:
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
                 _delete(c, row.id, at)
                 if keep:
-                    c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
+                    keep_out(c, fingerprint(row.key), "erased", at)
         finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
             self._store.scrub()
         return keep
@@ -399,19 +398,32 @@ def _reader(row: DbRow[Any]) -> Reader:
     )
 
 
-def _log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+def log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+    """Leave a row of evidence."""
     c.execute(
         sql.LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail}
     )
 
 
-def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at: datetime) -> None:
-    c.execute(sql.SET_STATUS, {"id": subscriber, "status": Status.SUPPRESSED.value, "at": micros(at)})
+def change(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+    """Change a reader's status, and leave the evidence. Whether it may be is the caller's."""
+    c.execute(sql.SET_STATUS, {"id": subscriber, "status": status.value, "at": micros(at)})
+    log(c, subscriber, cause, status, at, detail)
+
+
+def suppress(c: Connection, subscriber: int, fingerprint: str, cause: Cause, at: datetime, detail: str = "") -> None:
+    """Send a reader nothing more, for *cause*; the hash outlives an erasure. Whether it may be is the caller's."""
+    change(c, subscriber, cause, Status.SUPPRESSED, at, detail)
+    keep_out(c, fingerprint, cause.value, at)
+
+
+def keep_out(c: Connection, fingerprint: str, reason: str, at: datetime) -> None:
+    """No file and no import brings this address in again."""
     c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
-    _log(c, subscriber, Cause.BOUNCED, Status.SUPPRESSED, at, "")
 
 
-def _last_cause(c: Connection, subscriber: int) -> Cause | None:
+def last_cause(c: Connection, subscriber: int) -> Cause | None:
+    """What the latest change of a reader's status came from."""
     last = c.scalar(
         text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber}
     )
@@ -423,6 +435,7 @@ def _delete(c: Connection, subscriber: int, at: datetime) -> None:
     values = {"id": subscriber, "at": micros(at)}
     c.execute(sql.JOURNAL_ERASED, values)
     c.execute(text("DELETE FROM notice WHERE LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"), values)
+    c.execute(text("DELETE FROM event WHERE subscriber_id = :id"), values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )

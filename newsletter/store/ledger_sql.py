@@ -186,16 +186,22 @@ SEND_AGAIN = text(
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
+# A letter that was accepted and came back afterwards.
+CAME_BACK = (
+    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced'"
+    " AND e.effect NOT IN ('quarantined', 'discarded'))"
+)
 GOT = (
     "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch"
-    " AND g.state = 'accepted')"
+    f" AND g.state = 'accepted' AND NOT {CAME_BACK.format(d='g')})"
 )
 PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 WHICH = {
     # Those of its audience whose sequence went by without it; news: all of them who do not have it.
     "missing": f"NOT {GOT} AND {MATCHES} AND ({PASSED} OR (:news = 1 AND p.release_at < :at))",
     "failed": f"NOT {GOT} AND EXISTS (SELECT 1 FROM delivery f WHERE f.post_id = p.id AND f.subscriber_id = s.id"
-    " AND f.epoch = s.epoch AND f.state IN ('rejected', 'quarantined'))",
+    " AND f.epoch = s.epoch AND (f.state IN ('rejected', 'quarantined') OR (f.state = 'accepted' AND"
+    f" {CAME_BACK.format(d='f')})))",
     "revised": f"{GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
     " AND g.epoch = s.epoch AND g.state = 'accepted' AND g.revision = :revision)",
 }

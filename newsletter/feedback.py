@@ -1,0 +1,97 @@
+"""Feedback: what came back about mail that was accepted, and what it does.
+
+    take_in    a request of a provider, or a mail: bounces, complaints, unsubscribes
+    trouble    posts of which so many letters come back that nothing more should leave
+
+Guarantees
+    Told twice, it counts once. All that one request tells is one commit. An accepted delivery stays accepted, and a
+    position where it is. Nobody is suppressed for what happened before the address was corrected or the suppression
+    lifted, and a flood of bounces waits for the owner instead of emptying the list.
+
+Rules
+    A dead address is suppressed at once; a full mailbox, or a server that gave up, is a strike (three in a row over
+    ten days or more suppress); a refusal for what was in the letter or for who sent it marks that letter alone. A
+    complaint is for ever. In doubt the reader stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from newsletter.events import Event, EventKind, Heard
+from newsletter.mail import Reply
+from newsletter.replies import OURS, Said, permanent, words
+from newsletter.store import Store
+from newsletter.store.audience import Fingerprint
+from newsletter.store.feedback import Effect, Flood, Subject, Taken, Verdict
+
+#: More on one teller's word, and it waits for the owner. Of a practice with eighty readers five addresses may be dead.
+FLOOD = Flood(span=timedelta(minutes=10), most=50, share=0.05, least=5)
+
+
+def take_in(store: Store, heard: Heard, *, source: str, fingerprint: Fingerprint, at: datetime) -> Taken:
+    """Let what was *heard* from *source* ("mailbox", or a provider's name) do what it says; durable on return.
+
+    Raises `StoreError`: then nothing was taken in, and it should be told again.
+    """
+    return store.feedback.take(
+        heard, lambda event, subject: verdict(event, subject, at=at), source=source, flood=FLOOD,
+        fingerprint=fingerprint, at=at,
+    )  # fmt: skip
+
+
+def decide(store: Store, keys: Collection[str], *, believed: bool, fingerprint: Fingerprint, at: datetime) -> Taken:
+    """The owner's word on what is in quarantine about *keys* (`Address.key`; none: about everybody)."""
+    return store.feedback.decide(
+        keys, lambda event, subject: verdict(event, subject, at=at), believed=believed, fingerprint=fingerprint, at=at
+    )
+
+
+def verdict(event: Event, subject: Subject | None, *, at: datetime) -> Verdict:
+    """What *event*, told at *at*, is to do to *subject*."""
+    hard = event.kind is EventKind.BOUNCED and (event.suppress or _for_good(event.reply))
+    if subject is None:
+        return Verdict(Effect.UNKNOWN, min(event.at, at), hard)
+    when = event.at if subject.created_at <= event.at <= at else at  # a clock that is wrong is no witness
+    if _outdated(event, subject, when):
+        return Verdict(Effect.OUTDATED, when, hard)
+    match event.kind:
+        case EventKind.BOUNCED if event.suppress:
+            return Verdict(Effect.SUPPRESSED, when, hard)
+        case EventKind.BOUNCED if _about_the_address(event.reply):
+            return Verdict(Effect.COUNTED, when, hard)
+        case EventKind.COMPLAINED:
+            return Verdict(Effect.SUPPRESSED, when)
+        case EventKind.UNSUBSCRIBED:
+            return Verdict(Effect.UNSUBSCRIBED, when)
+    return Verdict(Effect.NOTED, when, hard)
+
+
+def _outdated(event: Event, subject: Subject, when: datetime) -> bool:
+    """Whether something that happened since counts more."""
+    elsewhere = subject.went_to != subject.key  # the address was corrected since
+    reconfirmed = subject.confirmed_at is not None and when < subject.confirmed_at
+    match event.kind:
+        case EventKind.BOUNCED:
+            left = subject.begun_at or when
+            lifted = subject.lifted_at is not None and left <= subject.lifted_at
+            again = subject.confirmed_at is not None and left < subject.confirmed_at
+            return elsewhere or lifted or again
+        case EventKind.COMPLAINED:
+            return elsewhere or reconfirmed
+        case EventKind.UNSUBSCRIBED:
+            return reconfirmed
+    return False
+
+
+def _for_good(reply: Reply) -> bool:
+    """A refusal that no later attempt would have escaped."""
+    soft = reply.status == "5.2.2" or words(reply.text) in (Said.FULL, Said.RATE)
+    return permanent(reply) and not soft
+
+
+def _about_the_address(reply: Reply) -> bool:
+    """Not about what was sent, nor about who sent it: that would be the same for every reader."""
+    ours = reply.status in OURS or reply.status[1:].startswith(".7.")
+    return not ours and words(reply.text) not in (Said.OURS, Said.BLOCKED, Said.RATE)
