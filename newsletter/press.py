@@ -18,9 +18,10 @@ from newsletter.config import Design, Identity
 from newsletter.errors import NewsletterError
 from newsletter.keys import SigningKey
 from newsletter.links import Links
-from newsletter.mail import Envelope, Mailbox, Message
+from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.posts import Post
 from newsletter.store.ledger import Begun, Claim, Ledger
+from newsletter.verp import ReversePaths
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
@@ -76,6 +77,11 @@ class Press:
     _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
     _plates: dict[str, _Plate] = field(default_factory=dict)  # by revision
     _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
+    _reverse_path: Callable[[int], Address] = field(init=False, repr=False)  # of a delivery
+
+    def __post_init__(self) -> None:
+        sender, to = self.identity.sender.address, self.identity.bounces_to
+        self._reverse_path = ReversePaths(self.secret, to, self.identity.list_id).path if to else lambda _: sender
 
     @classmethod
     def of(
@@ -124,7 +130,7 @@ class Press:
                 " again."
             )
         begun = Begun(claim, revision, date, message_id, content)
-        envelope = Envelope(self.identity.sender.address, claim.recipient.address)
+        envelope = Envelope(self._reverse_path(claim.id), claim.recipient.address)
         return begun, Message(claim.id, message_id, envelope, data, pieces)
 
     def reprint(

@@ -229,7 +229,7 @@ def notify(
     report = delivery.deliver(
         store,
         provider,
-        Copyist(store.notices, config.identity.sender.address, config.dkim),
+        Copyist(store.notices, config.identity.reverse_path, config.dkim),
         book=store.notices,
         now=now,
         on_uncertain=config.on_uncertain,

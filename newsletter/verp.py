@@ -1,32 +1,32 @@
-"""The reverse path of one delivery (VERP): a bounce comes back to it and so names the delivery by itself.
+"""The reverse path of one delivery (VERP): a bounce comes back to it, and so names the delivery by itself.
 
 Guarantees
-    A path names a delivery by number, never a reader, and is signed for one list: nobody can make a bounce for a
-    delivery whose message they have not seen. It has one spelling but for capitals, which some servers change; anything
-    else reads as None. Every attempt of a delivery has the same path.
+    A path names a delivery by number, never a reader, and is signed for one list: nobody makes a bounce of a delivery
+    whose message they have not had. It has one spelling but for capitals, which some servers change; anything else
+    reads as None. Every attempt of a delivery has the same path.
 
 Form
-    ``local+TOKEN@domain``, TOKEN being base32 (RFC 4648 section 6) in lower case of kind (1 octet), delivery (5 octets)
-    and HMAC-SHA256 truncated to 9 octets: 15 octets, 24 characters, no spare bits. A forger has one chance in 2^72, and
-    all it would win is a reader paused.
+    ``local+TOKEN@domain``, TOKEN being in hexadecimal the delivery (5 octets) and HMAC-SHA256 truncated to 8 octets: 26
+    characters. A forger has one chance in 2^64 with each mail, and all that could be won is a reader who is paused.
 
-Sources: RFC 5321 section 4.5.3.1.1 (64 octets of local part), RFC 5233 (the part behind the plus).
+Price
+    2 µs, half of them for the HMAC; base32 would save five characters and cost as much again.
+
+Sources: RFC 5321 section 4.5.3.1.1 (64 octets of local part), RFC 5233 (what stands behind a plus).
 """
 
 from __future__ import annotations
 
 import hmac
-from base64 import b32decode, b32encode
 from dataclasses import dataclass, field
 
+from newsletter.config.values import BOUNCES_LOCAL_MAX
 from newsletter.links import mac
 from newsletter.mail import Address
 
-TOKEN_CHARACTERS = 24
-LOCAL_MOST = 64 - 1 - TOKEN_CHARACTERS  #: characters left for the owner's own part
-_DELIVERY = 1  # the kind of what is named; a second kind would get the next number
 _NUMBER_OCTETS = 5
-_MAC_OCTETS = 9
+_MAC_OCTETS = 8
+_TOKEN_CHARACTERS = 2 * (_NUMBER_OCTETS + _MAC_OCTETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +37,26 @@ class ReversePaths:
     address: Address
     list_id: str
     _context: bytes = field(init=False, repr=False, compare=False)
+    _before: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(self.address.local) > LOCAL_MOST:
-            raise ValueError(f"{self.address} leaves no room for a token of {TOKEN_CHARACTERS} characters")
+        if len(self.address.local) > BOUNCES_LOCAL_MAX:
+            raise ValueError(f"{self.address} leaves no room for a token of {_TOKEN_CHARACTERS} characters")
         object.__setattr__(self, "_context", b"newsletter reverse path\0" + self.list_id.encode() + b"\0")
+        object.__setattr__(self, "_before", f"{self.address.local}+")
 
     def path(self, delivery: int) -> Address:
-        """The reverse path of *delivery*. 4 µs, most of them for the HMAC and base32."""
-        return Address(f"{self.address.local}+{self._token(delivery)}", self.address.domain)
+        """The reverse path of *delivery*."""
+        number = delivery.to_bytes(_NUMBER_OCTETS)
+        token = number + mac(self.secret, self._context + number)[:_MAC_OCTETS]
+        return Address(self._before + token.hex(), self.address.domain)
 
     def read(self, path: str) -> int | None:
         """The delivery that *path* names, or None unless it is exactly what `path` makes, capitals apart."""
-        local, _, domain = path.strip().strip("<>").lower().rpartition("@")
-        name, _, token = local.rpartition("+")
-        if name != self.address.local.lower() or domain != self.address.domain or len(token) != TOKEN_CHARACTERS:
-            return None
+        given = path.strip().strip("<>").lower()
+        token = given.rpartition("@")[0].rpartition("+")[2]
         try:
-            named = b32decode(token.upper())
+            delivery = int.from_bytes(bytes.fromhex(token)[:_NUMBER_OCTETS])
         except ValueError:
             return None
-        delivery = int.from_bytes(named[1 : 1 + _NUMBER_OCTETS])
-        return delivery if hmac.compare_digest(token.encode(), self._token(delivery).encode()) else None
-
-    def _token(self, delivery: int) -> str:
-        named = bytes((_DELIVERY,)) + delivery.to_bytes(_NUMBER_OCTETS)
-        return b32encode(named + mac(self.secret, self._context + named)[:_MAC_OCTETS]).decode().lower()
+        return delivery if hmac.compare_digest(given.encode("utf-8", "replace"), self.path(delivery).key.encode()) else None

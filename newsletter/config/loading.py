@@ -29,6 +29,7 @@ from newsletter.config.settings import (
     Identity,
     Images,
     Limits,
+    MailboxSettings,
     Missing,
     Mode,
     OnUncertain,
@@ -41,6 +42,7 @@ from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
+MAILBOX_VARIABLE = "NEWSLETTER_MAILBOX_PASSWORD"
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
 DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp")
@@ -92,6 +94,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     server = providers.section("smtp")
     smtp = _smtp(server, root, environment, in_use=provider == "smtp")
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
+    post_box = top.section("mailbox")
+    mailbox = _mailbox(post_box, root, environment) if top.has("mailbox") else None
     alerts = _alerts(top.section("alerts"), root)
     log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
     document.finish()
@@ -112,9 +116,14 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         smtp=smtp,
         checks=checks,
         dkim=dkim,
+        mailbox=mailbox,
         notes=tuple(
             _notes(
-                [*_password_file(server, root, environment), *_key_files(dkim)],
+                [
+                    *_password_file(server, root, environment),
+                    *_password_file(post_box, root, environment, MAILBOX_VARIABLE),
+                    *_key_files(dkim),
+                ],
                 smtp.postfix_log if provider == "smtp" else None,
             )
         ),
@@ -153,6 +162,7 @@ def _identity(section: Section) -> Identity:
         language=section.read("language", values.language, "en"),
         timezone=section.read("timezone", values.timezone, values.zone("UTC")),
         unsubscribe_to=section.read("unsubscribe_to", values.address, None),
+        bounces_to=section.read("bounces_to", values.optional(values.bounce_address), None),
     )
 
 
@@ -360,6 +370,44 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
     )
 
 
+def _mailbox(section: Section, root: Path, environment: Mapping[str, str]) -> MailboxSettings:
+    default = MailboxSettings("")
+    host = section.require("host", values.host, "127.0.0.1", 'the mail server, such as "imap.example.org"')
+    security = section.read("security", values.choice(Security), default.security)
+    if security is Security.NONE and not values.is_loopback(host):
+        section.fault(
+            "security",
+            f'without protection only this machine can be reached, not {host}; write "tls" or "starttls"',
+            ' = "none"',
+        )
+    section.need("username", "the name with which your mail program logs in; often the whole address")
+    username = section.read("username", values.filled, "")
+    password = section.read("password_file", lambda value: _secret(root, value), "", secret=True)
+    password = environment.get(MAILBOX_VARIABLE, "").rstrip("\r\n") or password
+    if username and not password and not section.has("password_file"):
+        section.fault(
+            "username",
+            f"there is no password for it; put one in the environment as {MAILBOX_VARIABLE}, "
+            "or in a file of its own that password_file names",
+        )
+    folder = section.read("folder", values.folder_name, default.folder)
+    done = section.read("done_folder", values.folder_name, default.done_folder)
+    if folder.lower() == done.lower():
+        section.fault("done_folder", "it has to be another folder than the one that is read", f' = "{done}"')
+    port = default.port if security is Security.TLS else 143
+    return MailboxSettings(
+        host=host,
+        port=section.read("port", values.number(1, 65535), port),
+        security=security,
+        username=username,
+        password=password,
+        ca_file=section.read("ca_file", lambda value: _existing(root, value), None),
+        folder=folder,
+        done_folder=done,
+        timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
+    )
+
+
 def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:
     """The environment comes before `key_file`."""
     domain = section.read("domain", values.domain, sender)
@@ -405,9 +453,11 @@ def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
     return path, octets
 
 
-def _password_file(section: Section, root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+def _password_file(
+    section: Section, root: Path, environment: Mapping[str, str], variable: str = PASSWORD_VARIABLE
+) -> Iterator[tuple[str, Path]]:
     """Where the password's file is named, and the file; nothing when the password comes from elsewhere."""
-    if section.has("password_file") and not environment.get(PASSWORD_VARIABLE):
+    if section.has("password_file") and not environment.get(variable):
         yield section.place("password_file"), section.read("password_file", lambda value: _path(root, value), root)
 
 

@@ -78,6 +78,11 @@ class Identity:
         return f"list.{self.sender.address.domain}"
 
     @property
+    def reverse_path(self) -> Address:
+        """Where a failure notice goes that belongs to no delivery."""
+        return self.bounces_to or self.sender.address
+
+    @property
     def unsubscribe_address(self) -> Address:
         """Where a mailto unsubscribe goes."""
         return self.unsubscribe_to or (self.reply_to or self.sender).address

@@ -18,6 +18,6 @@ Guarantees
 
 from __future__ import annotations
 
-from newsletter.reports.reading import NOBODY, Kind, Ours, Told, read
+from newsletter.reports.reading import NOBODY, Kind, Ours, Told, events, read
 
-__all__ = ["NOBODY", "Kind", "Ours", "Told", "read"]
+__all__ = ["NOBODY", "Kind", "Ours", "Told", "events", "read"]

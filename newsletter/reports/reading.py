@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
+from newsletter.events import Event, EventKind
 from newsletter.links import Links, Purpose
 from newsletter.mail import Reply
 from newsletter.replies import Said, dead, words
 from newsletter.reports import automatic, prose, second
+from newsletter.reports.entity import Entity
 from newsletter.reports.opened import Opened
 from newsletter.reports.status import Group, addresses, names, phase, reply
 from newsletter.verp import ReversePaths
@@ -48,6 +52,12 @@ class Ours:
 
 
 NOBODY = Ours()
+_EVENTS = {
+    Kind.BOUNCE: EventKind.BOUNCED,
+    Kind.DELAYED: EventKind.DELAYED,
+    Kind.COMPLAINT: EventKind.COMPLAINED,
+    Kind.UNSUBSCRIBE: EventKind.UNSUBSCRIBED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,34 @@ def read(data: bytes, ours: Ours = NOBODY) -> tuple[Told, ...]:
     return tuple(marks.put_on(told))
 
 
+def events(data: bytes, told: Iterable[Told], *, source: str, at: datetime) -> list[Event]:
+    """What was *told* as events of *source*; the same mail read twice gives the same ids.
+
+    The id is of what the reporter wrote alone: what servers on the way put in front differs when a mail comes twice.
+    """
+    mail = Entity.parse(data)
+    who = "\0".join(mail.get(name) for name in ("message-id", "date", "from", "subject"))
+    found = []
+    for one in told:
+        if kind := _EVENTS.get(one.kind):
+            ident = sha256("\0".join((who, kind, one.recipient.lower(), str(one.delivery))).encode("utf-8", "replace"))
+            found.append(
+                Event(
+                    kind,
+                    source,
+                    ident.hexdigest(),
+                    at,
+                    delivery=one.delivery,
+                    subscriber=one.subscriber,
+                    message_id=one.message_id,
+                    recipient=one.recipient,
+                    reply=one.reply,
+                    suppress=one.suppress and one.kind is Kind.BOUNCE,
+                )
+            )
+    return found
+
+
 # --- our own marks
 
 
@@ -95,8 +133,6 @@ class _Marks:
 
     def put_on(self, told: Iterable[Told]) -> Iterable[Told]:
         """*told* with the marks; they say who is meant when one recipient is spoken of, for a letter has but one."""
-        from dataclasses import replace
-
         several = list(told)
         if len(several) > 1:
             return several
