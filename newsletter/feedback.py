@@ -1,7 +1,8 @@
 """Feedback: what came back about mail that was accepted, and what it does.
 
     take_in    a request of a provider, or a mail: bounces, complaints, unsubscribes
-    trouble    posts of which so many letters come back that nothing more should leave
+    decide     the owner's word on what was too much at once to be believed
+    look       whether so many letters come back that nothing more should leave
 
 Guarantees
     Told twice, it counts once. All that one request tells is one commit. An accepted delivery stays accepted, and a
@@ -24,10 +25,18 @@ from newsletter.mail import Reply
 from newsletter.replies import OURS, Said, permanent, words
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint
-from newsletter.store.feedback import Effect, Flood, Subject, Taken, Verdict
+from newsletter.store.facts import HoldKind
+from newsletter.store.feedback import Effect, Flood, Rate, Subject, Taken, Verdict
 
 #: More on one teller's word, and it waits for the owner. Of a practice with eighty readers five addresses may be dead.
 FLOOD = Flood(span=timedelta(minutes=10), most=50, share=0.05, least=5)
+
+#: Of a post's letters accepted lately: more than this share came back for good, or were called spam, and nothing more
+#: leaves. One dead address among twenty readers is no sign of anything; nor is one complaint, which somebody means for
+#: one letter (0.3 % of a practice's readers would be less than one of them).
+RECENT = timedelta(days=3)
+HARD_MOST, HARD_LEAST = 0.05, 5
+COMPLAINTS_MOST, COMPLAINTS_LEAST = 0.003, 3
 
 
 def take_in(store: Store, heard: Heard, *, source: str, fingerprint: Fingerprint, at: datetime) -> Taken:
@@ -46,6 +55,48 @@ def decide(store: Store, keys: Collection[str], *, believed: bool, fingerprint: 
     return store.feedback.decide(
         keys, lambda event, subject: verdict(event, subject, at=at), believed=believed, fingerprint=fingerprint, at=at
     )
+
+
+def undecided(store: Store) -> list[str]:
+    """What waits for the owner's word, as a sentence; nothing when nothing does."""
+    if not (found := store.feedback.waiting()):
+        return []
+    who = " and ".join(sorted({waiting.source for waiting in found}))
+    return [
+        f"{len({waiting.address for waiting in found}):,} readers would get nothing more on the word of {who}, told in a"
+        " few minutes. That may be true, or a mistake, so it waits for you: `newsletter suppressions quarantined`."
+    ]
+
+
+def look(store: Store, *, at: datetime) -> None:
+    """Put a hold in force when too many of a post's latest letters came back, or were called spam.
+
+    A level, not an alarm that rings once: what leaves asks, before and while it does. What the owner has seen, and
+    resumed after, does not count again.
+    """
+    since = max(at - RECENT, store.facts.trusted_since() or at - RECENT)
+    for rate in store.feedback.rates(since=since, hard=HARD_LEAST, complained=COMPLAINTS_LEAST):
+        if reason := _alarming(rate):
+            store.facts.hold(HoldKind.FEEDBACK, reason, at=at)
+            return
+
+
+def _alarming(rate: Rate) -> str:
+    """Why nothing more should leave, in the owner's words; empty when it may."""
+    letters = f"of the {rate.accepted:,} letters of post {rate.number} ({rate.title}) that were accepted lately"
+    if rate.complained >= COMPLAINTS_LEAST and rate.complained > COMPLAINTS_MOST * rate.accepted:
+        return (
+            f"{rate.complained:,} {letters} were called spam by their readers. Nothing more leaves, before mail hosts"
+            " take all of it for spam. Did these people ask for your letters, and do they find the way out? Then"
+            " `newsletter resume`."
+        )
+    if rate.hard >= HARD_LEAST and rate.hard > HARD_MOST * rate.accepted:
+        return (
+            f"{rate.hard:,} {letters} came back for good. Nothing more leaves, before mail hosts shut you out."
+            " `newsletter report` says why they came back: are the addresses old, or is it you who is refused? Then"
+            " `newsletter resume`."
+        )
+    return ""
 
 
 def verdict(event: Event, subject: Subject | None, *, at: datetime) -> Verdict:

@@ -6,6 +6,7 @@
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
     Store.feedback    what comes back about a message that was accepted
+    Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from newsletter.store.ledger import Ledger
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
+    from newsletter.store.suppressions import Suppressions
 
 HEAD = "0004"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
@@ -211,6 +213,12 @@ class Store:
         from newsletter.store.feedback import Feedback
 
         return Feedback(self)
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        from newsletter.store.suppressions import Suppressions
+
+        return Suppressions(self)
 
     @cached_property
     def buckets(self) -> Buckets:

@@ -23,6 +23,7 @@ from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.store import audience_sql as sql
 from newsletter.store.catalogue import joined
+from newsletter.store.ledger import send_again
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros, optional_instant
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
@@ -167,7 +168,7 @@ class Audience:
     def find(self, address: str) -> Reader:
         """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
         with self._store.read() as c:
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Add one subscriber on the owner's word, or confirm one who was pending.
@@ -186,37 +187,37 @@ class Audience:
             _join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
                 c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
-            return _reader(_find(c, str(row.address)))
+            return _reader(find(c, str(row.address)))
 
     def pause(self, address: str) -> Reader:
         """The owner pauses one reader."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             c.execute(sql.SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def resume(self, address: str, *, at: datetime) -> Reader:
         """Lift the owner's pause and one for a refused address; the next slot counts again."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             c.execute(sql.LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def change(self, address: str, cause: Cause, status: Status, *, at: datetime, detail: str = "") -> Reader:
         """Change consent, if the table of transitions allows it; raises `SubscriberError`. For `consent` alone."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             before = Status(row.status)
             if before is not status:
                 if not may(before, status, cause, suppressed_for=last_cause(c, row.id)):
                     raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
                 change(c, row.id, cause, status, at, detail)
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def correct(self, old: str, new: Address, *, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
         with self._store.write() as c:
-            row = _find(c, old)
+            row = find(c, old)
             before = Status(row.status)
             if before is Status.UNSUBSCRIBED:  # under a new address the old one would be a stranger to the next file
                 raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[before]}; nothing was changed.")
@@ -241,7 +242,8 @@ class Audience:
             values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
             c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
             c.execute(sql.FORGET_ATTEMPT, values)
-            return _reader(_find(c, str(new)))
+            send_again(c, row.id, at)
+            return _reader(find(c, str(new)))
 
     def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:
         """Delete a person with everything that was kept of them; returns whether their hash stays suppressed.
@@ -250,7 +252,7 @@ class Audience:
         """
         try:
             with self._store.write() as c:
-                row = _find(c, address)
+                row = find(c, address)
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
                 _delete(c, row.id, at)
                 if keep:
@@ -360,7 +362,8 @@ def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
     c.execute(sql.CONFIRM, values)
 
 
-def _find(c: Connection, address: str) -> DbRow[Any]:
+def find(c: Connection, address: str) -> DbRow[Any]:
+    """The row of the reader with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
     key = Address.parse(address).key
     row = c.execute(text(sql.READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
     if row is None:

@@ -30,6 +30,11 @@ KEEP_HASH = text(
     " SET at = excluded.at, reason = excluded.reason"
     " WHERE excluded.reason = 'complained' AND suppression.reason <> 'complained'"  # it is for ever
 )
+LIFT_HASH = text("DELETE FROM suppression WHERE hash = :hash AND reason IN ('bounced', 'forbidden', 'corrected')")
+FORGIVE = text(
+    "UPDATE subscriber SET strikes = 0, struck_at = NULL, pauses = (pauses | :pause) - :pause, not_before = :at"
+    " WHERE id = :id"
+)
 SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
 LIFT_PAUSE = text(
     "UPDATE subscriber SET pauses = (pauses | :pause) - :pause, active_since = :at, not_before = :at WHERE id = :id"

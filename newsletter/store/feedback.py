@@ -26,7 +26,7 @@ from newsletter.mail import Address, Reply
 from newsletter.store import audience
 from newsletter.store import feedback_sql as sql
 from newsletter.store.audience import Fingerprint
-from newsletter.store.ledger import accept_uncertain
+from newsletter.store.ledger import accept_uncertain, send_again
 from newsletter.store.schema import State, instant, micros, optional_instant
 from newsletter.subscribers import Cause, Status, may
 
@@ -281,14 +281,6 @@ class _Intake:
 
 
 # Within a transaction
-
-
-def send_again(c: Connection, subscriber: int, at: datetime) -> int:
-    """Plan anew what came back since the last letter that did not; returns how many."""
-    posts = [row[0] for row in c.execute(sql.AGAIN, {"subscriber": subscriber, "at": micros(at)})]
-    for post in posts:
-        c.execute(sql.PROMISE, {"post": post, "at": micros(at)})
-    return len(posts)
 
 
 def _queue(c: Connection) -> None:

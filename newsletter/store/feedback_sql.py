@@ -8,7 +8,6 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from newsletter.store.audience_sql import STRUCK
-from newsletter.store.ledger_sql import CAME_BACK
 
 #: Those who tell at once wait for each other, so that all of them together are counted. SQLite has one writer.
 QUEUE = text("SELECT pg_advisory_xact_lock(7301)")
@@ -19,7 +18,8 @@ USE_NONCE = text("INSERT INTO nonce (hash, at) VALUES (:hash, :at) ON CONFLICT (
 KNOWN = text("SELECT 1 FROM event WHERE ident = :ident")
 ADD = text(
     "INSERT INTO event (ident, source, kind, at, heard_at, effect, subscriber_id, delivery_id, hard, dead, code,"
-    " status, diagnostic) VALUES (:ident, :source, :kind, :at, :heard_at, :effect, :subscriber, :delivery, :hard, :dead, :code,"
+    " status, diagnostic)"
+    " VALUES (:ident, :source, :kind, :at, :heard_at, :effect, :subscriber, :delivery, :hard, :dead, :code,"
     " :status, :diagnostic) RETURNING id"
 )
 SET_EFFECT = text("UPDATE event SET effect = :effect WHERE id = :id")
@@ -76,23 +76,6 @@ WAITING = (
     " e.delivery_id, s.address, s.key FROM event e JOIN subscriber s ON s.id = e.subscriber_id"
     " WHERE e.effect = 'quarantined'{which} ORDER BY e.id"
 )
-
-# What came back since the last letter that did not: once the reader can be reached again it is theirs, as a copy, in
-# the order of numbers and one at a time.
-AGAIN = text(
-    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, reopen, reason, slot,"
-    " not_before, planned_at)"
-    " SELECT d.post_id, d.subscriber_id, d.epoch, d.copy + 1, d.number, 1, 'withdrawn', NULL, 1, 'came back', :at, :at,"
-    " :at FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
-    f" WHERE d.{HERS} AND d.state = 'accepted' AND {CAME_BACK.format(d='d')}"
-    " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.post_id = d.post_id AND n.subscriber_id = d.subscriber_id"
-    "  AND n.epoch = d.epoch AND n.copy > d.copy)"
-    " AND NOT EXISTS (SELECT 1 FROM delivery l WHERE l.subscriber_id = d.subscriber_id"
-    "  AND l.post_id IN (SELECT id FROM post) AND l.state = 'accepted' AND l.accepted_at > d.accepted_at"
-    f"  AND NOT {CAME_BACK.format(d='l')})"
-    " RETURNING post_id"
-)
-PROMISE = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, 'copy', 1)")
 
 # Figures.
 RECENT = text(

@@ -467,3 +467,11 @@ def accept_uncertain(c: Connection, delivery: int, *, at: datetime | None, why: 
         ),
         values,
     )
+
+
+def send_again(c: Connection, subscriber: int, at: datetime) -> int:
+    """Plan anew what came back since the last letter that did not; returns how many."""
+    posts = [row[0] for row in c.execute(sql.AGAIN, {"subscriber": subscriber, "at": micros(at)})]
+    for post in posts:
+        c.execute(sql.PROMISE_COPY, {"post": post, "at": micros(at)})
+    return len(posts)

@@ -221,6 +221,23 @@ PROMISE_COPIES = text(
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, id, 'copy', :count FROM post WHERE number = :number"
     " AND status = 'live' AND standing <> 'blocks' AND :count > 0"
 )
+# What came back since the last letter that did not: once the reader can be reached again it is theirs, as a copy, in
+# the order of numbers and one at a time.
+AGAIN = text(
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, reopen, reason, slot,"
+    " not_before, planned_at)"
+    " SELECT d.post_id, d.subscriber_id, d.epoch, d.copy + 1, d.number, 1, 'withdrawn', NULL, 1, 'came back', :at, :at,"
+    " :at FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
+    " WHERE d.subscriber_id = :subscriber AND d.post_id IN (SELECT id FROM post) AND d.state = 'accepted'"
+    f" AND {CAME_BACK.format(d='d')}"
+    " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.post_id = d.post_id AND n.subscriber_id = d.subscriber_id"
+    "  AND n.epoch = d.epoch AND n.copy > d.copy)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery l WHERE l.subscriber_id = d.subscriber_id"
+    "  AND l.post_id IN (SELECT id FROM post) AND l.state = 'accepted' AND l.accepted_at > d.accepted_at"
+    f"  AND NOT {CAME_BACK.format(d='l')})"
+    " RETURNING post_id"
+)
+PROMISE_COPY = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, 'copy', 1)")
 # News that was held for being late has its audience now: it goes to those, and to nobody else by itself.
 SETTLE_AUDIENCE = text(
     "UPDATE post SET frozen_at = :at WHERE number = :number AND status = 'live' AND frozen_at IS NULL AND :news = 1"
