@@ -15,20 +15,23 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from newsletter import feedback
 from newsletter.config import Identity
-from newsletter.events import Heard
+from newsletter.errors import NotFound
+from newsletter.events import Event, EventKind, Heard
 from newsletter.links import Links
-from newsletter.providers.mailbox import Letter
 from newsletter.reports import Kind, Ours, Told, events, read
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint
 from newsletter.store.feedback import Effect
 from newsletter.verp import ReversePaths
+
+if TYPE_CHECKING:
+    from newsletter.providers.mailbox import Letter
 
 SOURCE = "mailbox"
 _FACT = "mailbox"
@@ -94,13 +97,14 @@ def look(
             handled = []
             for letter in letters:
                 if stop():
-                    return found
+                    break
                 if _take(store, letter, marks, found, fingerprint=fingerprint, at=at):
                     handled.append(letter.uid)
+                after = letter.uid
             box.put_away(handled)
-            if letters:
-                after = letters[-1].uid
-                _remember(store, box, after, at)
+            _remember(store, box, after, at)
+            if stop():
+                break
         _remember(store, box, after, at)
     counts = {"read": found.read, "left": found.left, **{kind.value: n for kind, n in found.kinds.items()}}
     _log.info("mailbox", extra={"facts": counts})
@@ -113,22 +117,30 @@ def last_look(store: Store) -> datetime | None:
     return datetime.fromisoformat(fact["at"]) if fact else None
 
 
-def _take(
-    store: Store, letter: Letter, marks: Ours, found: Look, *, fingerprint: Fingerprint, at: datetime
-) -> bool:
+def _take(store: Store, letter: Letter, marks: Ours, found: Look, *, fingerprint: Fingerprint, at: datetime) -> bool:
     """Take in what one letter says; whether it is dealt with."""
     told = read(letter.data, marks)
     found.read += 1
     done = _is_ours(told)
     if heard := events(letter.data, told, source=SOURCE, at=min(letter.arrived_at, at)):
-        taken = feedback.take_in(store, Heard(heard), source=SOURCE, fingerprint=fingerprint, at=at)
-        found.effects += taken.effects
-        done = done or bool(taken.known) or any(effect is not Effect.UNKNOWN for effect in taken.effects)
+        word = Heard([_by_name(store, event) for event in heard])
+        found.effects += feedback.take_in(store, word, source=SOURCE, fingerprint=fingerprint, at=at).effects
+        done = done or store.feedback.concerns(word, fingerprint=fingerprint)
     if done:
         found.kinds[told[0].kind] += 1
     else:
         found.left += 1
     return done
+
+
+def _by_name(store: Store, event: Event) -> Event:
+    """Who asks to leave from the address that is on the list need not have had a letter yet."""
+    if event.kind is not EventKind.UNSUBSCRIBED or event.subscriber is not None:
+        return event
+    try:
+        return replace(event, subscriber=store.audience.find(event.recipient).token)
+    except NotFound:
+        return event
 
 
 def _is_ours(told: Sequence[Told]) -> bool:

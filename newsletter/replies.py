@@ -58,69 +58,95 @@ OURS = frozenset(
 #: RFC 4954 section 6: authentication is wanted, too weak, wrong, or wants encryption.
 LOGIN_CODES = frozenset({530, 534, 535, 538})
 
+_WHO = "(?:user|recipient|mailbox|address|account|addressee)"
+_HOST = r"\b(?:host|domain)(?: or domain)?(?: name)?(?: \S{1,80})?"
+_WHO_ELSEWHERE = (  # German, French, Spanish, Italian, Dutch, Portuguese, Russian
+    "(?:empf[äa]nger|adresse|benutzer|konto|utilisateur|destinataire|compte|bo[îi]te|usuario|destinatario|direcci[óo]n"
+    r"|cuenta|utente|indirizzo|casella|gebruiker|geadresseerde|usu[áa]rio|endere[çc]o|адрес|пользовател\w|ящик)"
+)
+
 # In order: the first that matches wins, so that "full" or "rate" saves an address and "unknown" comes last.
 _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
-    (said, re.compile(words, re.IGNORECASE))
-    for said, words in (
+    (said, re.compile("|".join(phrases), re.IGNORECASE))
+    for said, phrases in (
         (
             Said.FULL,
-            r"box(?: is)? (?:over)?full|mailbox .{0,30}exceed|full mailbox|\bquota\b|overquota|\bis full\b"
-            r"|(?:insufficient|out of|not enough|no)(?: system| disk)? (?:storage|space)",
+            (
+                r"box(?: is)? (?:over)?full", "full mailbox", r"\bquota\b", "overquota", r"\bis full\b",
+                "mailbox .{0,30}exceed", "(?:insufficient|out of|not enough|no)(?: system| disk)? (?:storage|space)",
+            ),
         ),
         (
             Said.RATE,
-            r"\brates?\b|rate-?limit|too (?:many|much|fast|frequent)|throttl|(?:try|retry)(?: again)? (?:later|in\b)"
-            r"|gr[ae]y-?list"
-            r"|temporar|slow down|\blimit (?:is )?(?:exceeded|reached)|exceed\w* .{0,30}\blimit",
+            (
+                r"\brates?\b", "rate-?limit", "too (?:many|much|fast|frequent)", "throttl", "gr[ae]y-?list",
+                r"(?:try|retry)(?: again)? (?:later|in\b)", "temporar", "slow down",
+                r"\blimit (?:is )?(?:exceeded|reached)", r"exceed\w* .{0,30}\blimit",
+            ),
         ),
         (
             Said.OURS,
-            r"relay(?!\w* (?:recipient|domain))"  # "unknown in relay recipient table" is Postfix on a dead address
-            r"|authenticat|auth required|\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)"
-            r"|block ?-?list|black ?-?list|deny ?-?list|spamhaus|spamcop|\brbl\b|dnsbl|reputation"
-            r"|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b|\byour (?:ip|host|server|network|domain|account)\b"
-            r"|not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)|\bsending (?:ip|host|server|domain|address)"
-            r"|\bsender\b.{0,60}(?:exist|resolve)"
-            r"|client (?:host|ip)\b|\b(?:helo|ehlo)\b|reverse (?:host|lookup)|from this ip|banned sender",
+            (
+                # "unknown in relay recipient table" is Postfix on a dead address
+                r"relay(?!\w* (?:recipient|domain))", "authenticat", "auth required",
+                r"\bsender\b.{0,40}(?:reject|denied|block|verif|not allowed)", r"\bsender\b.{0,60}(?:exist|resolve)",
+                "block ?-?list", "black ?-?list", "deny ?-?list", "spamhaus", "spamcop", r"\brbl\b", "dnsbl",
+                "reputation",
+                r"\b(?:spf|dkim|dmarc)\b", "reverse dns", r"\bptr\b",
+                r"\byour (?:ip|host|server|network|domain|account)\b",
+                "not (?:authori[sz]ed|permitted|allowed) to (?:send|relay)",
+                r"\bsending (?:ip|host|server|domain|address)", r"client (?:host|ip)\b", r"\b(?:helo|ehlo)\b",
+                "reverse (?:host|lookup)", "from this ip", "banned sender",
+            ),
         ),
         (
             Said.BLOCKED,
-            r"\bblock(?:ed|ing|s)?\b|\bban(?:ned)?\b|\bspam\b|recipient (?:preference|polic|filter)|refused by (?:the )?recipient"
-            r"|access denied|restricted|not accept\w* (?:mail|messages?) from",
+            (
+                r"\bblock(?:ed|ing|s)?\b", r"\bban(?:ned)?\b", r"\bspam\b", "recipient (?:preference|polic|filter)",
+                "refused by (?:the )?recipient", "access denied", "restricted",
+                r"not accept\w* (?:mail|messages?) from",
+            ),
         ),
         (
             Said.CLOSED,
-            r"(?:account|mailbox|user|recipient|address) .{0,40}(?:disabled|deactivated|suspended|inactive|closed|frozen|locked)"
-            r"|(?:disabled|deactivated|suspended|inactive) (?:account|mailbox|user|recipient)",
+            (
+                f"{_WHO} .{{0,40}}(?:disabled|deactivated|suspended|inactive|closed|frozen|locked)",
+                "(?:disabled|deactivated|suspended|inactive) (?:account|mailbox|user|recipient)",
+            ),
         ),
         (
             Said.NOWHERE,
-            r"(?:no such|unknown|invalid|illegal|non-?existent|unrecogni[sz]ed|bad) (?:host|domain|destination (?:host|domain))"
-            r"|\b(?:host|domain)(?: or domain)?(?: name)?(?: \S{1,80})? (?:is |was |could |does |name )?"
-            r"(?:unknown|not (?:be )?(?:found|known|exist|reachable)|invalid|non-?existent|n[o']t exist|(?:doesn|don|didn)['’]?t exist)"
-            r"|nxdomain|null mx|no (?:valid )?mx\b|(?:host|domain)\b[^.;]{0,40}(?:does not|doesn't) (?:accept|receive) e?-?mail"
-            r"|unroutea?ble (?:address|mail domain)|all relevant mx records point to non-existent",
+            (
+                "(?:no such|unknown|invalid|illegal|non-?existent|unrecogni[sz]ed|bad)"
+                " (?:destination )?(?:host|domain)",
+                f"{_HOST} (?:is |was |could |does |name )?(?:unknown|not (?:be )?(?:found|known|exist|reachable)"
+                "|invalid|non-?existent|n[o']t exist|(?:doesn|don|didn)'?t exist)",
+                "nxdomain", "null mx", r"no (?:valid )?mx\b", "unroutea?ble (?:address|mail domain)",
+                r"(?:host|domain)\b[^.;]{0,40}(?:does not|doesn't) (?:accept|receive) e?-?mail",
+                "all relevant mx records point to non-existent",
+            ),
         ),
         (
             Said.DEAD,
-            r"(?:no such|unknown|invalid|non-?existent|unrecogni[sz]ed) (?:local[ -]?)?"
-            r"(?:part|user|recipient|mailbox|address|account|person|addressee|subscriber|customer)"
-            r"|(?:user|recipient|mailbox|address|account|addressee)\W.{0,40}"
-            r"(?:unknown|not (?:found|known|exist|listed|registered|recogni[sz]ed|(?:be )?located)"
-            r"|invalid|couldn.?t be found|n[o']t be found)"
-            r"|(?:does ?n[o']t|does not|do not|did not) exist|(?:does ?n[o']t|does not) have .{0,30}account"
-            r"|no mailbox (?:here )?by that name|no (?:one|body) (?:here )?by that name"
-            r"|no longer (?:active|available|in use|valid|works here|exists|on (?:the |this )?server|with (?:us|the company)|employed)"
-            r"|(?<!sender )address rejected\.?(?:\s|$)"
-            r"|is not a (?:known|valid|registered) (?:user|recipient|mailbox|address|account)"
-            r"|not our (?:user|customer)|user .{0,30}has moved"
-            r"|(?:empf[äa]nger|adresse|benutzer|konto|utilisateur|destinataire|compte|bo[îi]te|usuario|destinatario|direcci[óo]n|cuenta"
-            r"|utente|indirizzo|casella|gebruiker|geadresseerde|usu[áa]rio|endere[çc]o|адрес|пользовател\w|ящик)\W.{0,40}"
-            r"(?:unbekannt|existiert nicht|ung[üu]ltig|inconnue?|n['’]existe pas|invalide|no existe|desconocid|inv[áa]lid|sconosciut|inesistente"
-            r"|non esiste|onbekend|bestaat niet|n[ãa]o existe|не существует|не найден)|(?:user|ユーザー?|アドレス|用户|收件人|地址).{0,20}(?:存在しません|見つかりません|不存在)",
+            (
+                "(?:no such|unknown|invalid|non-?existent|unrecogni[sz]ed) (?:local[ -]?)?"
+                f"(?:part|person|subscriber|customer|{_WHO})",
+                rf"{_WHO}\W.{{0,40}}(?:unknown|not (?:found|known|exist|listed|registered|recogni[sz]ed"
+                "|(?:be )?located)|invalid|n[o']t be found)",
+                "(?:does ?n[o']t|does not|do not|did not) exist", "(?:does ?n[o']t|does not) have .{0,30}account",
+                "no (?:mailbox|one|body) (?:here )?by that name", "not our (?:user|customer)", "user .{0,30}has moved",
+                "no longer (?:active|available|in use|valid|works here|exists|employed"
+                "|on (?:the |this )?server|with (?:us|the company))",
+                r"(?<!sender )address rejected\.?(?:\s|$)",
+                f"is not a (?:known|valid|registered) {_WHO}",
+                rf"{_WHO_ELSEWHERE}\W.{{0,40}}(?:unbekannt|existiert nicht|ung[üu]ltig|inconnue?|n'existe pas|invalide"
+                "|no existe|desconocid|inv[áa]lid|sconosciut|inesistente|non esiste|onbekend|bestaat niet"
+                "|n[ãa]o existe|не существует|не найден)",
+                "(?:user|ユーザー?|アドレス|用户|收件人|地址).{0,20}(?:存在しません|見つかりません|不存在)",
+            ),
         ),
     )
-)
+)  # fmt: skip
 _NO_ACCOUNT = re.compile(r"(?:does ?n[o']t|does not) have .{0,30}account", re.IGNORECASE)  # no filter goes so far
 _GONE = frozenset({Said.CLOSED, Said.NOWHERE, Said.DEAD, None})  # a status that says dead needs no words
 _ADDRESS = re.compile(r"\S{0,64}@\S*")
@@ -191,7 +217,6 @@ def words(text: str) -> Said | None:
     return next((said for said, pattern in _WORDS if pattern.search(plain)), None)
 
 
-
 def dead(reply: Reply, phase: Phase | None = None, *, named: bool = False) -> bool:
     """Whether a notice of a final failure says that the address is dead: the enhanced status first, then the words.
 
@@ -200,7 +225,7 @@ def dead(reply: Reply, phase: Phase | None = None, *, named: bool = False) -> bo
     up for themselves. The same may be behind a bare "user unknown" of a server of which nothing else is told.
     """
     status, said = reply.status, words(reply.text)
-    if not permanent(reply) and status or (status in OURS and (status != "5.7.27" or said is not Said.NOWHERE)):
+    if (status and not permanent(reply)) or (status in OURS and (status != "5.7.27" or said is not Said.NOWHERE)):
         return False
     if status in DEAD:
         return said in _GONE

@@ -59,4 +59,8 @@ class ReversePaths:
             delivery = int.from_bytes(bytes.fromhex(token)[:_NUMBER_OCTETS])
         except ValueError:
             return None
-        return delivery if hmac.compare_digest(given.encode("utf-8", "replace"), self.path(delivery).key.encode()) else None
+        return (
+            delivery
+            if hmac.compare_digest(given.encode("utf-8", "replace"), self.path(delivery).key.encode())
+            else None
+        )

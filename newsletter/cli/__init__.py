@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "subscribers",
             "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
+        "mailbox": ("mailbox", "Read what came back by mail: bounces, complaints, requests to leave."),
     },
     "Send": {
         "plan": ("ask", "What the next run and the next weeks will send, and to how many."),

@@ -53,6 +53,7 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
             progress=bar,
             press=project.press,
             crew=crew_of(project.config, stop),
+            box=project.box,
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 

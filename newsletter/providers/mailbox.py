@@ -7,8 +7,8 @@ Guarantees
     to this very machine.
 
 What goes wrong
-    `ProviderError`, in words for the owner: not reachable, a wrong certificate, a wrong password, no such folder, broken
-    off. What was moved by then stays moved.
+    `ProviderError`, in words for the owner: not reachable, a wrong certificate, a wrong password, no such folder,
+    broken off. What was moved by then stays moved.
 
 Sources: RFC 3501 (IMAP4rev1), RFC 6851 (MOVE), RFC 4315 (UID EXPUNGE), RFC 2342 (namespaces), RFC 8314 (TLS).
 """
@@ -73,7 +73,9 @@ class Mailbox:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def letters(self, *, after: int, since: date | None = None) -> Iterator[list[Letter]]:
@@ -186,7 +188,10 @@ class Mailbox:
         from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
         client = self._open
-        for name in (self._named(self._settings.done_folder), self._named(self._settings.done_folder, within_inbox=True)):
+        for name in (
+            self._named(self._settings.done_folder),
+            self._named(self._settings.done_folder, within_inbox=True),
+        ):
             if not client.folder_exists(name):
                 try:
                     client.create_folder(name)
@@ -199,8 +204,8 @@ class Mailbox:
             self._done = name
             return name
         raise ProviderError(
-            f"{self.server} does not make the folder {shown(self._settings.done_folder)} ({shown(_said(refused))}); make"
-            " it in your mail program, or name another one as done_folder in [mailbox]"
+            f"{self.server} does not make the folder {shown(self._settings.done_folder)} ({shown(_said(refused))});"
+            " make it in your mail program, or name another one as done_folder in [mailbox]"
         )
 
     def _named(self, name: str, *, within_inbox: bool = False) -> str:

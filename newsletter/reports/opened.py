@@ -71,7 +71,9 @@ class Opened:
     @property
     def arrived_at(self) -> list[str]:
         """The addresses at which it came in: the envelope's where somebody kept it, else the header's."""
-        kept = self.mail.all("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to", "cc")
+        kept = self.mail.all(
+            "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to", "cc"
+        )
         return [address for value in kept for _, address in addresses(value)]
 
     @property

@@ -21,7 +21,6 @@ from newsletter.verp import ReversePaths
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")
 _TOKENS_MOST = 20
-_WORDS_MAX = 1_000  # characters of a diagnostic
 _AROUND_MAX = 4_000
 _NOTHING = Reply(0, "", "")
 _ARRIVED = frozenset({"delivered", "relayed", "expanded", "deliverable", "deliver"})
@@ -215,7 +214,7 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
         whom = list(foreign.values())
     delayed = automatic.tells_delay(opened)
-    told = {}
+    told: dict[str, Told] = {}
     for one in whom or [""]:
         near = prose.about(opened.words, one, whom) if one else ""
         around = near if len(whom) > 1 else opened.words
@@ -236,7 +235,7 @@ def _bounced(recipient: str, said: Reply, around: str, *, named: bool) -> Told:
 
 
 def _reply(text: str, status: str = "") -> Reply:
-    return reply(" ".join(text.split())[:_WORDS_MAX], status)
+    return reply(" ".join(text[:_AROUND_MAX].split()), status)
 
 
 def _reason_in(text: str) -> bool:

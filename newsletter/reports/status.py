@@ -18,9 +18,11 @@ _LOCAL = re.compile(r"(?:\"[^\"\n]{1,62}\"|[^\s<>()\[\]\",;:@\\|]{1,64})$")
 _DOMAIN = re.compile(r"[^\s<>()\[\]\",;:@/\\|?!=']{1,255}")
 _ADDRESSES_MOST = 200  # of one text
 _GROUPS_MOST = 200
+_TEXT_MAX = 1_000  # characters of a diagnostic
 _TRANSCRIPT = re.compile(r">>> ?([A-Za-z.]+)[^\n]{0,300}\n[\s>]{0,9}<<< ?[45]\d\d")
 _PHASE = re.compile(
-    r"(?:in (?:reply|response) to|after|stage|command)[\s:>(]{1,9}(?:the |pipelined |sending |initial )?((?:end of )?data|text|dot|rcpt|mail(?: from)?)\b"
+    r"(?:in (?:reply|response) to|after|stage|command)[\s:>(]{1,9}(?:the |pipelined |sending |initial )?"
+    r"((?:end of )?data|text|dot|rcpt|mail(?: from)?)\b"
     r"|\[(rcpt|data|mail)_?(?:to|from)?\]|\((state 1[34])\)|>>> ?(rcpt|data|mail)\b"
     r"|does not like (recipient|sender)|failed after (i sent) the message",
     re.IGNORECASE,
@@ -102,7 +104,8 @@ def reply(text: str, status: str = "") -> Reply:
     code = _CODE.search(text)
     if found and (vague(status) or found[1][0] != status[0]):
         status = found[1]
-    return Reply(int(code[1]) if code else 0, status, " ".join(text.split()))
+    words = "".join(c if c.isprintable() else "�" for c in " ".join(text.split())[:_TEXT_MAX])
+    return Reply(int(code[1]) if code else 0, status, words)
 
 
 def names(text: str, recipient: str) -> bool:
