@@ -231,9 +231,8 @@ def _tell(
     """Alerts to the owner, and a sign of life."""
     hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
     blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
-    wrong = [
-        s for s in dict.fromkeys([missed, *result.stopped, *blocked, *feedback.undecided(store)]) if s and s not in hers
-    ]
+    said = [missed, *result.stopped, *blocked, *feedback.undecided(store), result.unread]
+    wrong = [s for s in dict.fromkeys(said) if s and s not in hers]
     if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
         watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
         result.notes += notify(config, store, provider, now=now, stop=stop)

@@ -19,7 +19,7 @@ from newsletter.reports.opened import Opened
 from newsletter.reports.status import Group, addresses, names, phase, reply
 from newsletter.verp import ReversePaths
 
-_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")  # a link ends in its token; "%20" may stand before it
 _TOKENS_MOST = 20
 _AROUND_MAX = 4_000
 _NOTHING = Reply(0, "", "")
