@@ -232,7 +232,10 @@ def test_nobody_listens(world: World) -> None:
 
 
 def test_a_server_that_says_nothing(world: World) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ProviderError, match="did not answer within 1 s"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ProviderError, match="did not answer within 1 s"),
+    ):
         look(world, settings(silent.getsockname()[1], timeout=timedelta(seconds=1)))
 
 
