@@ -18,6 +18,9 @@ _LINES_MOST = 1_000
 _NEAR = 12  # lines behind an address in which its reason stands
 _MOST = 50  # recipients of one letter
 
+_RETURNED_LEAST = 3  # known names in a run of fields
+_FIELDS_MOST = 200
+_FIELD = re.compile(r"[!-9;-~]{1,76}:")
 #: Three of these in a row are the header of the letter that came back.
 _RETURNED = re.compile(
     r"\s*(?:return-path|received|message-id|date|from|to|cc|subject|mime-version|content-type|reply-to|sender"
@@ -51,10 +54,10 @@ def parted(text: str) -> Letter:
     returned: Fields = ()
     at = 0
     while at < len(lines):
-        end = _header_ends(lines, at)
-        if not end:
-            kept.append(lines[at])
-            at += 1
+        end, names = _fields_from(lines, at)
+        if names < _RETURNED_LEAST:
+            kept += lines[at:end]
+            at = end
             continue
         indent = len(lines[at]) - len(lines[at].lstrip())
         returned += fields_of("\n".join(line[indent:] if line[:indent].isspace() else line for line in lines[at:end]))
@@ -65,21 +68,18 @@ def parted(text: str) -> Letter:
     return Letter("\n".join(kept), returned)
 
 
-def _header_ends(lines: list[str], at: int) -> int:
-    """Where the header of a returned letter that begins at *at* ends; 0 when none does."""
-    if not _RETURNED.match(lines[at]):
-        return 0
+def _fields_from(lines: list[str], at: int) -> tuple[int, int]:
+    """Where the run of header fields that begins at *at* ends, at the least behind this line; and how many names it has."""
     names: set[str] = set()
     end = at
-    for end in range(at, min(at + 200, len(lines))):
+    while end < len(lines) and end < at + _FIELDS_MOST:
         line = lines[end]
         if found := _RETURNED.match(line):
             names.add(found[0].strip(" \t:").lower())
-        elif not line.strip() or not (line[0] in " \t" or re.match(r"[!-9;-~]{1,76}:", line)):
+        elif not names or not (line[:1] in (" ", "\t") or _FIELD.match(line)) or not line.strip():
             break
-    else:
         end += 1
-    return end if len(names) >= 3 else 0
+    return max(end, at + 1), len(names)
 
 
 def spoken_of(words: str, *, ours: Collection[str], written_to: Iterable[str]) -> list[str]:

@@ -21,7 +21,8 @@ from newsletter.verp import ReversePaths
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")  # a link ends in its token; "%20" may stand before it
 _TOKENS_MOST = 20
-_AROUND_MAX = 4_000
+_AROUND_MAX = 4_000  # characters of a report in which another reason would stand
+_RECIPIENTS_MOST = 50  # of a notice in words
 _NOTHING = Reply(0, "", "")
 _ARRIVED = frozenset({"delivered", "relayed", "expanded", "deliverable", "deliver"})
 
@@ -208,7 +209,7 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
     """A failure told in words."""
     if not automatic.tells_failure(opened):
         return []
-    failed = [a for value in opened.mail.all("x-failed-recipients") for _, a in addresses(value)]
+    failed = [a for value in opened.mail.all("x-failed-recipients") for _, a in addresses(value)][:_RECIPIENTS_MOST]
     ours, to = opened.ours, opened.written_to
     whom = failed or second.opinion(data, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
