@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from zlib import crc32
 
 US = "maya@letters.example.org"
 LETTER = (
@@ -72,5 +73,5 @@ def person(
     """What a person writes, or a machine in their place with the fields *more*."""
     return (
         f"Return-Path: <ana@example.org>\nFrom: {sender}\nTo: {to}\nSubject: {subject}\n"
-        f"Message-ID: <{abs(hash((words, subject, sender)))}@example.org>\n{more}\n{words}\n"
+        f"Message-ID: <{crc32(f'{words}{subject}{sender}'.encode())}@example.org>\n{more}\n{words}\n"
     ).encode()

@@ -48,6 +48,7 @@ DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp")
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
+_IMAP_PORT = 143  # RFC 8314 section 3: 993 speaks TLS from the first octet, 143 after STARTTLS
 _SECRET_MAX = 64 * 1024  # octets; more is no secret but the wrong file
 _STORE_REMEDY = 'write "sqlite:///newsletter.db" or "postgresql://…"'
 
@@ -95,7 +96,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     smtp = _smtp(server, root, environment, in_use=provider == "smtp")
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     post_box = top.section("mailbox")
-    mailbox = _mailbox(post_box, root, environment) if top.has("mailbox") else None
+    mailbox = _mailbox(post_box, root, environment, wanted=top.has("mailbox"))
     alerts = _alerts(top.section("alerts"), root)
     log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
     document.finish()
@@ -370,9 +371,12 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
     )
 
 
-def _mailbox(section: Section, root: Path, environment: Mapping[str, str]) -> MailboxSettings:
+def _mailbox(section: Section, root: Path, environment: Mapping[str, str], *, wanted: bool) -> MailboxSettings | None:
     default = MailboxSettings("")
-    host = section.require("host", values.host, "127.0.0.1", 'the mail server, such as "imap.example.org"')
+    if wanted:
+        section.need("host", 'the mail server that keeps your mail, such as "imap.example.org"')
+        section.need("username", "the name with which your mail program logs in; often the whole address")
+    host = section.read("host", values.host, "127.0.0.1")
     security = section.read("security", values.choice(Security), default.security)
     if security is Security.NONE and not values.is_loopback(host):
         section.fault(
@@ -380,7 +384,6 @@ def _mailbox(section: Section, root: Path, environment: Mapping[str, str]) -> Ma
             f'without protection only this machine can be reached, not {host}; write "tls" or "starttls"',
             ' = "none"',
         )
-    section.need("username", "the name with which your mail program logs in; often the whole address")
     username = section.read("username", values.filled, "")
     password = section.read("password_file", lambda value: _secret(root, value), "", secret=True)
     password = environment.get(MAILBOX_VARIABLE, "").rstrip("\r\n") or password
@@ -394,10 +397,10 @@ def _mailbox(section: Section, root: Path, environment: Mapping[str, str]) -> Ma
     done = section.read("done_folder", values.folder_name, default.done_folder)
     if folder.lower() == done.lower():
         section.fault("done_folder", "it has to be another folder than the one that is read", f' = "{done}"')
-    port = default.port if security is Security.TLS else 143
-    return MailboxSettings(
+    usual = default.port if security is Security.TLS else _IMAP_PORT
+    made = MailboxSettings(
         host=host,
-        port=section.read("port", values.number(1, 65535), port),
+        port=section.read("port", values.number(1, 65535), usual),
         security=security,
         username=username,
         password=password,
@@ -406,6 +409,7 @@ def _mailbox(section: Section, root: Path, environment: Mapping[str, str]) -> Ma
         done_folder=done,
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
     )
+    return made if wanted else None
 
 
 def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:

@@ -69,7 +69,7 @@ def parted(text: str) -> Letter:
 
 
 def _fields_from(lines: list[str], at: int) -> tuple[int, int]:
-    """Where the run of header fields that begins at *at* ends, at the least behind this line; and how many names it has."""
+    """Where the run of header fields that begins at *at* ends, at at least behind this line; its known names."""
     names: set[str] = set()
     end = at
     while end < len(lines) and end < at + _FIELDS_MOST:
