@@ -251,7 +251,7 @@ def test_configuration_md_has_each_variable_and_no_other() -> None:
 
 def _load(folder: Path, text: str) -> Config:
     (folder / "newsletter.toml").write_text(text if "[newsletter]" in text else IDENTITY + text)
-    for name in ("smtp-password.txt", "our-server.pem", "dkim.key"):
+    for name in ("smtp-password.txt", "mailbox-password.txt", "our-server.pem", "dkim.key"):
         (folder / name).write_text("a secret")
     return load(folder, {})
 
