@@ -35,7 +35,6 @@ from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
 from newsletter.errors import NewsletterError, PostHeld, RunLocked, StoreError, SubscriberError
 from newsletter.gate import Allowance
-from newsletter.incoming import Open, look
 from newsletter.limits import allowance
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post, read_folder
@@ -49,6 +48,7 @@ from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
+    from newsletter.incoming import Open
     from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
@@ -198,6 +198,8 @@ def _look(box: Open, config: Config, store: Store, secret: bytes, *, now: Clock,
 
     Letters don't wait for a mailbox: not for one that is slow, and not for one that breaks something here.
     """
+    from newsletter.incoming import look  # 30 ms to import: only who has a mailbox pays
+
     at = now()
     try:
         look(
