@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Authority  # type: ignore[import-not-found]
 from dovecot import BARE, PASSWORD, PROGRAM, USER, Dovecot, running
 from returned import complaint, dsn, letter, person
 from world import OWNER, SECRET, World
@@ -35,7 +34,7 @@ FULL = {"status": "5.2.2", "said": "smtp; 552 5.2.2 mailbox full"}
 
 
 @pytest.fixture(scope="session")
-def certificate(authority: Authority) -> Path:
+def certificate(authority: Any) -> Path:
     return authority.issue("localhost", "127.0.0.1")
 
 
@@ -60,7 +59,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     store.close()
 
 
-def settings(port: int, authority: Authority | None = None, **changes: Any) -> MailboxSettings:
+def settings(port: int, authority: Any = None, **changes: Any) -> MailboxSettings:
     made = MailboxSettings("127.0.0.1", port, Security.NONE, USER, PASSWORD)
     if authority:
         made = replace(made, host="localhost", security=Security.TLS, ca_file=authority.file)
@@ -176,7 +175,7 @@ def test_a_server_with_dots_between_folders(world: World, certificate: Path) -> 
 
 
 @pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
-def test_over_tls(world: World, server: Dovecot, authority: Authority, security: Security) -> None:
+def test_over_tls(world: World, server: Dovecot, authority: Any, security: Security) -> None:
     port = server.tls_port if security is Security.TLS else server.port
     server.put(person())
     assert look(world, settings(port, authority, security=security)).read == 1
@@ -241,7 +240,7 @@ def test_a_server_that_says_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
 def test_no_password_goes_to_a_server_with_a_wrong_certificate(
-    world: World, authority: Authority, security: Security
+    world: World, authority: Any, security: Security
 ) -> None:
     with running(authority.issue("elsewhere.example")) as server:
         port = server.tls_port if security is Security.TLS else server.port
@@ -250,7 +249,7 @@ def test_no_password_goes_to_a_server_with_a_wrong_certificate(
         assert "Login" not in (server.folder / "log").read_text().replace("auth attempts", "")
 
 
-def test_a_server_that_logs_us_in_before_tls(world: World, authority: Authority) -> None:
+def test_a_server_that_logs_us_in_before_tls(world: World, authority: Any) -> None:
     """PREAUTH would leave STARTTLS out, and everything in the clear."""
     with scripted(b"* PREAUTH welcome\r\n") as port, pytest.raises(ProviderError):
         look(world, settings(port, authority, security=Security.STARTTLS))
