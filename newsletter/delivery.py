@@ -139,7 +139,11 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
     for doubt in book.in_doubt(at=now()):
         arrived = None
         if lookup and doubt.provider == provider.name:
-            found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            try:
+                found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            except ProviderError as error:
+                _log.warning("doubt waits: %s", error)
+                return  # whoever can say can't be asked now: the next run does
             arrived = None if isinstance(found, Uncertain) else found is not None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
@@ -214,7 +218,7 @@ class _Run:
             self.report.problems.append(str(error))
             self.failed = True
             if error.busy:
-                self.gate.rest()
+                self.gate.rest(least=error.retry_after or timedelta(0))
         except (Exception, KeyboardInterrupt):
             self._turn()  # whatever befell the provider, these outcomes are known
             raise

@@ -61,10 +61,10 @@ def undecided(store: Store) -> list[str]:
     """What waits for the owner's word, as a sentence; nothing when nothing does."""
     if not (found := store.feedback.waiting()):
         return []
-    who = " and ".join(sorted({waiting.source for waiting in found}))
+    who, count = " and ".join(sorted({w.source for w in found})), len({w.address for w in found})
     return [
-        f"{len({waiting.address for waiting in found}):,} readers would get nothing more on the word of {who}, told in a"
-        " few minutes. That may be true, or a mistake, so it waits for you: `newsletter suppressions quarantined`."
+        f"{count:,} readers would get nothing more on the word of {who}, told in a few minutes. That may be true, or a"
+        " mistake, so it waits for you: `newsletter suppressions quarantined`."
     ]
 
 

@@ -42,15 +42,20 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    VendorSettings,
+    Web,
 )
+from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
+    "ENTRY_POINTS",
     "FILE_NAME",
     "LOCK_SCREEN_WORDS",
     "MAILBOX_VARIABLE",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "VENDORS",
     "Alerts",
     "Checking",
     "Config",
@@ -71,6 +76,9 @@ __all__ = [
     "Rules",
     "Security",
     "SmtpSettings",
+    "Vendor",
+    "VendorSettings",
+    "Web",
     "find_root",
     "load",
 ]

@@ -230,7 +230,7 @@ class Audience:
                     {"id": other.id},
                 ):
                     raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
-                _delete(c, other.id, at)
+                forget(c, other.id, at=at)
             if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(new.key)}):
                 raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
             if before is Status.SUPPRESSED:  # a file that still has the old address does not bring it back
@@ -254,7 +254,7 @@ class Audience:
             with self._store.write() as c:
                 row = find(c, address)
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
-                _delete(c, row.id, at)
+                forget(c, row.id, at=at)
                 if keep:
                     keep_out(c, fingerprint(row.key), "erased", at)
         finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
@@ -426,21 +426,27 @@ def keep_out(c: Connection, fingerprint: str, reason: str, at: datetime) -> None
 
 
 def last_cause(c: Connection, subscriber: int) -> Cause | None:
-    """What the latest change of a reader's status came from."""
-    last = c.scalar(
-        text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber}
-    )
+    """What the status came from; what the person merely asked for, or prefers, changed none."""
+    last = c.scalar(sql.LAST_CAUSE, {"id": subscriber})
     return Cause(last) if last else None
 
 
-def _delete(c: Connection, subscriber: int, at: datetime) -> None:
+def keep_hash(c: Connection, fingerprint: str, reason: str, *, at: datetime) -> None:
+    """What is left of a person who was erased or suppressed: it keeps files from bringing them back."""
+    c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
+
+
+def forget(c: Connection, subscriber: int, *, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
     c.execute(sql.JOURNAL_ERASED, values)
-    c.execute(text("DELETE FROM notice WHERE LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"), values)
+    for table in ("notice", "sign_up"):
+        which = "LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"
+        c.execute(text(f"DELETE FROM {table} WHERE {which}"), values)
     c.execute(text("DELETE FROM event WHERE subscriber_id = :id"), values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )
-    for table, column in (("delivery", "subscriber_id"), ("consent", "subscriber_id"), ("subscriber", "id")):
+    for table in ("delivery", "consent", "request", "subscriber"):
+        column = "id" if table == "subscriber" else "subscriber_id"
         c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)

@@ -44,6 +44,10 @@ SET_STATUS = text(
     "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
     " END WHERE id = :id"
 )
+LAST_CAUSE = text(
+    "SELECT cause FROM consent WHERE subscriber_id = :id AND cause NOT IN ('requested', 'preferred')"
+    " ORDER BY id DESC LIMIT 1"
+)
 # What was refused or put off for the old address never arrived: to the new one it leaves as a first attempt would.
 FORGET_ATTEMPT = text(
     "UPDATE delivery SET revision = NULL, date = NULL, recipient = NULL, content = NULL"

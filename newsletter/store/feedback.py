@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from newsletter.store import Store
 
 _NONCE_KEPT = timedelta(days=1)  # whoever signs with one refuses it himself after minutes
-_STREAK_MAX = 10
+_LETTERS_MOST = 50  # of one reader that are looked at
 _TEXT_MAX = 1_000
 
 
@@ -133,6 +133,8 @@ class Feedback:
         self, heard: Heard, judge: Judge, *, source: str, flood: Flood, fingerprint: Fingerprint, at: datetime
     ) -> Taken:
         """Take in what was *heard* from *source*, as *judge* says; one commit."""
+        if not heard.events and not heard.once:  # a delivery, an opening: the most of what providers tell
+            return Taken()
         with self._store.write() as c:
             _queue(c)
             if heard.once and not _first_use(c, fingerprint(f"{source}\0{heard.once}"), at):
@@ -197,6 +199,7 @@ class _Intake:
             if subject is not None and exact and subject.state is State.UNCERTAIN and subject.delivery:
                 # Whatever is told of it: it was taken.
                 accept_uncertain(self.c, subject.delivery, at=None, why="a report came back about it")
+                subject = replace(subject, state=State.ACCEPTED)
             if subject is not None and verdict.effect is Effect.SUPPRESSED:
                 grave.append((key, event, subject, verdict))
             else:
@@ -272,14 +275,13 @@ class _Intake:
 
     def _strike(self, key: int, subject: Subject, when: datetime) -> Effect:
         """One strike a delivery, however often it is told of; enough of them over enough time suppress."""
-        values = {"id": key, "delivery": subject.delivery, "subscriber": subject.subscriber, "most": _STREAK_MAX}
+        values = {"id": key, "delivery": subject.delivery, "subscriber": subject.subscriber}
         if subject.delivery is None or subject.status is not Status.ACTIVE:
             return Effect.NOTED
-        if self.c.scalar(sql.COUNTED_ALREADY, values):
+        if subject.state is not State.ACCEPTED or self.c.scalar(sql.COUNTED_ALREADY, values):
             return Effect.NOTED
-        struck = [row.at for row in takewhile(lambda row: row.at, self.c.execute(sql.STREAK, values).all())]
-        since = min([*struck, micros(when)])
-        self.c.execute(sql.STRIKE, values | {"streak": max(len(struck), 1), "since": since})
+        run = _run_of_returns(self.c, subject)
+        self.c.execute(sql.STRIKE, values | {"run": len(run), "since": min(run, default=0)})
         before = micros(self.at - audience.STRIKE_SPAN)
         if self.c.scalar(sql.STRUCK_OUT, values | {"strikes": audience.STRIKES, "before": before}):
             return self._suppress(subject, Cause.BOUNCED, "several letters in a row came back")
@@ -301,6 +303,22 @@ def _queue(c: Connection) -> None:
 def _first_use(c: Connection, nonce: str, at: datetime) -> bool:
     c.execute(sql.FORGET_NONCES, {"before": micros(at - _NONCE_KEPT)})
     return c.execute(sql.USE_NONCE, {"hash": nonce, "at": micros(at)}).rowcount == 1
+
+
+def _run_of_returns(c: Connection, subject: Subject) -> list[int]:
+    """When each letter of the run came back that holds the one in hand.
+
+    A letter that did not come back ends a run; so does one to another address, or from before a suppression was lifted.
+    """
+    values = {"subscriber": subject.subscriber, "most": _LETTERS_MOST}
+    lifted = micros(subject.lifted_at) if subject.lifted_at else -1
+    letters = [
+        (row.id, row.struck_at if row.begun_at > lifted and _key_of(row.recipient) == subject.key else None)
+        for row in c.execute(sql.LATEST, values)
+    ]
+    here = next((n for n, (key, _) in enumerate(letters) if key == subject.delivery), len(letters))
+    newer, older = reversed(letters[:here]), letters[here:]
+    return [when for side in (newer, older) for _, when in takewhile(lambda letter: letter[1], side)]
 
 
 def _flooded(c: Connection, source: str, flood: Flood, at: datetime) -> bool:

@@ -44,25 +44,25 @@ HERS_LATEST = text(
 )
 SUBJECT = text(
     "SELECT s.id, s.key, s.status, s.created_at,"
-    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id ORDER BY c.id DESC LIMIT 1) AS cause,"
+    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id AND c.cause NOT IN ('requested', 'preferred')"
+    "  ORDER BY c.id DESC LIMIT 1) AS cause,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'confirmed') AS confirmed_at,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'lifted') AS lifted_at,"
     " d.id AS delivery, d.state, d.begun_at, d.recipient"
     " FROM subscriber s LEFT JOIN delivery d ON d.id = :delivery AND d.subscriber_id = s.id WHERE s.id = :subscriber"
 )
 
-# Strikes. An acceptance takes them away, but a relay accepts everything: what came back is counted from the letter
-# in hand to the last one that did not.
+# Strikes. An acceptance takes them away, but a relay accepts everything: what counts is how many letters in a row came
+# back, the one in hand among them, in whatever order that is told.
 COUNTED_ALREADY = text("SELECT 1 FROM event WHERE delivery_id = :delivery AND effect = 'counted' AND id <> :id")
-STREAK = text(
-    "SELECT (SELECT MIN(e.at) FROM event e WHERE e.delivery_id = d.id AND e.effect = 'counted') AS at FROM delivery d"
-    " WHERE d.subscriber_id = :subscriber AND d.post_id IN (SELECT id FROM post) AND d.state = 'accepted'"
-    " AND d.accepted_at <= (SELECT t.accepted_at FROM delivery t WHERE t.id = :delivery)"
-    " ORDER BY d.accepted_at DESC LIMIT :most"
+LATEST = text(
+    "SELECT d.id, d.begun_at, d.recipient,"
+    " (SELECT MIN(e.at) FROM event e WHERE e.delivery_id = d.id AND e.effect = 'counted') AS struck_at"
+    f" FROM delivery d WHERE d.{HERS} AND d.state = 'accepted' ORDER BY d.accepted_at DESC, d.id DESC LIMIT :most"
 )
 STRIKE = text(
-    "UPDATE subscriber SET strikes = CASE WHEN strikes >= :streak THEN strikes + 1 ELSE :streak END,"
-    " struck_at = CASE WHEN struck_at <= :since THEN struck_at ELSE :since END WHERE id = :subscriber"
+    "UPDATE subscriber SET strikes = CASE WHEN strikes > :run THEN strikes ELSE :run END,"
+    " struck_at = CASE WHEN strikes > :run THEN struck_at ELSE :since END WHERE id = :subscriber"
 )
 STRUCK_OUT = text(f"SELECT 1 FROM subscriber s WHERE s.id = :subscriber AND {STRUCK}")
 

@@ -74,10 +74,11 @@ ACCEPT = (
 ADVANCE_WHICH = (
     "UPDATE subscriber SET handed_over_at = CASE WHEN handed_over_at > :at THEN handed_over_at ELSE :at END,"
     " anchor_at = CASE WHEN d.copy > 0 OR anchor_at > :at THEN anchor_at ELSE :at END, strikes = 0, struck_at = NULL,"
-    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.number >"
+    # What had begun before its reader started over counts for the pace, not for the new epoch's position.
+    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.epoch = subscriber.epoch AND d.number >"
     "  COALESCE((SELECT h.number FROM post h WHERE h.id = subscriber.high_water), subscriber.floor)"
     "  THEN d.post_id ELSE high_water END"
-    " FROM (SELECT post_id, subscriber_id, copy, late, number FROM delivery WHERE {which}) AS d"
+    " FROM (SELECT post_id, subscriber_id, copy, late, epoch, number FROM delivery WHERE {which}) AS d"
     " WHERE subscriber.id = d.subscriber_id"
 )
 ADVANCE = text(ADVANCE_WHICH.format(which="id = :id"))
@@ -186,10 +187,12 @@ SEND_AGAIN = text(
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
+BELIEVED = "{e}.effect NOT IN ('quarantined', 'discarded')"  # of an event
 # A letter that was accepted and came back afterwards.
 CAME_BACK = (
-    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced'"
-    " AND e.effect NOT IN ('quarantined', 'discarded'))"
+    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced' AND "
+    + BELIEVED.format(e="e")
+    + ")"
 )
 GOT = (
     "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch"

@@ -100,7 +100,7 @@ _FOR_EVER = {
     "complained": "called a letter spam; that is for ever, and nothing is sent there again",
     "erased": "was erased and stays out; only their own new request changes that",
 }
-_LAST = "(SELECT MAX(c.id) FROM consent c WHERE c.subscriber_id = s.id)"
+_LAST = "(SELECT MAX(c.id) FROM consent c WHERE c.subscriber_id = s.id AND c.cause NOT IN ('requested', 'preferred'))"
 _READERS = text(
     "SELECT s.address, n.at, n.cause, n.detail FROM subscriber s JOIN consent n ON n.subscriber_id = s.id"
     f" WHERE s.status = 'suppressed' AND n.id = {_LAST} ORDER BY n.at, s.id"

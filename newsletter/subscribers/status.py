@@ -32,6 +32,7 @@ class Cause(StrEnum):
     COMPLAINED = "complained"  #: the person called a message spam
     FORBIDDEN = "forbidden"  #: the owner wants nothing sent there
     LIFTED = "lifted"  #: the owner found that a suppression was wrong
+    PREFERRED = "preferred"  #: the person paused, went on, started over or changed something; the status stays
 
 
 _FILED = frozenset({Cause.IMPORTED, Cause.ADDED})

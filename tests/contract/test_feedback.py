@@ -237,6 +237,17 @@ def test_what_came_back_is_sent_to_the_corrected_address(desk: Desk, post: Postb
     assert desk.states("anna") == ["1 accepted", "1 accepted", "2 accepted"]
 
 
+def test_only_what_came_back_since_the_last_letter_that_arrived_is_sent_again(desk: Desk, post: Postbox) -> None:
+    post.hear(post.about("ana", BOUNCED, reply=FULL))
+    for _ in range(3):
+        later(desk, 1)
+    post.hear(post.event(BOUNCED, delivery=desk.record_of("ana", 3).id, reply=FULL), post.dead("ana"))
+    correct(desk, "ana", "anna")
+    assert [s for s in desk.states("anna") if "withdrawn" in s] == ["3 withdrawn", "4 withdrawn"]
+    correct(desk, "anna", "ann")
+    assert [s for s in desk.states("ann") if "withdrawn" in s] == ["3 withdrawn", "4 withdrawn"]
+
+
 @pytest.mark.parametrize("kind", [BOUNCED, COMPLAINED])
 def test_what_befell_the_old_address_is_not_the_new_ones_fault(desk: Desk, post: Postbox, kind: EventKind) -> None:
     ana = desk.record_of("ana")
@@ -327,6 +338,35 @@ def test_reports_that_come_after_the_next_letter_left_count_all_the_same(desk: D
     assert [post.effect(event) for event in dated] == [Effect.COUNTED, Effect.COUNTED, Effect.SUPPRESSED]
 
 
+def test_letters_between_which_one_arrived_are_not_in_a_row_in_whatever_order_they_are_told_of(
+    desk: Desk, post: Postbox
+) -> None:
+    for _ in range(4):
+        later(desk, 6)
+    for number in (5, 1, 4, 2):
+        assert post.effect(post.event(BOUNCED, delivery=desk.record_of("ana", number).id, reply=FULL)) is Effect.COUNTED
+    assert struck(desk) == 2
+    told = post.event(BOUNCED, delivery=desk.record_of("ana", 3).id, reply=FULL, at=desk.at - 11 * DAY)
+    assert post.effect(told) is Effect.SUPPRESSED
+
+
+@pytest.mark.parametrize("how", ["corrected", "lifted"])
+def test_what_came_back_before_is_not_counted_against_a_mended_address(desk: Desk, post: Postbox, how: str) -> None:
+    assert post.effect(post.about("ana", BOUNCED, reply=FULL)) is Effect.COUNTED
+    later(desk, 6)
+    assert post.effect(post.about("ana", BOUNCED, reply=FULL)) is Effect.COUNTED
+    if how == "corrected":
+        correct(desk, "ana", "anna")
+    else:
+        post.hear(post.dead("ana"))
+        assert lift(desk, "ana")
+    name = "anna" if how == "corrected" else "ana"
+    assert struck(desk) == 0
+    later(desk, 6)
+    assert post.effect(post.about(name, BOUNCED, reply=FULL)) is Effect.COUNTED
+    assert struck(desk) == 1
+
+
 def test_one_letter_is_one_strike_however_often_it_is_told_of(desk: Desk, post: Postbox) -> None:
     effects = [post.effect(post.about("ana", BOUNCED, reply=FULL)) for _ in range(5)]
     assert effects == [Effect.COUNTED, *[Effect.NOTED] * 4]
@@ -391,7 +431,7 @@ def test_what_waits_is_believed_or_not_as_the_owner_says(desk: Desk, post: Postb
     names = crowd(desk, 8)
     post.hear(*[post.dead(name) for name in names])
     waiting = desk.store.feedback.waiting()
-    assert [(w.address, w.kind, w.source, str(w.reply)) for w in waiting][0] == (
+    assert next((w.address, w.kind, w.source, str(w.reply)) for w in waiting) == (
         "r0@example.org", BOUNCED, "vendor", "550 5.1.1 no such user"
     )  # fmt: skip
     (told,) = feedback.undecided(desk.store)
