@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from fake import Asked, Fake, Said
-from tell import AT, HOST, PEM, SES_SETTINGS, TOPIC, Amazon, certificate, sns_fields, sns_hook
+from tell import AT, HOST, PEM, TOPIC, Amazon, certificate, sns_fields
+from tell import SES_SETTINGS as SETTINGS
+from tell import sns_hook as hook
 
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import EventKind, Heard, Hook
@@ -22,7 +24,7 @@ def signed(version: str = "1", signer: str = "amazon", **fields: str) -> dict[st
 
 
 def hear(fields: dict[str, str], *, at: datetime = AT, amazon: Amazon | None = None) -> Heard:
-    return ses.hear(sns_hook(fields), SES_SETTINGS, at=at, fetch=amazon or Amazon())
+    return ses.hear(hook(fields), SETTINGS, at=at, fetch=amazon or Amazon())
 
 
 MAIL: dict[str, Any] = {
@@ -168,8 +170,8 @@ def test_what_is_no_certificate_is_asked_for_again() -> None:
         return b"<html>" if len(asked) == 1 else certificate("amazon")
 
     with pytest.raises(HookRefused, match="can't be read"):
-        ses.hear(sns_hook(signed()), SES_SETTINGS, at=AT, fetch=maintenance)
-    assert ses.hear(sns_hook(signed()), SES_SETTINGS, at=AT, fetch=maintenance).events
+        ses.hear(hook(signed()), SETTINGS, at=AT, fetch=maintenance)
+    assert ses.hear(hook(signed()), SETTINGS, at=AT, fetch=maintenance).events
 
 
 def test_when_amazon_cannot_be_asked_it_is_no_refusal() -> None:
@@ -177,7 +179,7 @@ def test_when_amazon_cannot_be_asked_it_is_no_refusal() -> None:
         raise ProviderError("away")
 
     with pytest.raises(ProviderError, match="away"):
-        ses.hear(sns_hook(signed()), SES_SETTINGS, at=AT, fetch=away)
+        ses.hear(hook(signed()), SETTINGS, at=AT, fetch=away)
 
 
 def test_a_subscription_to_a_topic_that_is_listened_to_is_confirmed() -> None:
@@ -293,7 +295,7 @@ def test_what_changes_nothing_is_counted(message: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b"{}", b"[" * 100_000, b'{"Type": ["Notification"]}'])
 def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
     with pytest.raises(HookRefused):
-        ses.hear(Hook(body), SES_SETTINGS, at=AT, fetch=Amazon())
+        ses.hear(Hook(body), SETTINGS, at=AT, fetch=Amazon())
 
 
 class Pages(Fake):
