@@ -2,98 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import pytest
 from desk import hashed
 from fake import Fake, Took
 from fakes import FAKES
-from tell import (
-    SES_SETTINGS,
-    Amazon,
-    brevos,
-    mailjets,
-    sendgrid_event,
-    sendgrid_hook,
-    sendgrid_settings,
-    sns_fields,
-    sns_hook,
-)
+from tell import heard
 from world import World
 
 from newsletter import feedback
-from newsletter.config import VendorSettings
-from newsletter.events import Heard, Hook
 from newsletter.feedback import Effect
-from newsletter.providers import brevo, mailjet, sendgrid, ses, vendor
+from newsletter.providers import vendor
 from newsletter.subscribers import Status
-
-REFUSED = "550 5.1.1 <x>: user unknown"
-UNSIGNED = VendorSettings("https://example.org")
-
-
-def by_ses(world: World, took: Took, kind: str) -> Heard:
-    person = {"emailAddress": took.recipient, "status": "5.1.1", "diagnosticCode": f"smtp; {REFUSED}"}
-    what = {
-        "bounce": {"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bouncedRecipients": [person]}},
-        "complaint": {"notificationType": "Complaint", "complaint": {"complainedRecipients": [person]}},
-    }[kind]
-    stamp = world.now.isoformat()
-    fields = sns_fields(
-        "2",
-        Message=json.dumps(
-            {"mail": {"messageId": took.ident, "headers": [{"name": "Message-ID", "value": took.tag}]}, **what}
-        ),
-        Timestamp=stamp,
-    )
-    return ses.hear(sns_hook(fields), SES_SETTINGS, at=world.now, fetch=Amazon())
-
-
-def by_sendgrid(world: World, took: Took, kind: str) -> Heard:
-    found = sendgrid_event(
-        {"bounce": "bounce", "complaint": "spamreport", "leave": "unsubscribe"}[kind],
-        email=took.recipient,
-        sg_message_id=f"{took.ident}.recvd-5d.1",
-        message_id=took.tag,
-        reason=REFUSED,
-        timestamp=world.now.timestamp(),
-    )
-    return sendgrid.hear(sendgrid_hook([found], at=world.now), sendgrid_settings(), at=world.now)
-
-
-def by_brevo(world: World, took: Took, kind: str) -> Heard:
-    found = brevos(
-        {"bounce": "hard_bounce", "complaint": "spam", "leave": "unsubscribed"}[kind],
-        email=took.recipient,
-        reason=REFUSED,
-        ts_epoch=world.now.timestamp() * 1_000,
-        **{"message-id": f"<{took.ident}>", "X-Mailin-custom": took.tag},
-    )
-    return brevo.hear(Hook(json.dumps(found).encode()), UNSIGNED, at=world.now)
-
-
-def by_mailjet(world: World, took: Took, kind: str) -> Heard:
-    found = mailjets(
-        {"bounce": "bounce", "complaint": "spam", "leave": "unsub"}[kind],
-        email=took.recipient,
-        MessageID=int(took.ident or 0),
-        CustomID=took.tag,
-        hard_bounce=True,
-        comment=REFUSED,
-        time=world.now.timestamp(),
-    )
-    return mailjet.hear(Hook(json.dumps([found]).encode()), UNSIGNED, at=world.now)
-
-
-TELLERS: dict[str, Callable[[World, Took, str], Heard]] = {
-    "ses": by_ses,
-    "sendgrid": by_sendgrid,
-    "brevo": by_brevo,
-    "mailjet": by_mailjet,
-}
 
 
 @dataclass
@@ -102,16 +24,14 @@ class Sent:
 
     world: World
     fake: Fake
-    tell: Callable[[Took, str], Heard]
 
     def take(self, took: Took, kind: str) -> list[Effect]:
-        heard = self.tell(took, kind)
-        source = heard.events[0].source
-        taken = feedback.take_in(self.world.store, heard, source=source, fingerprint=hashed, at=self.world.now)
+        told, source = heard(self.fake.name, took, kind, at=self.world.now), self.fake.name
+        taken = feedback.take_in(self.world.store, told, source=source, fingerprint=hashed, at=self.world.now)
         return [effect for effect, count in taken.effects.items() if count]
 
 
-@pytest.fixture(params=TELLERS)
+@pytest.fixture(params=["ses", "sendgrid", "brevo", "mailjet"])
 def sent(request: pytest.FixtureRequest, world: World) -> Iterator[Sent]:
     with FAKES[request.param]().running() as fake:
         world.provider = vendor(fake.name).open_(fake.settings_here(), now=lambda: world.now)
@@ -120,7 +40,7 @@ def sent(request: pytest.FixtureRequest, world: World) -> Iterator[Sent]:
         world.join("ana@example.org", "ben@example.org", "cem@example.org")
         world.tick("2 09:00")
         assert len(fake.took) == 3
-        yield Sent(world, fake, partial(TELLERS[request.param], world))
+        yield Sent(world, fake)
 
 
 def test_what_a_vendor_tells_finds_its_letter_by_the_vendors_own_id(sent: Sent) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from fake import Took
 
 from newsletter.config import VendorSettings
-from newsletter.events import Hook
+from newsletter.events import Heard, Hook
+from newsletter.providers import brevo, mailjet, sendgrid, ses
 
 # --- Amazon SNS
 
@@ -142,3 +145,76 @@ def mailjets(kind: str, **more: object) -> dict[str, Any]:
         "CustomID": "9e@letters.example.org",
         "Payload": "",
     } | more
+
+
+# --- about a letter that a fake took
+
+
+REFUSED = "550 5.1.1 <x>: User unknown"
+UNSIGNED = VendorSettings("https://example.org")
+
+
+def _by_ses(took: Took, kind: str, at: datetime) -> Heard:
+    person = {"emailAddress": took.recipient, "status": "5.1.1", "diagnosticCode": f"smtp; {REFUSED}"}
+    what = {
+        "bounce": {"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bouncedRecipients": [person]}},
+        "complaint": {"notificationType": "Complaint", "complaint": {"complainedRecipients": [person]}},
+    }[kind]
+    stamp = at.isoformat()
+    fields = sns_fields(
+        "2",
+        Message=json.dumps(
+            {"mail": {"messageId": took.ident, "headers": [{"name": "Message-ID", "value": took.tag}]}, **what}
+        ),
+        Timestamp=stamp,
+    )
+    return ses.hear(sns_hook(fields), SES_SETTINGS, at=at, fetch=Amazon())
+
+
+def _by_sendgrid(took: Took, kind: str, at: datetime) -> Heard:
+    found = sendgrid_event(
+        {"bounce": "bounce", "complaint": "spamreport", "leave": "unsubscribe"}[kind],
+        email=took.recipient,
+        sg_message_id=f"{took.ident}.recvd-5d.1",
+        message_id=took.tag,
+        reason=REFUSED,
+        timestamp=at.timestamp(),
+    )
+    return sendgrid.hear(sendgrid_hook([found], at=at), sendgrid_settings(), at=at)
+
+
+def _by_brevo(took: Took, kind: str, at: datetime) -> Heard:
+    found = brevos(
+        {"bounce": "hard_bounce", "complaint": "spam", "leave": "unsubscribed"}[kind],
+        email=took.recipient,
+        reason=REFUSED,
+        ts_epoch=at.timestamp() * 1_000,
+        **{"message-id": f"<{took.ident}>", "X-Mailin-custom": took.tag},
+    )
+    return brevo.hear(Hook(json.dumps(found).encode()), UNSIGNED, at=at)
+
+
+def _by_mailjet(took: Took, kind: str, at: datetime) -> Heard:
+    found = mailjets(
+        {"bounce": "bounce", "complaint": "spam", "leave": "unsub"}[kind],
+        email=took.recipient,
+        MessageID=int(took.ident or 0),
+        CustomID=took.tag,
+        hard_bounce=True,
+        comment=REFUSED,
+        time=at.timestamp(),
+    )
+    return mailjet.hear(Hook(json.dumps([found]).encode()), UNSIGNED, at=at)
+
+
+_TELLERS: dict[str, Callable[[Took, str, datetime], Heard]] = {
+    "ses": _by_ses,
+    "sendgrid": _by_sendgrid,
+    "brevo": _by_brevo,
+    "mailjet": _by_mailjet,
+}
+
+
+def heard(vendor: str, took: Took, kind: str, *, at: datetime) -> Heard:
+    """What *vendor* tells at *at* about a letter: a bounce, a complaint, or that its reader left ("leave")."""
+    return _TELLERS[vendor](took, kind, at)
