@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from shlex import quote
@@ -18,12 +19,12 @@ from newsletter.cli.crew import crew_of
 from newsletter.cli.output import data, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
-from newsletter.config import PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
+from newsletter.config import MAILBOX_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.scheduler import QUARTER, run_daemon, run_lock, tick
 
 _QUARTER_MINUTES = QUARTER // timedelta(minutes=1)
-_SECRETS = (PASSWORD_VARIABLE, STORE_VARIABLE, "NEWSLETTER_SECRET")
+_SECRETS = (PASSWORD_VARIABLE, MAILBOX_VARIABLE, STORE_VARIABLE, "NEWSLETTER_SECRET")
 
 
 # --- schedule
@@ -49,16 +50,16 @@ def schedule(ctx: click.Context) -> int:
 def keep_running(config: Config, *, every: timedelta = QUARTER) -> int:
     """Run the newsletter of *config* until a signal ends it; the exit status. *every* is for tests."""
     signals = Stop()
-    daemon = _Daemon(config, signals)
+    daemon = Daemon(config, signals)
     say(f"{config.identity.name}: looking every quarter of an hour what is due. Ctrl-C ends it.")
     run_daemon(daemon.wake, stop=signals, every=every)
     return 130 if signals.first == signal.SIGINT else 0
 
 
-class _Daemon:
+class Daemon:
     """One run after another, whatever becomes of any of them."""
 
-    def __init__(self, config: Config, stop: Stop) -> None:
+    def __init__(self, config: Config, stop: Callable[[], bool]) -> None:
         self._config, self._stop = config, stop
         self._said = ""  # the last complaint: the same one is not repeated every quarter of an hour
 
@@ -95,6 +96,7 @@ class _Daemon:
                     stop=self._stop,
                     press=project.press,
                     crew=crew_of(project.config, self._stop),
+                    box=project.box,
                 )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):

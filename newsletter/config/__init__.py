@@ -11,7 +11,14 @@ Within: `settings` has the values, `document` the file with its lines and faults
 each kind of value, `palette` the colours, `loading` the sections.
 """
 
-from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.loading import (
+    DKIM_VARIABLE,
+    MAILBOX_VARIABLE,
+    PASSWORD_VARIABLE,
+    STORE_VARIABLE,
+    find_root,
+    load,
+)
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
@@ -27,6 +34,7 @@ from newsletter.config.settings import (
     Identity,
     Images,
     Limits,
+    MailboxSettings,
     Missing,
     Mode,
     OnUncertain,
@@ -34,14 +42,20 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    VendorSettings,
+    Web,
 )
+from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
+    "ENTRY_POINTS",
     "FILE_NAME",
     "LOCK_SCREEN_WORDS",
+    "MAILBOX_VARIABLE",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "VENDORS",
     "Alerts",
     "Checking",
     "Config",
@@ -53,6 +67,7 @@ __all__ = [
     "Identity",
     "Images",
     "Limits",
+    "MailboxSettings",
     "Missing",
     "Mode",
     "OnUncertain",
@@ -61,6 +76,9 @@ __all__ = [
     "Rules",
     "Security",
     "SmtpSettings",
+    "Vendor",
+    "VendorSettings",
+    "Web",
     "find_root",
     "load",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,6 +14,7 @@ from newsletter.config.palette import DARK, LIGHT, Palette
 from newsletter.mail import Address, Mailbox
 
 FILE_NAME = "newsletter.toml"
+LOOPBACK: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class Mode(StrEnum):
@@ -70,11 +73,17 @@ class Identity:
     language: str = "en"  #: BCP 47
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     unsubscribe_to: Address | None = None  #: address of the mailto form; default reply_to, else sender
+    bounces_to: Address | None = None  #: reverse path, with a token for each delivery; None = the sender's address
 
     @property
     def list_id(self) -> str:
         """RFC 2919, without angle brackets."""
         return f"list.{self.sender.address.domain}"
+
+    @property
+    def reverse_path(self) -> Address:
+        """Where a failure notice goes that belongs to no delivery."""
+        return self.bounces_to or self.sender.address
 
     @property
     def unsubscribe_address(self) -> Address:
@@ -119,6 +128,7 @@ class Design:
     crisis_line: str = ""  #: what this letter is not, and where help is
     footer: tuple[str, ...] = ()  #: lines between the reason for the letter and the postal address
     images: Images = Images.ATTACHED
+    pages: Path | None = None  #: the project's templates/web; what is absent there comes from the package
 
 
 #: What a glance at somebody's locked telephone should not tell; a * stands for any ending.
@@ -180,6 +190,40 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxSettings:
+    """[mailbox]: where bounces and requests to leave arrive, by IMAP."""
+
+    host: str
+    port: int = 993
+    security: Security = Security.TLS
+    username: str = ""
+    password: str = field(default="", repr=False)  #: NEWSLETTER_MAILBOX_PASSWORD or password_file
+    ca_file: Path | None = None  #: additional certificate authority, PEM
+    folder: str = "INBOX"
+    done_folder: str = "Newsletter/Handled"  #: made when it is not there; / stands for the server's own separator
+    timeout: timedelta = timedelta(seconds=60)  #: to connect and for each answer
+
+
+@dataclass(frozen=True, slots=True)
+class VendorSettings:
+    """[provider.VENDOR]; what only one of them has is empty for the others."""
+
+    base_url: str  #: without a slash at its end
+    key: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)  #: the second half, where a key has two
+    webhook_secret: str = field(default="", repr=False)  #: what its webhooks are signed with, or carry
+    batch: int = 1  #: most messages in one request
+    threads: int = 4  #: requests at the same time
+    timeout: timedelta = timedelta(seconds=60)  #: for one request as a whole
+    region: str = ""  #: ses
+    topics: tuple[str, ...] = ()  #: ses: the SNS topics that are listened to, by ARN
+    configuration_set: str = ""  #: ses: whose events are told; empty: the account's own
+    domain: str = ""  #: mailgun
+    message_stream: str = ""  #: postmark
+    manages_unsubscribe: bool = True  #: postmark, brevo put links of their own in, unless support turned it off
+
+
+@dataclass(frozen=True, slots=True)
 class DkimKey:
     """One key of [dkim]; what it is worth is seen by `newsletter.keys`."""
 
@@ -207,6 +251,16 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """[web]: the public pages of `newsletter serve`."""
+
+    sign_ups: Rate = Rate(200, timedelta(hours=1))  #: all together
+    sign_ups_per_network: Rate = Rate(20, timedelta(hours=1))  #: from one block of addresses
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK  #: whose word for the visitor's address counts
+    tags_to_choose: tuple[str, ...] = ()  #: what readers may choose among on their own page
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project, complete and checked. All paths are absolute."""
 
@@ -225,9 +279,13 @@ class Config:
     log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    mailbox: MailboxSettings | None = None  #: None: nobody looks into one
+    vendors: Mapping[str, VendorSettings] = field(default_factory=dict)  #: by name; all of them after `load`
+    plugin: Mapping[str, object] = field(default_factory=dict, repr=False)  #: the section of another package's provider
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()
+    web: Web = Web()
 
     @property
     def posts(self) -> Path:

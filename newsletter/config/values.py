@@ -25,6 +25,7 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+BOUNCES_LOCAL_MAX = 37  # of 64; the rest is for a plus and a token
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 _UNITS = {
@@ -383,12 +384,52 @@ def address(value: object) -> Address:
         raise WrongValueError(f'{error}; write it as "maya@example.org"') from None
 
 
+def bounce_address(value: object) -> Address:
+    """An address with room for a token behind a plus (RFC 5321 section 4.5.3.1.1: 64 octets in all)."""
+    given = address(value)
+    if len(given.local) > BOUNCES_LOCAL_MAX:
+        raise WrongValueError(
+            f"the part before the @ may have {BOUNCES_LOCAL_MAX} characters here, because a token is written behind"
+            " it; choose a shorter one"
+        )
+    return given
+
+
+def folder_name(value: object) -> str:
+    """The name of a folder of a mailbox; / separates the parts."""
+    given = filled(value).strip("/")
+    if not given or any(c in given for c in "*%"):
+        raise WrongValueError('write the name of a folder, such as "INBOX" or "Newsletter/Handled"')
+    return given
+
+
 def is_loopback(host: str) -> bool:
     """Whether *host* is this machine, by its name or address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower().rstrip(".") in LOOPBACK_NAMES
+
+
+def networks(value: object) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """A list of IP addresses, or blocks of them such as ``"10.0.0.0/8"``."""
+    remedy = 'write a list of addresses or blocks of them, such as ["127.0.0.1", "10.0.0.0/8"]'
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise WrongValueError(remedy)
+    try:
+        return tuple(ipaddress.ip_network(entry.strip(), strict=False) for entry in value)
+    except ValueError:
+        raise WrongValueError(remedy) from None
+
+
+def tags(value: object) -> tuple[str, ...]:
+    """A list of tags, as in a post's front matter."""
+    if not isinstance(value, list):
+        raise WrongValueError('write a list of tags in double quotes, such as ["couples", "families"]')
+    found = tuple(dict.fromkeys(map(filled, value)))
+    if bad := next((tag for tag in found if "|" in tag), None):
+        raise WrongValueError(f"{shown(bad)}: a tag has no | in it; write two tags")
+    return found
 
 
 def host(value: object) -> str:
