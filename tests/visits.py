@@ -68,7 +68,9 @@ class Answer:
 class Site:
     """One newsletter's pages over *store*, from 2 March 2026, 09:00 UTC, on."""
 
-    def __init__(self, store: Store, *, web: Web | None = None, rules: Rules | None = None, design: Design | None = None) -> None:
+    def __init__(
+        self, store: Store, *, web: Web | None = None, rules: Rules | None = None, design: Design | None = None
+    ) -> None:
         self.store, self.now = store, datetime(2026, 3, 2, 9, tzinfo=UTC)
         self.hash, self.rules = fingerprint(SECRET), rules or Rules()
         self.links = Links(SECRET, IDENTITY.url, IDENTITY.list_id)
@@ -197,7 +199,18 @@ class Site:
 
     def state(self) -> list[Any]:
         """Everything in the database, to be compared."""
-        tables = ("subscriber", "consent", "delivery", "notice", "sign_up", "request", "asked", "suppression", "bucket", "meta")
+        tables = (
+            "subscriber",
+            "consent",
+            "delivery",
+            "notice",
+            "sign_up",
+            "request",
+            "asked",
+            "suppression",
+            "bucket",
+            "meta",
+        )
         with self.store.read() as c:
             return [[tuple(row) for row in c.execute(text(f"SELECT * FROM {table}"))] for table in tables]
 

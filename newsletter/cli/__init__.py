@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "subscribers",
             "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
+        "suppressions": ("suppressions", "Addresses that get nothing more: list, add, lift, quarantined."),
     },
     "Send": {
         "plan": ("ask", "What the next run and the next weeks will send, and to how many."),

@@ -34,15 +34,19 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    VendorSettings,
     Web,
 )
+from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
+    "ENTRY_POINTS",
     "FILE_NAME",
     "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "VENDORS",
     "Alerts",
     "Checking",
     "Config",
@@ -62,6 +66,8 @@ __all__ = [
     "Rules",
     "Security",
     "SmtpSettings",
+    "Vendor",
+    "VendorSettings",
     "Web",
     "find_root",
     "load",

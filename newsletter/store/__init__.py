@@ -5,6 +5,8 @@
     Store.planner     who is due: plans deliveries, one statement for any number of readers
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
+    Store.feedback    what comes back about a message that was accepted
+    Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from newsletter.store.audience import Audience
     from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
+    from newsletter.store.feedback import Feedback
     from newsletter.store.ledger import Ledger
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
+    from newsletter.store.suppressions import Suppressions
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
@@ -225,6 +229,18 @@ class Store:
         from newsletter.store.notices import Notices
 
         return Notices(self)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        from newsletter.store.feedback import Feedback
+
+        return Feedback(self)
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        from newsletter.store.suppressions import Suppressions
+
+        return Suppressions(self)
 
     @cached_property
     def buckets(self) -> Buckets:

@@ -112,11 +112,11 @@ def _person(c: Connection, which: str, value: object) -> Person | None:
 
 
 def complained(c: Connection, person: Person | None, fingerprint: str) -> bool:
-    """Whether mail to this address was called spam once: nothing is sent there, whoever asks."""
+    """Whether mail to this address was called spam once, or the owner forbade it: nothing is sent there, whoever asks."""
     if person is not None and person.status is Status.SUPPRESSED and suppressed_for(c, person.id) is not Cause.BOUNCED:
         return True
     reason = c.scalar(text("SELECT reason FROM suppression WHERE hash = :hash"), {"hash": fingerprint})
-    return bool(reason == Cause.COMPLAINED)
+    return reason in (Cause.COMPLAINED, Cause.FORBIDDEN)
 
 
 def suppressed_for(c: Connection, subscriber: int) -> Cause | None:
@@ -207,7 +207,7 @@ _COUNT = text(
 _PERSON = "SELECT id, token, address, status, pauses, language FROM subscriber WHERE {which}"
 _SUPPRESSED_FOR = text(
     "SELECT cause FROM consent WHERE subscriber_id = :id AND status = 'suppressed' AND cause IN ('bounced',"
-    " 'complained') ORDER BY id DESC LIMIT 1"
+    " 'complained', 'forbidden') ORDER BY id DESC LIMIT 1"
 )
 _ADD = text(
     "INSERT INTO subscriber (token, address, key, status, created_at, floor)"

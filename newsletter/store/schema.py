@@ -348,6 +348,37 @@ bucket = Table(  # how much may still leave, and what is left alone: see store.b
     Column("paused_until", Instant),
 )
 
+event = Table(  # what came back, told by the mailbox or by a provider: ids and codes; no address
+    "event",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column(
+        "ident", Text, nullable=False, unique=True
+    ),  # keyed hash of the teller and its own id: told twice, it counts once
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # events.EventKind
+    Column("at", Instant, nullable=False),  # when it happened, as far as that is credible
+    Column("heard_at", Instant, nullable=False),
+    Column("effect", Text, nullable=False),  # store.feedback.Effect
+    Column("subscriber_id", ForeignKey("subscriber.id"), index=True),  # NULL: about nobody we know
+    Column("delivery_id", ForeignKey("delivery.id"), index=True),
+    _flag("hard"),  # a bounce for good, whoever is to blame
+    _flag("dead"),  # of these: the address is not there
+    Column("code", SmallInteger),
+    Column("status", Text),  # RFC 3463
+    Column("diagnostic", Text),
+)
+Index("ix_event_heard_at", event.c.heard_at)
+_WAITING = text("effect = 'quarantined'")
+Index("ix_event_waiting", event.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+nonce = Table(  # what a request may be signed with once
+    "nonce",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)
+
 promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the number of rows
     "promise",
     metadata,

@@ -232,7 +232,9 @@ class TestDefences:
 
     def test_two_thousand_addresses_in_one_hour_from_many_networks_meet_the_cap(self, site: Site) -> None:
         statuses = [
-            site.post("/subscribe", {"email": f"v{n}@example.org", "nonce": site.nonce()}, peer=f"10.{n % 200}.{n // 200}.9").status
+            site.post(
+                "/subscribe", {"email": f"v{n}@example.org", "nonce": site.nonce()}, peer=f"10.{n % 200}.{n // 200}.9"
+            ).status
             for n in range(240)
         ]
         assert statuses.count(200) == 200 and statuses.count(429) == 40
@@ -311,10 +313,16 @@ class TestDefences:
         fields = {"email": ANA, "nonce": json.loads(fetched.text)["nonce"]}
         told = site.post("/subscribe.json", fields)
         assert json.loads(told.text)["said"] == "sent" and told.header("access-control-allow-origin") == "*"
-        assert json.loads(site.post("/subscribe.json", {"email": "x"} | fields | {"email": "x"}).text)["said"] == "bad_address"
+        assert (
+            json.loads(site.post("/subscribe.json", {"email": "x"} | fields | {"email": "x"}).text)["said"]
+            == "bad_address"
+        )
         assert told.header("set-cookie") == ""
 
-    @pytest.mark.parametrize("address", ["", "ana", "ana@", "ana@example.org\r\nBcc: eve@example.org", "a" * 400 + "@example.org", "-x@example.org"])
+    @pytest.mark.parametrize(
+        "address",
+        ["", "ana", "ana@", "ana@example.org\r\nBcc: eve@example.org", "a" * 400 + "@example.org", "-x@example.org"],
+    )
     def test_what_is_no_address_is_said_and_not_kept(self, site: Site, address: str) -> None:
         answer = site.post("/subscribe", {"email": address, "nonce": site.nonce()})
         assert answer.status == 422 and "does not look like" in answer.text and site.woken == 0
@@ -326,7 +334,9 @@ class TestDefences:
     def test_a_bot_that_signs_up_ten_thousand_gets_as_many_letters_as_the_caps_let_pass(self, store: Store) -> None:
         if store.engine.dialect.name != "sqlite":
             pytest.skip("the caps are the same statements on both databases")
-        site = Site(store, web=Web(sign_ups=Rate(60, timedelta(hours=1)), sign_ups_per_network=Rate(5, timedelta(hours=1))))
+        site = Site(
+            store, web=Web(sign_ups=Rate(60, timedelta(hours=1)), sign_ups_per_network=Rate(5, timedelta(hours=1)))
+        )
         try:
             nonces = [new_nonce(SECRET, at=site.now) for _ in range(10_000)]
             for n, nonce in enumerate(nonces):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from visits import Site, files_of
 from world import ANA, BO, DAY, World, when
 
@@ -188,7 +187,9 @@ class TestTheSequence:
         assert at_work.diary(ANA)[3:] == ["#1 5 09:00", "#2 6 09:00", "#3 7 09:00"]
         assert site.reader(ANA).epoch == 1
 
-    def test_starting_over_while_a_letter_is_on_its_way_starts_over_all_the_same(self, site: Site, at_work: World) -> None:
+    def test_starting_over_while_a_letter_is_on_its_way_starts_over_all_the_same(
+        self, site: Site, at_work: World
+    ) -> None:
         at_work.provider.before[ANA] = lambda: site.post(leave_path(site), {"do": "again"})
         at_work.run("5 08:00", "8 00:00", every=DAY / 24)
         assert at_work.numbers(ANA) == [1, 2, 3, 4, 1, 2]
@@ -253,7 +254,10 @@ class TestOwnPage:
         for _ in range(3):
             page = site.post(leave_path(site), {"do": "settings"}).text
         assert "/s/" not in page and len(site.letters(ANA)) == 2
-        assert site.letters(ANA)[-1]["Subject"].startswith("Your settings") and "Your settings" in site.get(site.link(ANA)).text
+        assert (
+            site.letters(ANA)[-1]["Subject"].startswith("Your settings")
+            and "Your settings" in site.get(site.link(ANA)).text
+        )
         site.pass_time(days=1)
         site.post(leave_path(site), {"do": "settings"})
         assert len(site.letters(ANA)) == 3
@@ -261,7 +265,10 @@ class TestOwnPage:
     def test_what_the_reader_set_no_file_overwrites(self, site: Site, at_work: World) -> None:
         at_work.csv(f"{ANA},Ana,UTC,old,", BO)
         at_work.tick("4 11:00")
-        site.post(own_path(site), {"do": "save", "name": "Ána  Lucero", "timezone": "Europe/Berlin", "tags": ["couples", "made up"]})
+        site.post(
+            own_path(site),
+            {"do": "save", "name": "Ána  Lucero", "timezone": "Europe/Berlin", "tags": ["couples", "made up"]},
+        )
         at_work.csv(f"{ANA},Anna,Asia/Tokyo,new,", BO)
         at_work.tick("4 12:00")
         reader = site.reader(ANA)
@@ -287,7 +294,13 @@ class TestOwnPage:
 
     @pytest.mark.parametrize(
         "fields",
-        [{"name": "x" * 101}, {"name": "a\x00b"}, {"name": "a\u202eb"}, {"timezone": "Mars/Olympus"}, {"timezone": "../etc"}],
+        [
+            {"name": "x" * 101},
+            {"name": "a\x00b"},
+            {"name": "a\u202eb"},
+            {"timezone": "Mars/Olympus"},
+            {"timezone": "../etc"},
+        ],
         ids=str,
     )
     def test_what_cannot_be_is_said_and_not_kept(self, site: Site, fields: dict[str, str]) -> None:
