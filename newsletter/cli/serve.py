@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,11 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
+    from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
+    from newsletter.events import Heard, Hook
     from newsletter.web.door import Tally
+    from newsletter.web.hooks import Door
 
 _LOOK = 2.0  # seconds between two looks for letters that other processes planned
 _MINUTE = 60.0
@@ -61,6 +65,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.door import Tally
+    from newsletter.web.hooks import path_for
     from newsletter.web.house import House
     from newsletter.web.pages import Pages
     from newsletter.web.serving import listening
@@ -82,11 +87,14 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     links = Links(secret, identity.url, identity.list_id)
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
     figures = Figures(project, tally, threads, perf_counter())
-    app = public_app(house, place, tally=tally, figures=figures)
+    doors = _doors(project)
+    app = public_app(house, place, tally=tally, figures=figures, more=_hooks(project, doors))
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()
     data(f"{identity.name}: {identity.url}/ is answered at http://{host}:{place}/")
+    for vendor in doors:
+        say(f"The address for webhooks of {vendor}, which is secret: {identity.url}{path_for(vendor, secret)}")
     say("Ctrl-C ends it.")
     if waits := _why_letters_wait(project):
         warn([waits])
@@ -98,6 +106,37 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
         for thread in threads:
             thread.join()
     return 130 if ending.signal == signal.SIGINT else 0
+
+
+def _doors(project: Project) -> dict[str, Door]:
+    """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
+    from newsletter.config import VENDORS
+    from newsletter.providers import vendor
+    from newsletter.web.hooks import Door, secret_for
+
+    config, live = project.config, project.store.facts.went_live
+    return {
+        name: Door(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
+        for name in VENDORS
+        if name == config.provider or live(name) is not None
+    }
+
+
+def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: datetime) -> Heard:
+    return hear(hook, settings, at=at)
+
+
+def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
+    from newsletter.feedback import take_in
+    from newsletter.scheduler import fingerprint
+    from newsletter.web.hooks import routes
+
+    hashed = fingerprint(project.secret)
+    return routes(
+        doors,
+        lambda vendor, heard, at: take_in(project.store, heard, source=vendor, fingerprint=hashed, at=at),
+        now=now,
+    )
 
 
 def _why_letters_wait(project: Project) -> str:

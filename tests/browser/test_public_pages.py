@@ -53,7 +53,11 @@ class Newsletter:
 
     def command(self, *words: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "newsletter", *words], cwd=self.root, env=_environment(), capture_output=True, text=True
+            [sys.executable, "-m", "newsletter", *words],
+            cwd=self.root,
+            env=_environment(),
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -188,7 +192,9 @@ def test_every_page_is_for_everybody(page: Page, newsletter: Newsletter, width: 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 @WIDTHS
-def test_from_the_form_to_a_reader_by_keyboard_alone(page: Page, newsletter: Newsletter, width: int, script: bool) -> None:
+def test_from_the_form_to_a_reader_by_keyboard_alone(
+    page: Page, newsletter: Newsletter, width: int, script: bool
+) -> None:
     address = f"ana-{width}-{script}@example.org"
     page.open(f"{newsletter.url}/", width=width)
     if not script:
@@ -233,7 +239,7 @@ def test_leaving_undoing_and_saying_why(page: Page, newsletter: Newsletter, widt
         page.open(settings_link(page), width=width)
         leave = _leave_link(newsletter, address)
         page.open(leave, width=width)
-        assert heading(page) == "Leave Letters from the Practice?"
+        assert heading(page) == "Unsubscribe from Letters from the Practice?"
         sound(page, newsletter, width=width)
         page.call("Emulation.setScriptExecutionDisabled", value=True)
         tab_to(page, "do")
@@ -276,7 +282,10 @@ def test_settings_by_keyboard(page: Page, newsletter: Newsletter, width: int) ->
         tab_to(page, "do")
         page.press("Enter")
         page.until("document.querySelector('[role=status]')?.textContent.includes('kept')")
-        assert page.ask("[document.querySelector('#name').value, document.querySelector('#timezone').value]") == ["Cy", "Europe/Berlin"]
+        assert page.ask("[document.querySelector('#name').value, document.querySelector('#timezone').value]") == [
+            "Cy",
+            "Europe/Berlin",
+        ]
         sound(page, newsletter, width=width)
     listed = newsletter.command("subscribers", "list", "--json")
     assert '"name": "Cy"' in listed and '"timezone": "Europe/Berlin"' in listed
@@ -324,6 +333,3 @@ def test_what_is_typed_is_never_markup(page: Page, newsletter: Newsletter) -> No
     )
     page.until("document.querySelector('[role=status]')?.textContent.includes('does not look like')")
     assert page.ask("window.caught") is None
-
-
-
