@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -50,13 +51,15 @@ def main(seconds: float) -> None:
             print(f"start until the first answer: {started * 1000:,.0f} ms")
             before = memory(process)
             paths = iter([f"/u/{links.token(Purpose.UNSUBSCRIBE, token)}" for token in tokens])
-            figures("unsubscribe (POST /u/TOKEN)", port, lambda: post(next(paths), "List-Unsubscribe=One-Click"), seconds)
+            figures(
+                "unsubscribe (POST /u/TOKEN)", port, lambda: post(next(paths), "List-Unsubscribe=One-Click"), seconds
+            )
             numbers = count()
             nonces = [new_nonce(secret, at=_ago(5)) for _ in range(int(3_000 * seconds))]
             fresh = iter(nonces)
             figures(
                 "subscribe (POST /subscribe)", port,
-                lambda: post("/subscribe", f"email={quote(f'v{next(numbers)}@example.org')}&nonce={quote(next(fresh))}"),
+                lambda: post("/subscribe", f"email=v{next(numbers)}%40example.org&nonce={quote(next(fresh))}"),
                 seconds,
             )  # fmt: skip
             figures("the form (GET /subscribe)", port, lambda: get("/subscribe"), seconds)
@@ -69,9 +72,7 @@ def main(seconds: float) -> None:
             process.wait()
 
 
-def _ago(seconds: int):  # noqa: ANN202
-    from datetime import UTC, datetime, timedelta
-
+def _ago(seconds: int) -> datetime:
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
@@ -83,7 +84,7 @@ def free_port() -> int:
 def filled(root: Path) -> tuple[Links, list[bytes], bytes]:
     """Readers to unsubscribe."""
     project = Project.at(root)
-    rows = [Row(n, Address("r%07d" % n, "example.org")) for n in range(READERS)]
+    rows = [Row(n, Address(f"r{n:07d}", "example.org")) for n in range(READERS)]
     hashed = fingerprint(project.secret)
     project.store.audience.import_rows(rows, confirmed=True, floor=-1, fingerprint=hashed, at=_ago(100))
     tokens = [reader.token for reader in project.store.audience.readers()]
@@ -128,7 +129,9 @@ def figures(name: str, port: int, request: Callable[[], bytes], seconds: float) 
     taken.sort()
     told = ", ".join(f"{n:,} × {status}" for status, n in sorted(statuses.items()))
     p50, p99 = (taken[int(len(taken) * share)] * 1000 for share in (0.5, 0.99))
-    print(f"{name}: {len(taken) / span:,.0f} a second; half within {p50:.1f} ms, 99 of 100 within {p99:.1f} ms ({told})")
+    print(
+        f"{name}: {len(taken) / span:,.0f} a second; half within {p50:.1f} ms, 99 of 100 within {p99:.1f} ms ({told})"
+    )
 
 
 def measured(port: int, request: Callable[[], bytes], seconds: float) -> tuple[list[float], dict[int, int], float]:
@@ -155,7 +158,9 @@ def measured(port: int, request: Callable[[], bytes], seconds: float) -> tuple[l
     return taken, statuses, span
 
 
-def talk(sock: socket.socket, request: Callable[[], bytes], taken: list[float], statuses: dict[int, int]) -> Iterator[None]:
+def talk(
+    sock: socket.socket, request: Callable[[], bytes], taken: list[float], statuses: dict[int, int]
+) -> Iterator[None]:
     """One connection: ask, wait for the answer, ask again; until there is nothing more to ask for."""
     while True:
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from newsletter.events import Heard, Hook
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Door
+    from newsletter.web.turns import Turns
 
 _LOOK = 2.0  # seconds between two looks for letters that other processes planned
 _MINUTE = 60.0
@@ -80,7 +81,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     place = sock.getsockname()[1]
     desk = Desk(Stationery(identity, config.design, secret), fingerprint(secret), lambda: floor(config, store))
     ending, tally, turns = Ending(), Tally(), Turns(store)
-    keeper = Keeper(project, desk, ending)
+    keeper = Keeper(project, desk, turns, ending)
     threads = [Thread(target=keeper.run, name="keeper", daemon=True)]
     if schedule:
         threads.append(Thread(target=_schedule, args=(project, ending), name="schedule", daemon=True))
@@ -102,9 +103,9 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
         answer(app, sock, ending=ending.begin, grace=_GRACE)
     finally:
         ending.begin()
-        turns.close()
         for thread in threads:
             thread.join()
+        turns.close()
     return 130 if ending.signal == signal.SIGINT else 0
 
 
@@ -178,8 +179,8 @@ def _schedule(project: Project, ending: Ending) -> None:
 class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
-    def __init__(self, project: Project, desk: Desk, ending: Ending) -> None:
-        self._project, self._desk, self._ending = project, desk, ending
+    def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
+        self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -220,7 +221,8 @@ class Keeper:
         from newsletter.scheduler import REHEARSAL, notify
 
         config, store = self._project.config, self._project.store
-        take_up(store, self._desk, at=now())
+        while self._turns.wait(lambda c: take_up(c, self._desk, at=now())):
+            pass
         if self._ending() or monotonic() < self._rest or not store.notices.waiting(at=now()):
             return
         live = config.provider == REHEARSAL or store.facts.went_live(config.provider) is not None
@@ -234,10 +236,9 @@ class Keeper:
         from newsletter.consent.asking import look_after
         from newsletter.store.buckets import clear
 
-        store = self._project.store
-        look_after(store, self._desk, at=now())
-        with store.write() as c:
-            clear(c, before=now() - timedelta(days=2))
+        while self._turns.wait(lambda c: look_after(c, self._desk, at=now())):
+            pass
+        self._turns.wait(lambda c: clear(c, before=now() - timedelta(days=2)))
 
     def _wipe(self) -> None:
         from newsletter.consent.wishes import wipe
