@@ -133,6 +133,8 @@ class Feedback:
         self, heard: Heard, judge: Judge, *, source: str, flood: Flood, fingerprint: Fingerprint, at: datetime
     ) -> Taken:
         """Take in what was *heard* from *source*, as *judge* says; one commit."""
+        if not heard.events and not heard.once:  # a delivery, an opening: the most of what providers tell
+            return Taken()
         with self._store.write() as c:
             _queue(c)
             if heard.once and not _first_use(c, fingerprint(f"{source}\0{heard.once}"), at):

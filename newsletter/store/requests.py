@@ -112,7 +112,7 @@ def _person(c: Connection, which: str, value: object) -> Person | None:
 
 
 def complained(c: Connection, person: Person | None, fingerprint: str) -> bool:
-    """Whether mail to this address was called spam once, or forbidden: nothing is sent there, whoever asks."""
+    """Whether mail there was called spam once, or the owner forbade it: nothing is sent, whoever asks."""
     if person is not None and person.status is Status.SUPPRESSED and suppressed_for(c, person.id) is not Cause.BOUNCED:
         return True
     reason = c.scalar(text("SELECT reason FROM suppression WHERE hash = :hash"), {"hash": fingerprint})

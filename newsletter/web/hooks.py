@@ -36,6 +36,7 @@ BODY_MOST = 1_000_000  # octets
 _SECRET_CHARACTERS = 32  # of hexadecimal: 128 bits
 _AGAIN_AFTER = "60"  # seconds
 
+Hear = Callable[[Hook, datetime], Heard]  #: raises `HookRefused` unless the request is genuine
 TakeIn = Callable[[str, Heard, datetime], Taken]  #: vendor, what it told, when
 
 
@@ -43,7 +44,7 @@ TakeIn = Callable[[str, Heard, datetime], Taken]  #: vendor, what it told, when
 class Door:
     """One vendor's way in."""
 
-    hear: Callable[[Hook, datetime], Heard]  #: raises `HookRefused` unless the request is genuine
+    hear: Hear
     secrets: tuple[str, ...] = field(repr=False)  #: any of them opens it
 
 

@@ -22,6 +22,7 @@ MORE = {
     "postmark": "manages_unsubscribe = false\n",
     "mailgun": 'domain = "letters.example.org"\n',
     "ses": 'region = "eu-west-1"\n',
+    "brevo": 'manages_unsubscribe = false\n\n[theme]\nimages = "hosted"\n',
 }
 
 
@@ -35,6 +36,8 @@ def through(practice: Practice, fake: Fake, **more: str) -> None:
     """Take *fake* as the provider from now on, its keys from the environment."""
     vendor, settings = VENDORS[fake.name], fake.settings_here()
     text = SETTINGS.replace('provider = "folder"', f'provider = "{fake.name}"')
+    if fake.name == "brevo":  # shows no attached pictures, and hosted ones are on a website
+        text = text.replace("[newsletter]\n", '[newsletter]\nurl = "https://letters.example.org"\n')
     text += f'\n[provider.{fake.name}]\nbase_url = "{fake.url}"\n{more.get("lines", MORE.get(fake.name, ""))}'
     (practice.root / "newsletter.toml").write_text(text)
     practice.environment[vendor.variable(fake.name, vendor.key)] = settings.key
@@ -62,7 +65,8 @@ def test_the_posts_that_come_with_it_reach_everybody_in_order(practice: Practice
     assert practice.run("verify").status == 0
     for took in fake.took:
         assert "\nUnsubscribe" in took.text.replace("\r", "") or "nsubscribe" in took.text
-        assert {"List-Id", "List-Unsubscribe", "Feedback-ID"} <= set(took.fields)
+        assert {"List-Unsubscribe", "Feedback-ID"} <= set(took.fields)
+        assert ("List-Id" in took.fields) == (fake.name != "mailjet"), "Mailjet lets nobody set it"
     assert "Hello Ana," in next(took.text for took in fake.took if took.recipient == ANA)
 
 
@@ -73,7 +77,8 @@ def test_what_had_no_answer_is_named_and_comes_once(practice: Practice, fake: Fa
     for hour in (10, 11, 12):  # as long as the vendor can't be asked, the doubt waits
         practice.run("send", at=MONDAY.replace(hour=hour))
     assert practice.accepted() == each(EVERYBODY, [1])
-    assert sorted(took.recipient for took in fake.took) == sorted(EVERYBODY)
+    copies = EVERYBODY if fake.name == "ses" else ()  # can't be asked: a copy comes of doubt, one at most
+    assert sorted(took.recipient for took in fake.took) == sorted([*EVERYBODY, *copies])
 
 
 def test_a_wrong_key_is_said_and_marks_nobody(practice: Practice, fake: Fake) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -22,7 +22,7 @@ from newsletter.mail import Accepted, Reply
 from newsletter.store import Store
 from newsletter.store.feedback import Taken
 from newsletter.subscribers import Status
-from newsletter.web.hooks import BODY_MOST, Door, path_for, routes, secret_for
+from newsletter.web.hooks import BODY_MOST, Door, Hear, path_for, routes, secret_for
 
 KEY = b"the newsletter's own signing key"
 SIGNING = b"what the vendor signs with"
@@ -66,11 +66,12 @@ class Site:
     """An application with the routes, and a caller."""
 
     desk: Desk
+    vendor: str = "acme"
+    hear: Hear = hear
     busy: Exception | None = None
-    lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        doors = {"acme": Door(hear, (secret_for("acme", KEY), "agreed"))}
+        doors = {self.vendor: Door(self.hear, (secret_for(self.vendor, KEY), "agreed"))}
         self.app = Starlette(routes=routes(doors, self.take_in, now=lambda: self.desk.at))
 
     def take_in(self, vendor: str, heard: Heard, at: datetime) -> Taken:

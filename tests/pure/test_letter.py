@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from letters import IDENTITY, a_post, png
+from letters import png, printed, template
 
-from newsletter.compose import MessageTemplate, Personal, compile_template
-from newsletter.config import Design
-from newsletter.links import Links
-from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.providers.letter import Letter, Person, Splicer, dumps, letter, token
-from newsletter.render import render
 
-AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 JAPANESE = "春はあけぼの。やうやう白くなりゆく山ぎは、すこしあかりて。\n" * 20
 
 
@@ -39,23 +32,6 @@ def everything(found: Letter) -> dict[str, object]:
     }
 
 
-def template(
-    body: str = "Words, “quoted” \\ and a <tag>.\n", folder: Path = Path("posts"), **changes: object
-) -> MessageTemplate:
-    return compile_template(render(a_post(body, folder, **changes), IDENTITY, Design()), IDENTITY, post_id="endings")
-
-
-def message(form: MessageTemplate, name: str = "Ana Garcia", n: int = 1) -> Message:
-    recipient = Mailbox(name, Address.parse(f"reader{n}@example.org"))
-    links = Links(bytes(32), IDENTITY.url, IDENTITY.list_id).unsubscribe(IDENTITY.unsubscribe_address, n.to_bytes(16))
-    ident = f"{n:040x}@letters.example.org"
-    values = form.values(Personal(recipient, AT, ident, *links))
-    pieces = form.pieces(values)
-    return Message(
-        n, ident, Envelope(IDENTITY.sender.address, recipient.address), b"".join(pieces), pieces, form, values
-    )
-
-
 TEMPLATES = {
     "plain": template(),
     "base64": template(JAPANESE, title="春はあけぼの", subject="春はあけぼの"),
@@ -70,19 +46,19 @@ NAMES = ["", "Ana", "Ana Garcia", "Zoë Müller", 'Garcia, "Ana"', "山田 太�
 def test_spliced_as_if_serialised(kind: str, name: str) -> None:
     splicer, form = Splicer(everything), TEMPLATES[kind]
     for n in (1, 2):
-        made = message(form, name, n)
+        made = printed(form, name, n)
         assert splicer.part(made) == dumps(everything(letter(made)))
 
 
 @given(st.text(max_size=80))
 @settings(max_examples=300, deadline=None)
 def test_any_name(name: str) -> None:
-    made = message(TEMPLATES["plain"], name)
+    made = printed(TEMPLATES["plain"], name)
     assert Splicer(everything).part(made) == dumps(everything(letter(made)))
 
 
 def test_what_it_says() -> None:
-    found = json.loads(Splicer(everything).part(message(TEMPLATES["odd"], "Zoë Müller")))
+    found = json.loads(Splicer(everything).part(printed(TEMPLATES["odd"], "Zoë Müller")))
     assert found["from"] == "Maya Thorne <maya@letters.example.org>"
     assert found["to"] == [{"name": "Zoë Müller", "email": "reader1@example.org"}, '"Zoë Müller" <reader1@example.org>']
     assert "Hello Zoë Müller," in found["text"] and "Hello Zoë Müller," in found["html"]
@@ -100,7 +76,7 @@ def test_two_forms_and_two_layouts_do_not_mix() -> None:
     one, other = Splicer(everything), Splicer(lambda found: {"s": found.subject, "h": found.html, "t": found.to.text})
     for form in TEMPLATES.values():
         for name in NAMES:
-            made = message(form, name)
+            made = printed(form, name)
             assert one.part(made) == dumps(everything(letter(made)))
             assert json.loads(other.part(made))["h"] == letter(made).html
 
@@ -109,7 +85,7 @@ def test_pictures_travel_with_it(tmp_path: Path) -> None:
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "dot.png").write_bytes(png(40, 30))
     form = template("![A dot](dot.png)\n", tmp_path / "posts")
-    found = json.loads(Splicer(everything).part(message(form)))
+    found = json.loads(Splicer(everything).part(printed(form)))
     ((name, kind, cid, content),) = found["images"]
     assert (name, kind) == ("dot.png", "image/png") and f"cid:{cid}" in found["html"] and "\n" not in content
 
