@@ -100,13 +100,13 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     if waits := _why_letters_wait(project):
         warn([waits])
     try:
-        answer(app, sock, ending=ending.begin, grace=_GRACE)
+        ended = answer(app, sock, ending=ending.begin, grace=_GRACE)
     finally:
         ending.begin()
         for thread in threads:
             thread.join()
         turns.close()
-    return 130 if ending.signal == signal.SIGINT else 0
+    return 130 if ended == signal.SIGINT else 0
 
 
 def _doors(project: Project) -> dict[str, Door]:
@@ -157,15 +157,14 @@ class Ending:
     """Whether to end; asked by every thread."""
 
     def __init__(self) -> None:
-        self.event, self.signal = Event(), 0
+        self._event = Event()
 
-    def begin(self, number: int = 0) -> None:
+    def begin(self) -> None:
         """End."""
-        self.signal = self.signal or number
-        self.event.set()
+        self._event.set()
 
     def __call__(self) -> bool:
-        return self.event.is_set()
+        return self._event.is_set()
 
 
 def _schedule(project: Project, ending: Ending) -> None:
