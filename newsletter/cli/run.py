@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import click
@@ -203,12 +204,16 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
             " anew: --start-over."
         )
     if config.identity.url:
-        data(
-            "Unsubscribe links point to "
-            + config.identity.url
-            + "/u/…, and nothing here answers them yet: whoever clicks finds a dead "
-            "page until a web side runs there. Mail to " + str(config.identity.unsubscribe_address) + " works."
-        )
+        served = store.facts.get("served_at")
+        links = f"Unsubscribe links point to {config.identity.url}/u/…"
+        if served:
+            day = datetime.fromisoformat(served).astimezone(config.identity.timezone)
+            data(f"{links}; `newsletter serve`, started {day:%-d %B %Y}, answers them as long as it runs.")
+        else:
+            data(
+                f"{links}, and nothing here answers them yet: whoever clicks finds a dead page until `newsletter serve`"
+                f" runs there. Mail to {config.identity.unsubscribe_address} works."
+            )
     else:
         data(
             f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter"
