@@ -125,6 +125,14 @@ def test_a_complaint_by_the_link_in_the_letter_that_came_back(world: World, serv
     assert world.reader("cleo@example.org").status is Status.SUPPRESSED
 
 
+def test_a_complaint_that_anybody_could_have_written_is_the_owners(world: World, server: Dovecot) -> None:
+    forged = complaint(more="Original-Rcpt-To: ana@example.org\n")
+    server.put(forged)
+    assert look(world, settings(server.port)).left == 1
+    assert world.reader("ana@example.org").status is Status.ACTIVE
+    assert server.lies_in() == [forged]
+
+
 def test_a_crash_between_commit_and_move_counts_once(world: World, server: Dovecot) -> None:
     class Cut(Mailbox):
         def put_away(self, uids: Any) -> None:
