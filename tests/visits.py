@@ -153,13 +153,21 @@ class Site:
     def sign_up(self, address: str, **more: Any) -> Answer:
         """Type *address* into the form, and let the letter be written."""
         answer = self.post("/subscribe", {"email": address, "nonce": self.nonce(), "website": ""}, **more)
-        asking.take_up(self.store, self.desk, at=self.now)
+        self.take_up()
         return answer
 
+    def take_up(self) -> None:
+        """What the keeper does when it is woken."""
+        while self.turns.wait(lambda c: asking.take_up(c, self.desk, at=self.now)):
+            pass
+
     def look_after(self) -> int:
-        erased = asking.look_after(self.store, self.desk, at=self.now)
+        """What the keeper does every minute; how many people are gone after it."""
+        before = sum(self.store.audience.counts().values())
+        while self.turns.wait(lambda c: asking.look_after(c, self.desk, at=self.now)):
+            pass
         wipe(self.store)
-        return erased
+        return before - sum(self.store.audience.counts().values())
 
     def confirm(self, address: str) -> Answer:
         """Press the button behind the link of the last letter."""

@@ -14,6 +14,7 @@ from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.store import Store
 from newsletter.store.accounts import EventRecord, Figures, Record
+from newsletter.store.requests import Evidence
 
 STATES = (
     "accepted",
@@ -196,9 +197,7 @@ def _answers(posts: list[dict[str, Any]], figures: dict[str, Figures]) -> None:
         )
         for p, f in told
     ]
-    table(
-        ("What came of it", "Accepted", "Failed", "Spam, they say", "Left after it"), rows, right=frozenset(range(1, 5))
-    )
+    table(("What came of it", "Accepted", "Failed", "Called spam", "Left after it"), rows, right=frozenset(range(1, 5)))
 
 
 def _balance(posts: list[dict[str, Any]]) -> str:
@@ -259,9 +258,9 @@ def who_got(ctx: click.Context, number: int, as_json: bool) -> None:
     )
     got = sum(r.state == "accepted" for r in records)
     back = sum(r.came_back_at is not None for r in records)
-    returned = f", {back:,} of them came back" if back else ""
+    returned = f"; {back:,} came back" if back else ""
     on_record = plural(len(records), "delivery", "deliveries")
-    data(f"\n{plural(got, 'message')} accepted{returned} of {on_record} on record.")
+    data(f"\n{plural(got, 'message')} accepted of {on_record} on record{returned}.")
 
 
 def _remark(r: Record) -> str:
@@ -304,6 +303,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         sys.stdout.buffer.write(_raw(project, records, number))
         return
     consent = store.accounts.consent(reader)
+    shown = store.accounts.evidence(reader)
     if as_json:
         facts(
             {
@@ -314,7 +314,11 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
                 "confirmed_at": iso(reader.confirmed_at),
                 "position": reader.had_through,
                 "events": [asdict(e) | {"reply": e.reply or None} for e in store.accounts.events(reader)],
-                "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
+                "consent": [
+                    {"at": iso(a), "cause": c, "status": s, "detail": d or None, "form": e.form or None}
+                    | {"wording": e.wording or None, "origin": e.origin or None}
+                    for (a, c, s, d), e in zip(consent, shown, strict=True)
+                ],
                 "deliveries": [
                     record_facts(r)
                     | {
@@ -338,8 +342,8 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
     pauses = f", paused ({', '.join(p.name.lower() for p in reader.pauses if p.name)})" if reader.pauses else ""
     data(f"{reader.name or reader.address} <{reader.address}>: {reader.status}{pauses}")
     events = [
-        (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))))
-        for at, cause, after, detail in consent
+        (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))) + _evidence(e))
+        for (at, cause, after, detail), e in zip(consent, shown, strict=True)
     ]
     events += [(e.at, _told(e)) for e in store.accounts.events(reader) if number in (None, e.post)]
     for r in records:
@@ -357,6 +361,14 @@ def _told(e: EventRecord) -> str:
     """One event as a line of a reader's history."""
     about = f" about #{e.post}" if e.post is not None else ""
     return f"{e.source} told{about}: {e.kind}{f' ({e.reply})' if e.reply else ''}; {e.effect}"
+
+
+def _evidence(shown: Evidence) -> str:
+    """What was on the page, and from where it was answered."""
+    if not shown.form:
+        return ""
+    origin = f", from {shown.origin}" if shown.origin else ""
+    return f", by the {shown.form}{origin}" + (f"\n    it said: {shown.wording}" if shown.wording else "")
 
 
 def _raw(project: Project, records: list[Record], number: int | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import click
@@ -204,10 +205,16 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
             " anew: --start-over."
         )
     if config.identity.url:
-        data(
-            f"Unsubscribe links point to {config.identity.url}/u/…, and nothing here answers them yet: whoever clicks"
-            " finds a dead page until a web side runs there."
-        )
+        served = store.facts.get("served_at")
+        links = f"Unsubscribe links point to {config.identity.url}/u/…"
+        if served:
+            day = datetime.fromisoformat(served).astimezone(config.identity.timezone)
+            data(f"{links}; `newsletter serve`, started {day:%-d %B %Y}, answers them as long as it runs.")
+        else:
+            data(
+                f"{links}, and nothing here answers them yet: whoever clicks finds a dead page until `newsletter serve`"
+                " runs there."
+            )
     data(_by_mail(project))
     again = "is sent once more" if config.on_uncertain is OnUncertain.RESEND else "waits for your word"
     doubt = project.provider.window * config.processes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,12 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
+    from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
+    from newsletter.events import Heard, Hook
     from newsletter.web.door import Tally
+    from newsletter.web.hooks import Door
+    from newsletter.web.turns import Turns
 
 _LOOK = 2.0  # seconds between two looks for letters that other processes planned
 _MINUTE = 60.0
@@ -61,6 +66,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.door import Tally
+    from newsletter.web.hooks import path_for
     from newsletter.web.house import House
     from newsletter.web.pages import Pages
     from newsletter.web.serving import listening
@@ -75,29 +81,63 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     place = sock.getsockname()[1]
     desk = Desk(Stationery(identity, config.design, secret), fingerprint(secret), lambda: floor(config, store))
     ending, tally, turns = Ending(), Tally(), Turns(store)
-    keeper = Keeper(project, desk, ending)
+    keeper = Keeper(project, desk, turns, ending)
     threads = [Thread(target=keeper.run, name="keeper", daemon=True)]
     if schedule:
         threads.append(Thread(target=_schedule, args=(project, ending), name="schedule", daemon=True))
     links = Links(secret, identity.url, identity.list_id)
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
     figures = Figures(project, tally, threads, perf_counter())
-    app = public_app(house, place, tally=tally, figures=figures)
+    doors = _doors(project)
+    app = public_app(house, place, tally=tally, figures=figures, more=_hooks(project, doors))
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()
     data(f"{identity.name}: {identity.url}/ is answered at http://{host}:{place}/")
+    for vendor in doors:
+        say(f"The address for webhooks of {vendor}, which is secret: {identity.url}{path_for(vendor, secret)}")
     say("Ctrl-C ends it.")
     if waits := _why_letters_wait(project):
         warn([waits])
     try:
-        answer(app, sock, ending=ending.begin, grace=_GRACE)
+        ended = answer(app, sock, ending=ending.begin, grace=_GRACE)
     finally:
         ending.begin()
-        turns.close()
         for thread in threads:
             thread.join()
-    return 130 if ending.signal == signal.SIGINT else 0
+        turns.close()
+    return 130 if ended == signal.SIGINT else 0
+
+
+def _doors(project: Project) -> dict[str, Door]:
+    """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
+    from newsletter.config import VENDORS
+    from newsletter.providers import vendor
+    from newsletter.web.hooks import Door, secret_for
+
+    config, live = project.config, project.store.facts.went_live
+    return {
+        name: Door(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
+        for name in VENDORS
+        if name == config.provider or live(name) is not None
+    }
+
+
+def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: datetime) -> Heard:
+    return hear(hook, settings, at=at)
+
+
+def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
+    from newsletter.feedback import take_in
+    from newsletter.scheduler import fingerprint
+    from newsletter.web.hooks import routes
+
+    hashed = fingerprint(project.secret)
+    return routes(
+        doors,
+        lambda vendor, heard, at: take_in(project.store, heard, source=vendor, fingerprint=hashed, at=at),
+        now=now,
+    )
 
 
 def _why_letters_wait(project: Project) -> str:
@@ -117,15 +157,14 @@ class Ending:
     """Whether to end; asked by every thread."""
 
     def __init__(self) -> None:
-        self.event, self.signal = Event(), 0
+        self._event = Event()
 
-    def begin(self, number: int = 0) -> None:
+    def begin(self) -> None:
         """End."""
-        self.signal = self.signal or number
-        self.event.set()
+        self._event.set()
 
     def __call__(self) -> bool:
-        return self.event.is_set()
+        return self._event.is_set()
 
 
 def _schedule(project: Project, ending: Ending) -> None:
@@ -139,8 +178,8 @@ def _schedule(project: Project, ending: Ending) -> None:
 class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
-    def __init__(self, project: Project, desk: Desk, ending: Ending) -> None:
-        self._project, self._desk, self._ending = project, desk, ending
+    def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
+        self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -181,7 +220,8 @@ class Keeper:
         from newsletter.scheduler import REHEARSAL, notify
 
         config, store = self._project.config, self._project.store
-        take_up(store, self._desk, at=now())
+        while self._turns.wait(lambda c: take_up(c, self._desk, at=now())):
+            pass
         if self._ending() or monotonic() < self._rest or not store.notices.waiting(at=now()):
             return
         live = config.provider == REHEARSAL or store.facts.went_live(config.provider) is not None
@@ -195,10 +235,9 @@ class Keeper:
         from newsletter.consent.asking import look_after
         from newsletter.store.buckets import clear
 
-        store = self._project.store
-        look_after(store, self._desk, at=now())
-        with store.write() as c:
-            clear(c, before=now() - timedelta(days=2))
+        while self._turns.wait(lambda c: look_after(c, self._desk, at=now())):
+            pass
+        self._turns.wait(lambda c: clear(c, before=now() - timedelta(days=2)))
 
     def _wipe(self) -> None:
         from newsletter.consent.wishes import wipe

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from newsletter.consent.wishes import TRACES
 from newsletter.mail import Address
-from newsletter.store import Store, Transaction, facts, requests
+from newsletter.store import Transaction, facts, requests
 from newsletter.store.audience import Fingerprint, forget
 from newsletter.store.notices import Notice, plan
 from newsletter.store.requests import Evidence, Person, SignUp
@@ -28,7 +28,7 @@ from newsletter.subscribers import Cause, Pause, Status, may
 
 REMIND_AFTER = timedelta(days=2)
 EXPIRES_AFTER = timedelta(days=7)
-_AT_ONCE = 100  # of each kind in one transaction
+_AT_ONCE = 10  # of each kind in one transaction: visitors wait for it
 _KEPT_AWAY = Pause.FILE | Pause.ADDRESS  # pauses that the person's own word ends
 
 
@@ -72,17 +72,13 @@ def enter(c: Transaction, address: Address, evidence: Evidence, *, at: datetime)
     requests.enter(c, SignUp(at, address, evidence))
 
 
-def take_up(store: Store, desk: Desk, *, at: datetime) -> int:
-    """Write to those who were typed into forms; how many sign-ups were looked at."""
-    floor, count = desk.floor(), 0
-    while True:
-        with store.write() as c:
-            found = requests.waiting(c, _AT_ONCE)
-            for sign_up in found:
-                _take_up(c, desk, sign_up, floor=floor, at=at)
-        count += len(found)
-        if len(found) < _AT_ONCE:
-            return count
+def take_up(c: Transaction, desk: Desk, *, at: datetime) -> bool:
+    """Write to some of those who were typed into forms; whether there may be more."""
+    found = requests.waiting(c, _AT_ONCE)
+    floor = desk.floor() if found else -1
+    for sign_up in found:
+        _take_up(c, desk, sign_up, floor=floor, at=at)
+    return len(found) == _AT_ONCE
 
 
 def _take_up(c: Transaction, desk: Desk, sign_up: SignUp, *, floor: int, at: datetime) -> None:
@@ -139,18 +135,15 @@ def confirm(c: Transaction, desk: Desk, token: bytes, evidence: Evidence, *, at:
     return Verdict.WELCOME
 
 
-def look_after(store: Store, desk: Desk, *, at: datetime) -> int:
-    """Remind, once, who has not confirmed; erase who never did. How many were erased."""
-    with store.write() as c:
-        for person in requests.to_remind(c, _AT_ONCE, at=at):
-            if requests.may_write(c, _mailbox(desk, person.address), at=at):
-                plan(c, desk.stationery.letter(Case.REMIND, person, at=at), at=at)
-        erased = 0
-        for person in requests.expired(c, _AT_ONCE, at=at):
-            # Whom the owner's own file brought as pending, or who had been a reader once, is not the form's to erase.
-            if person.status is Status.PENDING and requests.came_by_form(c, person):
-                forget(c, person.id, at=at)
-                erased += 1
-        if erased:
+def look_after(c: Transaction, desk: Desk, *, at: datetime) -> bool:
+    """Remind some, once, who have not confirmed; erase some who never did. Whether there may be more."""
+    late, lost = requests.to_remind(c, _AT_ONCE, at=at), requests.expired(c, _AT_ONCE, at=at)
+    for person in late:
+        if requests.may_write(c, _mailbox(desk, person.address), at=at):
+            plan(c, desk.stationery.letter(Case.REMIND, person, at=at), at=at)
+    for person in lost:
+        # Whom the owner's own file brought as pending, or who had been a reader once, is not the form's to erase.
+        if person.status is Status.PENDING and requests.came_by_form(c, person):
+            forget(c, person.id, at=at)
             facts.write(c, TRACES, True)
-    return erased
+    return _AT_ONCE in (len(late), len(lost))

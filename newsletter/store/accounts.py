@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from newsletter.store.ledger_sql import BELIEVED
+from newsletter.store.requests import Evidence
 from newsletter.store.schema import State, instant, optional_instant
 
 if TYPE_CHECKING:
@@ -103,6 +104,12 @@ class Accounts:
         with self._store.read() as c:
             sql = text("SELECT at, cause, status, detail FROM consent WHERE subscriber_id = :id ORDER BY id")
             return [(instant(r[0]), r[1], r[2], r[3]) for r in c.execute(sql, {"id": reader.id})]
+
+    def evidence(self, reader: Reader) -> list[Evidence]:
+        """What was shown for each row of `consent`, in its order; empty where no page was."""
+        with self._store.read() as c:
+            sql = text("SELECT form, wording, origin FROM consent WHERE subscriber_id = :id ORDER BY id")
+            return [Evidence(r.form, r.wording, r.origin) for r in c.execute(sql, {"id": reader.id})]
 
     def events(self, reader: Reader) -> list[EventRecord]:
         """What was told about one reader, oldest first."""

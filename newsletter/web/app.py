@@ -2,6 +2,7 @@
 
     /subscribe, /c/TOKEN    `asking`     /u/TOKEN    `leaving`     /s/TOKEN    `own`
     /healthz                figures for whoever watches the server
+    /hooks/VENDOR/SECRET    `hooks`, where a provider tells what came back
 
 Guarantees
     What is not one of these is answered 404 with the same octets, and so is a token that we did not sign. A visitor
@@ -13,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from newsletter.web.asking import Asking
 from newsletter.web.door import Door, Tally
@@ -35,6 +38,15 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
         found = figures()
         return JSONResponse(found, 200 if found["ok"] else 503, {"Cache-Control": "no-store"})
 
+    def nothing(_: Request, __: Exception) -> Response:
+        return house.gone
+
+    def odd(_: Request, error: Exception) -> Response:
+        return Response(status_code=error.status_code if isinstance(error, HTTPException) else 400)
+
+    def wrong(_: Request, __: Exception) -> Response:
+        return house.wrong
+
     routes: list[BaseRoute] = [
         Route("/u/{token}", _either(leaving.page, leaving.act), methods=["GET", "POST"]),
         Route("/", asking.form),
@@ -46,8 +58,11 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
         Route("/healthz", health),
         *more,
     ]
-    router = Router(routes, redirect_slashes=False, default=_nothing(house))
-    return Door(router, house.links.url, port, tally=tally, wrong=house.wrong)
+    app = Starlette(
+        routes=routes, exception_handlers={404: nothing, 405: nothing, HTTPException: odd, Exception: wrong}
+    )
+    app.router.redirect_slashes = False
+    return Door(app, house.links.url, port, tally=tally)
 
 
 def _either(get: Callable[[Request], Any], post: Callable[[Request], Any]) -> Callable[[Request], Any]:
@@ -59,10 +74,3 @@ def _either(get: Callable[[Request], Any], post: Callable[[Request], Any]) -> Ca
         return found
 
     return endpoint
-
-
-def _nothing(house: House) -> ASGIApp:
-    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
-        await house.gone(scope, receive, send)
-
-    return nothing

@@ -21,8 +21,6 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.errors import StoreError
-
 _log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -56,12 +54,10 @@ class Door:
         port: int,
         *,
         tally: Tally,
-        wrong: Response,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         parts = urlsplit(url)
         self._app, self._prefix, self._tally, self._clock = app, parts.path.rstrip("/"), tally, clock
-        self._wrong = wrong
         names = {parts.netloc.lower(), *(f"{name}:{port}" for name in LOOPBACK), *LOOPBACK} - {""}
         self._hosts = {name.encode() for name in names}
         if parts.hostname and parts.port is None:
@@ -87,13 +83,10 @@ class Door:
         try:
             answer = self._refusal(scope)
             await (answer or self._app)(scope, receive, sending)
-        except Exception as error:
+        except Exception as error:  # the visitor has had a page that says so
             self._tally.failed += 1
             # The kind of fault and no more: its words may quote what a visitor sent.
             _log.error("fault", extra={"facts": {"page": _kind(path), "fault": type(error).__name__}})
-            await self._wrong(scope, receive, sending)
-            if not isinstance(error, StoreError):
-                _log.debug("fault", exc_info=True)
         finally:
             self._note(scope["method"], _kind(path), status, self._clock() - begun)
 

@@ -10,7 +10,8 @@ What goes wrong
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -24,7 +25,8 @@ T = TypeVar("T")
 MOST = 5_000  #: works in the queue: some seconds' worth
 _TOGETHER = 128  # in one transaction: others write the same database
 
-_Turn = tuple[Callable[[Transaction], Any], asyncio.Future[Any]]
+_Asker = asyncio.Future[Any] | Future[Any]
+_Turn = tuple[Callable[[Transaction], Any], _Asker]
 
 
 class Turns:
@@ -43,6 +45,12 @@ class Turns:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put((work, future))
         return await future
+
+    def wait(self, work: Callable[[Transaction], T]) -> T:
+        """As `do`, for a thread of ours: it stands in the same queue, so that it never keeps visitors waiting long."""
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future.result()
 
     async def look(self, question: Callable[[Transaction], T]) -> T:
         """What *question* finds; it waits for nobody who writes."""
@@ -70,15 +78,20 @@ class Turns:
                     break
                 turns.append(more)
             answers = self._store.together([work for work, _ in turns])
-            loop = turn[1].get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_tell, turns, answers)
+            visitors: list[tuple[asyncio.Future[Any], Any]] = []
+            for (_, future), answer in zip(turns, answers, strict=True):
+                if isinstance(future, asyncio.Future):
+                    visitors.append((future, answer))
+                else:
+                    _tell([(future, answer)])
+            if visitors and not (loop := visitors[0][0].get_loop()).is_closed():
+                loop.call_soon_threadsafe(_tell, visitors)
             if last:
                 return
 
 
-def _tell(turns: list[_Turn], answers: list[Any]) -> None:
-    for (_, future), answer in zip(turns, answers, strict=True):
+def _tell(told: Sequence[tuple[_Asker, Any]]) -> None:
+    for future, answer in told:
         if future.done():  # the visitor went away
             continue
         if isinstance(answer, Exception):

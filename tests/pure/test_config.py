@@ -208,7 +208,7 @@ def test_every_key_of_the_theme_is_read(root: Path) -> None:
 
 
 def test_without_a_theme_the_design_is_the_one_that_comes_along(root: Path) -> None:
-    assert read(root, IDENTITY).design == Design(root / "templates" / "email")
+    assert read(root, IDENTITY).design == Design(root / "templates" / "email", pages=root / "templates" / "web")
 
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
