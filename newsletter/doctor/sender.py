@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from newsletter.destinations import domains_of, group_of
 from newsletter.doctor import spf
 from newsletter.doctor.case import Case
+from newsletter.doctor.spfrecord import added, ending, merged, terms
 from newsletter.findings import Finding, Record, error, note, warning
 
 _IN_TOML = "in newsletter.toml"
@@ -128,7 +129,7 @@ def spf_record(case: Case) -> Iterator[Finding]:
             case.domain,
             f"{case.domain} has {len(found)} SPF records; with more than one, none counts.",
             "Delete them and put this one in their place.",
-            Record(case.domain, spf.merged(found)),
+            Record(case.domain, merged(found)),
         )
     elif not found:
         yield from _no_record(case)
@@ -164,7 +165,7 @@ def _no_record(case: Case) -> Iterator[Finding]:
             "Add this record, and what else sends mail for you."
             if mechanisms
             else "Ask your mail host for the record.",
-            Record(case.domain, spf.added("", mechanisms)) if mechanisms else None,
+            Record(case.domain, added("", mechanisms)) if mechanisms else None,
         )
 
 
@@ -178,7 +179,7 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
             "Correct or delete that word of it, or ask whoever runs the domain that it names.",
         )
         return
-    words = spf.terms(text)
+    words = terms(text)
     ends = [term for term in words if term.name == "all"]
     onward = any(not term.sign and term.name == "redirect" for term in words)
     if ends and ends[0].sign == "+":
@@ -187,7 +188,7 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
             case.domain,
             "Your SPF record ends in +all: everybody may send in your name.",
             "Write ~all in place of it.",
-            Record(case.domain, _ending(words)),
+            Record(case.domain, ending(words)),
         )
     elif not onward and (not ends or ends[0].sign == "?"):
         yield warning(
@@ -195,7 +196,7 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
             case.domain,
             "Your SPF record does not say what to do with other servers, so it protects nobody.",
             "End it in ~all, or in -all when you are sure of it.",
-            Record(case.domain, _ending(words)),
+            Record(case.domain, ending(words)),
         )
     lost = words[words.index(ends[0]) + 1 :] if ends else []
     if any(term.sign or term.name == "redirect" for term in lost):
@@ -212,11 +213,6 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
             "Your SPF record uses ptr, which is slow and which many servers skip (RFC 7208 section 5.5).",
             "Write the addresses of your server instead, as ip4: or ip6:.",
         )
-
-
-def _ending(words: list[spf.Term]) -> str:
-    """The record with ~all at its end, and nothing else of that kind."""
-    return " ".join(["v=spf1", *(term.text for term in words if term.name != "all"), "~all"])
 
 
 def spf_lookups(case: Case) -> Iterator[Finding]:
@@ -262,7 +258,7 @@ def spf_sender(case: Case) -> Iterator[Finding]:
     if len(found) != 1 or case.survey().result is spf.Result.BROKEN or case.authorised:
         return
     mechanisms = case.mechanisms()
-    record = Record(case.domain, spf.added(found[0], mechanisms)) if mechanisms else None
+    record = Record(case.domain, added(found[0], mechanisms)) if mechanisms else None
     service = case.service
     if service and service.spf:
         weigh = error if case.authorised is False else warning

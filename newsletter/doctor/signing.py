@@ -14,7 +14,7 @@ from newsletter.keys import SigningKey, rsa_bits
 from newsletter.lookup import Resolver
 
 _WEAK, _SHORT = 1_024, 2_048  # RFC 8301 section 3.2: less than the first is not believed; the second is what is wanted
-_CUT = 200  # characters of a key; forms that cut it off do so at 255 of the record
+_CUT = 200  # characters of a record; forms that cut it off do so at 255
 
 
 def key_fault(dns: Resolver, key: SigningKey) -> str:
@@ -26,11 +26,11 @@ def key_fault(dns: Resolver, key: SigningKey) -> str:
         return "is not in the DNS, so nobody can check your signatures"
     if len(texts) > 1:
         return f"has {len(texts)} records at one name, and servers don't know which counts"
+    if texts[0].startswith(key.record[:_CUT]) and key.record.startswith(texts[0]) and texts[0] != key.record:
+        return "is cut off in the DNS: give it in two pieces, as `newsletter dkim` shows"
     fault, octets = _read(texts[0], key.algorithm.kind)
     if not fault and octets != key.public:
-        if len(octets) >= _CUT // 2 and key.public.startswith(octets[: len(octets) - 3]):
-            return "is cut off in the DNS; give it in two pieces, as `newsletter dkim` shows"
-        fault = "is another one in the DNS than the one that signs your letters"
+        return "is another one in the DNS than the one that signs your letters"
     return fault
 
 

@@ -1,9 +1,5 @@
 """SPF (RFC 7208): what a domain's record says of an address, and what it costs to find out.
 
-    records     the records a domain publishes
-    Survey      walks a domain's record with all that it includes
-    added       a record with one more mechanism, to copy
-
 `Survey(dns, domain, address)` is check_host() of section 4. Without an address it is the walk of somebody whom no
 mechanism names: each term is looked up, which is the most that any message costs. It goes on counting beyond the
 limits, so that the owner hears how far over she is, and stops at a number that no honest record reaches.
@@ -11,33 +7,25 @@ limits, so that the owner hears how far over she is, and stops at a number that 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import quote
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from newsletter.doctor.spfrecord import VERSION, Term, expanded, terms
 from newsletter.lookup import Kind, Resolver
 
 LOOKUPS_MOST = 10  # RFC 7208 section 4.6.4: terms that cause queries
 VOIDS_MOST = 2  # the same: look-ups that find nothing
-_NAMES_MOST = 10  # the same: names of one mx
+_NAMES_MOST = 10  # the same: names of one mx, and of an address
 _ENOUGH = 60  # look-ups after which nothing more is to be learnt
-
-_VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
-_TERM = re.compile(r"(?P<sign>[-+~?]?)(?P<name>[a-z][a-z0-9_.-]*)(?P<rest>[:/].*)?\Z", re.IGNORECASE)
-_MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9_.-]*)=(?P<value>.*)\Z", re.IGNORECASE)
-_CIDR = re.compile(r"(?:/(0|[1-9]\d?))?(?://(0|[1-9]\d{0,2}))?\Z")
-_MACRO = re.compile(r"%(?:\{([slodiphcrtv])(\d*)(r?)([-.+,/_=]*)\}|([%_-]))", re.IGNORECASE)
-_ASKS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
-_MECHANISMS = _ASKS - {"redirect"} | {"all", "ip4", "ip6"}
 
 Ip = IPv4Address | IPv6Address
 
 
 class Result(StrEnum):
-    """What a record says (section 2.6)."""
+    """What a record says (section 2.6); what nobody answers for is `Unanswered`."""
 
     NONE = "none"
     NEUTRAL = "neutral"
@@ -54,84 +42,9 @@ class _Broken(Exception):
     """The record can't be carried out; the words say where and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One word of a record."""
-
-    text: str
-    sign: str  #: of a mechanism; "" for a modifier
-    name: str  #: in lower case
-    value: str  #: behind : or =, still with macros
-    prefix: tuple[int, int] = (32, 128)  #: how many bits count, of IPv4 and IPv6
-
-    @property
-    def asks(self) -> bool:
-        """Whether it counts against the limit."""
-        return self.name in _ASKS
-
-
 def records(dns: Resolver, domain: str) -> list[str]:
     """The SPF records of *domain* (section 4.5): a receiver goes by one, and by none when there are several."""
-    return [text for text in dns.ask(domain, "TXT").records if _VERSION.match(text)]
-
-
-def terms(record: str) -> list[Term]:
-    """The words of *record* behind its version. Raises `ValueError` with the first that is none."""
-    found = [_term(word) for word in record.split(" ")[1:] if word]
-    for name in ("redirect", "exp"):
-        if sum(not term.sign and term.name == name for term in found) > 1:
-            raise ValueError(f"{name}= stands there twice")  # section 6
-    return found
-
-
-def _term(word: str) -> Term:
-    if modifier := _MODIFIER.match(word):
-        return Term(word, "", modifier["name"].lower(), modifier["value"])
-    mechanism = _TERM.match(word)
-    if mechanism is None or mechanism["name"].lower() not in _MECHANISMS:
-        raise ValueError(f"{word} is nothing that SPF knows")
-    name, rest = mechanism["name"].lower(), mechanism["rest"] or ""
-    value, prefix = rest.removeprefix(":"), (32, 128)
-    if name in ("a", "mx") and (slash := _slash(value)) >= 0:
-        bits = _CIDR.match(value[slash:])
-        if bits is None or int(bits[1] or 32) > 32 or int(bits[2] or 128) > 128:
-            raise ValueError(f"{word} has a wrong number behind the slash")
-        value, prefix = value[:slash], (int(bits[1] or 32), int(bits[2] or 128))
-    if name in ("ip4", "ip6"):
-        _network(word, name, value)
-    wants = name in ("include", "exists", "ip4", "ip6")
-    if (wants and not value) or (name == "all" and rest) or (rest == ":"):
-        raise ValueError(f"{word} is incomplete" if name != "all" else f"{word} says more than all")
-    return Term(word, mechanism["sign"] or "+", name, value, prefix)
-
-
-def _slash(value: str) -> int:
-    """Where the prefix lengths begin; a slash within a macro's braces is a delimiter."""
-    return value.find("/", value.rfind("}") + 1)
-
-
-def _network(word: str, name: str, value: str) -> IPv4Network | IPv6Network:
-    try:
-        found = ip_network(value, strict=False)
-    except ValueError:
-        raise ValueError(f"{word} holds no address") from None
-    if found.version != int(name[2]):
-        raise ValueError(f"{word} holds an address of the other kind")
-    return found
-
-
-def added(record: str, mechanism: str) -> str:
-    """*record* with *mechanism* in front of the rest; a new record when there is none yet."""
-    rest = record.partition(" ")[2].strip()
-    return f"v=spf1 {mechanism} {rest}" if record and rest else f"v=spf1 {mechanism} ~all"
-
-
-def merged(texts: list[str]) -> str:
-    """Several records as one: every word once, and the most cautious of their alls at the end."""
-    words = list(dict.fromkeys(word for text in texts for word in text.split(" ")[1:] if word))
-    ends = [word for word in words if word.lower().lstrip("+-~?") == "all"]
-    end = next((mark for mark in ("~all", "-all", "?all") if mark in ends), "~all")
-    return " ".join(["v=spf1", *(word for word in words if word not in ends), end])
+    return [text for text in dns.ask(domain, "TXT").records if VERSION.match(text)]
 
 
 @dataclass
@@ -153,6 +66,8 @@ class Survey:
     _own: str = ""  # the word of the domain's own record that is being walked
 
     def __post_init__(self) -> None:
+        if isinstance(self.address, IPv6Address) and self.address.ipv4_mapped:
+            self.address = self.address.ipv4_mapped  # section 5
         try:
             self.result = self._check(self.domain, ())
         except _Broken as broken:
@@ -167,49 +82,46 @@ class Survey:
             return Result.NONE  # section 4.3
         found = records(self.dns, domain)
         self.domains.add(domain)
-        if len(found) != 1:
-            if found:
-                raise _Broken(f"{domain} has {len(found)} SPF records, and one is the most")
+        if len(found) > 1:
+            raise _Broken(f"{domain} has {len(found)} SPF records, and one is the most")
+        if not found:
             return Result.NONE
         try:
             words = terms(found[0])
         except ValueError as error:
-            raise _Broken(f"{domain}: {error}") from None
-        above = (*above, domain)
+            raise _Broken(str(error) if domain == self.domain else f"{error} (in the record of {domain})") from None
         for term in words:
-            self._own = term.text if len(above) == 1 else self._own
-            if term.sign and self._matches(term, domain, above):
+            if term.sign and self._matches(term, domain, (*above, domain)):
                 return _SIGNS[term.sign]
         redirect = next((term for term in words if not term.sign and term.name == "redirect"), None)
-        if redirect and not any(term.name == "all" for term in words):  # section 6.1
-            self._own = redirect.text if len(above) == 1 else self._own
-            self._count()
-            return self._other(redirect, domain, above)
-        return Result.NEUTRAL
+        if redirect is None:
+            return Result.NEUTRAL  # section 4.7
+        self._count(redirect, domain)
+        return self._other(redirect, domain, (*above, domain))
 
     def _other(self, term: Term, domain: str, above: tuple[str, ...]) -> Result:
         """What the record says that *term* names; it has to be there (sections 5.2 and 6.1)."""
-        target = self._expanded(term.value, domain)
+        target = self._name(term, domain)
         if target is None:
             return Result.NEUTRAL
         result = self._check(target, above)
         if result is Result.NONE:
-            raise _Broken(f"{domain} names {term.text}, and there is no SPF record at {target}")
+            raise _Broken(f"{term.text} names {target}, which has no SPF record")
         return result
 
     def _matches(self, term: Term, domain: str, above: tuple[str, ...]) -> bool:
         if term.asks:
-            self._count()
+            self._count(term, domain)
         match term.name:
             case "all":
                 return True
             case "ip4" | "ip6":
                 self.networks = True
-                return self.address is not None and self.address in _network(term.text, term.name, term.value)
+                return self.address is not None and self.address in term.network
             case "include":
                 return self._other(term, domain, above) is Result.PASS
-        target = self._expanded(term.value, domain) if term.value else domain
-        if target is None or (term.name == "ptr" and self.address is None):
+        target = self._name(term, domain)
+        if target is None:
             return False
         match term.name:
             case "a":
@@ -217,11 +129,12 @@ class Survey:
             case "mx":
                 return self._mail_server_of(target, term)
             case "ptr":
-                return self._named_below(target)
+                return any(name == target or name.endswith(f".{target}") for name in self._names())
             case _:  # exists, section 5.7: an A record, whatever the client speaks
                 return bool(self._ask(target, "A"))
 
-    def _count(self) -> None:
+    def _count(self, term: Term, domain: str) -> None:
+        self._own = term.text if domain == self.domain else self._own
         self.lookups += 1
         self.costs[self._own] += 1
         if self.lookups > _ENOUGH:
@@ -235,11 +148,10 @@ class Survey:
         return found
 
     def _addresses(self, name: str) -> tuple[str, ...]:
-        """Of the kind that the client has; without a client of either, and empty only if both are."""
+        """Of the kind that the client has; without a client of either, and in vain only if there is neither."""
         if self.address is not None:
-            return self._ask(name, "A" if self.address.version == 4 else "AAAA")
-        either = self.dns.ask(name, "A").records if _is_name(name) else ()
-        return either or self._ask(name, "AAAA")
+            return self._ask(name, _kind(self.address))
+        return (self.dns.ask(name, "A").records if _is_name(name) else ()) or self._ask(name, "AAAA")
 
     def _among(self, name: str, term: Term) -> bool:
         found = self._addresses(name)
@@ -254,39 +166,37 @@ class Survey:
             raise _Broken(f"{term.text} stands for {len(hosts)} mail servers, and {_NAMES_MOST} is the most")
         return any(self._among(host, term) for host in hosts if host != ".")
 
-    def _named_below(self, domain: str) -> bool:
-        assert self.address is not None
-        for name in self._ask(self.address.reverse_pointer, "PTR")[:_NAMES_MOST]:
-            kind: Kind = "A" if self.address.version == 4 else "AAAA"
-            if (name == domain or name.endswith(f".{domain}")) and _has(self.dns, name, kind, self.address):
-                return True
-        return False
+    def _names(self) -> list[str]:
+        """The client's names that lead back to it (section 5.5); an error there is no match."""
+        if self.address is None:
+            return []
+        names = self._ask(self.address.reverse_pointer, "PTR")[:_NAMES_MOST]
+        kind = _kind(self.address)
+        return [n for n in names if any(ip_address(a) == self.address for a in self.dns.ask(n, kind).records)]
 
-    def _expanded(self, spec: str, domain: str) -> str | None:
-        """*spec* with its macros (section 7) filled in; None when they want an address and there is none."""
+    def _name(self, term: Term, domain: str) -> str | None:
+        """The name that *term* means; None when that depends on the client and there is none."""
+        if not term.value:
+            return domain
         local, _, host = self.sender.rpartition("@")
-        letters = {"s": self.sender, "l": local or "postmaster", "o": host, "d": domain, "h": host, "p": "unknown"}
-        if self.address is not None:
-            letters |= {"v": "in-addr" if self.address.version == 4 else "ip6", "i": _dotted(self.address)}
-        unknown = False
+        letters: dict[str, Callable[[], str]] = {
+            "s": lambda: self.sender,
+            "l": lambda: local or "postmaster",
+            "o": lambda: host,
+            "d": lambda: domain,
+            "h": lambda: host,  # the name in HELO, which nobody knows here
+        }
+        if (address := self.address) is not None:
+            letters |= {
+                "v": lambda: "in-addr" if address.version == 4 else "ip6",
+                "i": lambda: _dotted(address),
+                "p": lambda: next(iter(self._names()), "unknown"),
+            }
+        return expanded(term.value, letters)
 
-        def filled(found: re.Match[str]) -> str:
-            nonlocal unknown
-            if found[5]:
-                return {"%": "%", "_": " ", "-": "%20"}[found[5]]
-            value = letters.get(found[1].lower())
-            if value is None:
-                unknown = True
-                return ""
-            parts = re.split(f"[{re.escape(found[4] or '.')}]", value)
-            parts = parts[::-1] if found[3] else parts
-            text = ".".join(parts[-int(found[2]) :] if found[2] and int(found[2]) else parts)
-            return quote(text, safe="") if found[1].isupper() else text
 
-        text = _MACRO.sub(filled, spec)
-        if not unknown and "%" in _MACRO.sub("", spec):
-            raise _Broken(f"{domain}: {spec} has a % that means nothing")
-        return None if unknown else text.lower().rstrip(".")
+def _kind(address: Ip) -> Kind:
+    return "A" if address.version == 4 else "AAAA"
 
 
 def _is_name(name: str) -> bool:
@@ -294,9 +204,6 @@ def _is_name(name: str) -> bool:
     return len(labels) >= 2 and len(name) <= 253 and all(0 < len(label) <= 63 for label in labels)
 
 
-def _has(dns: Resolver, name: str, kind: Kind, address: Ip) -> bool:
-    return any(ip_address(found) == address for found in dns.ask(name, kind).records)
-
-
 def _dotted(address: Ip) -> str:
+    """Section 7.3: IPv6 in nibbles."""
     return str(address) if address.version == 4 else ".".join(address.exploded.replace(":", ""))
