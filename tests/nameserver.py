@@ -95,7 +95,10 @@ def _presented(kind: str, record: str) -> str:
 def serving(zone: str, faults: Mapping[str, Fault] | None = None) -> Iterator[NameServer]:
     """The server while it runs."""
     server = NameServer(Zone(zone), faults or {})
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
         tcp.bind(("127.0.0.1", 0))
         server.port = tcp.getsockname()[1]
         udp.bind(("127.0.0.1", server.port))

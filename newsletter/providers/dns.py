@@ -1,8 +1,8 @@
 """The DNS, asked through dnspython: `newsletter.lookup.Resolver` over the network.
 
 Guarantees
-    Each look-up ends, and all of them together: within `_EACH` seconds, and within the seconds given. A server that
-    stays silent three times in a row is not asked again: without a network the answer comes soon.
+    Each look-up ends, and all of them together: within its seconds, and within those for all. Who stays
+    silent three times in a row is not asked again: without a network the answer comes soon.
     What is asked for once is remembered for the life of the object. Nothing is asked for but the names given.
 
 What goes wrong
@@ -20,16 +20,19 @@ from typing import Any
 from newsletter.errors import ConfigError
 from newsletter.lookup import Answer, Kind, Unanswered
 
-_EACH = 5.0  # seconds for one look-up over all servers and tries
+_EACH = 5.0  # seconds
 _TRY = 2.0  # seconds for one server once
 _SILENT = 3  # look-ups in a row without any answer
 _PORT = 53
 
 
 class Dns:
-    """Asks *servers* ("192.0.2.53", "127.0.0.1:5353"), or those of this machine; *seconds* for all questions."""
+    """Asks *servers* ("192.0.2.53", "127.0.0.1:5353"), or those of this machine.
 
-    def __init__(self, *servers: str, seconds: float = 30.0) -> None:
+    *each* is the time for one look-up over all servers and tries, *seconds* that for all of them.
+    """
+
+    def __init__(self, *servers: str, each: float = _EACH, seconds: float = 30.0) -> None:
         from dns.resolver import NoResolverConfiguration, Resolver
 
         try:
@@ -40,10 +43,10 @@ class Dns:
             ends = [_end(server) for server in servers]
             self._resolver.nameservers = [address for address, _ in ends]
             self._resolver.nameserver_ports = dict(ends)
-        self._resolver.timeout, self._resolver.lifetime = _TRY, _EACH
+        self._resolver.timeout = _TRY
         # EDNS (RFC 6891): DKIM keys and SPF records in one datagram, without a second try over TCP.
         self._resolver.use_edns(0, 0, 1232)
-        self._until = monotonic() + seconds
+        self._each, self._until = each, monotonic() + seconds
         self._silent = 0
         self._known: dict[tuple[str, Kind], Answer | Unanswered] = {}
 
@@ -70,7 +73,7 @@ class Dns:
         if not self._resolver.nameservers:
             raise Unanswered(name, kind, "this machine knows no DNS server")
         try:
-            found = self._resolver.resolve(f"{name}.", kind, search=False, lifetime=min(_EACH, left))
+            found = self._resolver.resolve(f"{name}.", kind, search=False, lifetime=min(self._each, left))
         except NXDOMAIN:
             self._silent = 0
             return Answer(exists=False)

@@ -31,7 +31,7 @@ from newsletter.errors import ProviderError
 from newsletter.providers.session import Session
 
 if TYPE_CHECKING:
-    from requests import RequestException
+    from requests import PreparedRequest, RequestException
 
 _REPLY = timedelta(seconds=10)  # for each reply; a server that is slower is no use to a run either
 _DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT)")
@@ -152,6 +152,7 @@ def _asked(method: str, url: str, now: Callable[[], datetime]) -> Response | str
             data=body,
             timeout=_REPLY.total_seconds(),
             allow_redirects=False,
+            auth=_nobody,
             headers={"User-Agent": "newsletter doctor"},
             stream=True,
         ) as answer:
@@ -159,6 +160,11 @@ def _asked(method: str, url: str, now: Callable[[], datetime]) -> Response | str
             return Response(answer.status_code, answer.headers.get("Location", ""), ahead)
     except requests.RequestException as error:
         return _why(error)
+
+
+def _nobody(request: PreparedRequest) -> PreparedRequest:
+    """No login; without one given, requests takes what ~/.netrc has for the host."""
+    return request
 
 
 def _why(error: RequestException) -> str:

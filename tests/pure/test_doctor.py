@@ -160,7 +160,9 @@ def test_mail_for_the_from_domain(mx: str, severity: Severity, words: str) -> No
 @pytest.mark.parametrize(
     "who",
     [
-        pytest.param({"identity": replace(IDENTITY, reply_to=Mailbox("", Address("maya", "quiet.net")))}, id="reply_to"),
+        pytest.param(
+            {"identity": replace(IDENTITY, reply_to=Mailbox("", Address("maya", "quiet.net")))}, id="reply_to"
+        ),
         pytest.param({"identity": replace(IDENTITY, unsubscribe_to=Address("out", "quiet.net"))}, id="unsubscribe_to"),
         pytest.param({"alerts_to": Address("maya", "quiet.net")}, id="to in [alerts]"),
     ],
@@ -536,7 +538,9 @@ def test_the_clock(website: int | None, server: int | None, severity: Severity |
     def off(seconds: int | None) -> timedelta | None:
         return None if seconds is None else timedelta(seconds=seconds)
 
-    judged = case(page=Page(Response(200, ahead=off(website)), Response(200)), server=replace(SERVER, ahead=off(server)))
+    judged = case(
+        page=Page(Response(200, ahead=off(website)), Response(200)), server=replace(SERVER, ahead=off(server))
+    )
     assert found(judged) == ([("clock", severity)] if severity else [])
     if severity:
         assert words in only(judged, "clock").problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from time import monotonic
 
 import pytest
 from nameserver import Fault, serving
@@ -92,30 +91,29 @@ def test_a_failure_is_not_taken_for_nothing_being_there(fault: Fault, words: str
 
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.GARBAGE, Fault.STRANGER, Fault.LAME])
 def test_no_answer_that_can_be_used_is_silence(fault: Fault) -> None:
-    with serving(ZONE, {"bad.net": fault}) as server, pytest.raises(Unanswered, match="did not answer|could not be asked"):
+    with (
+        serving(ZONE, {"bad.net": fault}) as server,
+        pytest.raises(Unanswered, match="did not answer|could not be asked"),
+    ):
         Dns(server.address, seconds=1).ask("bad.net", "TXT")
 
 
 def test_all_questions_together_have_an_end() -> None:
     with serving(ZONE, {f"n{i}.net": Fault.SILENT for i in range(9)}) as server:
-        dns, began = Dns(server.address, seconds=1), monotonic()
+        dns = Dns(server.address, seconds=1)
         for i in range(9):
             with pytest.raises(Unanswered):
                 dns.ask(f"n{i}.net", "A")
-        took = monotonic() - began
-    assert took < 5, "the second was for all of them"
-    assert {name for _, name, _ in server.asked} == {"n0.net"}
+    assert {name for _, name, _ in server.asked} == {"n0.net"}, "the second was for all of them"
 
 
 def test_a_server_that_stays_silent_is_given_up() -> None:
     silent = {f"n{i}.net": Fault.SILENT for i in range(9)}
     with serving(ZONE, silent) as server:
-        dns = Dns(server.address, seconds=60)
-        dns._resolver.timeout = 0.1
+        dns = Dns(server.address, each=0.1)
         for i in range(3):
-            dns._resolver.lifetime = 0.1
             with pytest.raises(Unanswered):
-                dns._asked(f"n{i}.net", "A")
+                dns.ask(f"n{i}.net", "A")
         asked = len(server.asked)
         with pytest.raises(Unanswered, match="in time"):
             dns.ask("thorne.net", "A")
