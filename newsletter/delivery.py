@@ -209,7 +209,7 @@ class _Run:
             self.report.problems.append(str(error))
             self.failed = True
             if error.busy:
-                self.gate.rest()
+                self.gate.rest(least=error.retry_after or timedelta(0))
         except (Exception, KeyboardInterrupt):
             self._turn()  # whatever befell the provider, these outcomes are known
             raise

@@ -11,6 +11,7 @@ NewsletterError                   1
 │   ├── StoreTooNew               2   written by a newer version
 │   └── LeaseLost                 1   another worker took a delivery over; its result is dropped
 ├── ProviderError                 1   the provider refuses *us*; no recipient is marked
+├── HookRefused                   1   a request that claims to come from a provider, and doesn't
 ├── RunLocked                    75   another run holds the lock
 └── NotFound                      2   an address, a post or a delivery that is not there
 
@@ -94,6 +95,10 @@ class ProviderError(NewsletterError):
     def __init__(self, message: str, *, retry_after: timedelta | None = None, busy: bool = False) -> None:
         self.retry_after, self.busy = retry_after, busy
         super().__init__(message)
+
+
+class HookRefused(NewsletterError):
+    """A request that claims to come from a provider and isn't genuine; nothing of it is taken in."""
 
 
 class RunLocked(NewsletterError):

@@ -148,13 +148,13 @@ class Gate:
 
     # -- who pushes back -----------------------------------------------------------------------------
 
-    def rest(self, name: str = "") -> None:
-        """Leave the owner of a bucket alone (by itself: the provider), longer each time."""
+    def rest(self, name: str = "", *, least: timedelta = timedelta(0)) -> None:
+        """Leave the owner of a bucket alone (by itself: the provider), longer each time, and as long as it asked for."""
         name = name or provider_bucket(self.provider)
         before, at = self.resting.get(name, Rest(0, self.now())), self.now()
         if before.until > at:
             return  # the echo of what was on its way
-        rest = Rest(before.step + 1, at + pause(before.step + 1, jitter=self.jitter()))
+        rest = Rest(before.step + 1, at + max(pause(before.step + 1, jitter=self.jitter()), least))
         self.resting[name] = rest
         self.buckets.back_off(name, rest.step, until=rest.until)
 

@@ -111,6 +111,19 @@ class Envelope:
     recipient: Address
 
 
+class Form(Protocol):
+    """What many messages have in common: octets with slots between them."""
+
+    @property
+    def revision(self) -> str:
+        """The same for the same octets and slots, another for others."""
+        ...
+
+    def pieces(self, values: Sequence[bytes]) -> list[bytes]:
+        """A message with *values* in the slots."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One delivery's exact bytes with their envelope; *delivery* is its id in the ledger."""
@@ -121,6 +134,9 @@ class Message:
     data: bytes  #: CRLF line ends, 7-bit, no dot-stuffing
     #: the same octets, cut where a template was filled in: what messages share need be looked at only once
     pieces: Sequence[bytes] = field(default=(), repr=False, compare=False)
+    #: what it was made from, unless it was made by itself: whoever says it in another way translates a form once
+    form: Form | None = field(default=None, repr=False, compare=False)
+    values: Sequence[bytes] = field(default=(), repr=False, compare=False)  #: in the slots of *form*
 
 
 class About(StrEnum):

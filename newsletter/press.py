@@ -18,7 +18,7 @@ from newsletter.config import Design, Identity
 from newsletter.errors import NewsletterError
 from newsletter.keys import SigningKey
 from newsletter.links import Links
-from newsletter.mail import Envelope, Mailbox, Message
+from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.posts import Post
 from newsletter.store.ledger import Begun, Claim, Ledger
 
@@ -47,8 +47,8 @@ class _Plate:
         )
         self._signed = Signing(template, keys).signed if keys else None
 
-    def print(self, claim: Claim, date: datetime) -> tuple[list[bytes], bytes, str, str]:
-        """One message in pieces and whole, its Message-ID, and the hash of its content."""
+    def print(self, claim: Claim, date: datetime, sender: Address) -> tuple[Message, str]:
+        """One message, and the hash of its content."""
         ident = self._message_id(epoch=claim.epoch, post_id=claim.ident, subscriber=claim.token, copy=claim.copy)
         values = self._template.values(self._personal(claim.recipient, date, ident, *self._unsubscribe(claim.token)))
         pieces = self._template.pieces(values)
@@ -57,7 +57,9 @@ class _Plate:
             signed = self._signed(data, values, date)
             pieces.insert(0, signed[: len(signed) - len(data)])
             data = signed
-        return pieces, data, ident, self._template.fingerprint(values)
+        envelope = Envelope(sender, claim.recipient.address)
+        message = Message(claim.id, ident, envelope, data, pieces, self._template, values)
+        return message, self._template.fingerprint(values)
 
 
 @dataclass(slots=True)
@@ -117,15 +119,13 @@ class Press:
         """The message of one claim, and what its attempt fixes."""
         revision = claim.revision or self.begun_with(claim) or self._keep(claim, at)
         date = claim.first_at or at
-        pieces, data, message_id, content = self._plate(revision).print(claim, date)
+        message, content = self._plate(revision).print(claim, date, self.identity.sender.address)
         if claim.content and content != claim.content:
             raise NewsletterError(
                 "the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent"
                 " again."
             )
-        begun = Begun(claim, revision, date, message_id, content)
-        envelope = Envelope(self.identity.sender.address, claim.recipient.address)
-        return begun, Message(claim.id, message_id, envelope, data, pieces)
+        return Begun(claim, revision, date, message.message_id, content), message
 
     def reprint(
         self, revision: str, *, ident: str, epoch: int, copy: int, token: bytes, recipient: Mailbox, date: datetime
@@ -135,8 +135,8 @@ class Press:
         Rebuilt from what the ledger kept, and signed with the keys of today.
         """
         claim = Claim(0, 0, 0, ident, epoch, copy, 0, token, recipient, date, revision, None)
-        _, data, _, content = self._plate(revision).print(claim, date)
-        return data, content
+        message, content = self._plate(revision).print(claim, date, self.identity.sender.address)
+        return message.data, content
 
     def _keep(self, claim: Claim, at: datetime) -> str:
         revision = self.revision(claim.ident)

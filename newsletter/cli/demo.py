@@ -74,7 +74,7 @@ def _run(root: Path) -> Calendar:
     store = Store.open(config.store_url)
     try:
         with Progress("six weeks") as bar:
-            provider = open_provider(config.provider, config.folder, config.smtp)
+            provider = open_provider(config, now=lambda: START)
             return rehearse(config, store, provider, Project(config).secret, progress=bar)
     finally:
         store.close()

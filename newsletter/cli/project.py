@@ -72,7 +72,7 @@ class Project:
         """The configured provider; nothing is connected yet."""
         from newsletter.providers import open_provider
 
-        return open_provider(self.config.provider, self.config.folder, self.config.smtp)
+        return open_provider(self.config, now=now)
 
     @cached_property
     def secret(self) -> bytes:

@@ -34,14 +34,18 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    VendorSettings,
 )
+from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
+    "ENTRY_POINTS",
     "FILE_NAME",
     "LOCK_SCREEN_WORDS",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
+    "VENDORS",
     "Alerts",
     "Checking",
     "Config",
@@ -61,6 +65,8 @@ __all__ = [
     "Rules",
     "Security",
     "SmtpSettings",
+    "Vendor",
+    "VendorSettings",
     "find_root",
     "load",
 ]

@@ -153,6 +153,11 @@ class Section:
             self.fault(key, str(wrong), "" if secret else f" = {_written(value)}")
             return default
 
+    def untouched(self) -> Mapping[str, object]:
+        """All keys as they are, for whoever else reads this section."""
+        self.values.update(self._table)
+        return self._table
+
     def require(self, key: str, reader: Callable[[object], T], stand_in: T, why: str) -> T:
         """As `read`, but the absence of *key* is a fault; *why* says what it is for."""
         self.need(key, why)

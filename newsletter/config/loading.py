@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from newsletter.config import palette, values
+from newsletter.config import files, palette, values, vendors
 from newsletter.config.document import Document, Section
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
@@ -43,10 +43,9 @@ from newsletter.mail import Address, Mailbox
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
 DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
-PROVIDERS = ("folder", "smtp")
+PROVIDERS = ("folder", "smtp", *vendors.VENDORS)
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
-_SECRET_MAX = 64 * 1024  # octets; more is no secret but the wrong file
 _STORE_REMEDY = 'write "sqlite:///newsletter.db" or "postgresql://…"'
 
 
@@ -74,10 +73,10 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     top = document.root
     identity = _identity(top.section("newsletter"))
     rules = _rules(top.section("sequence"))
-    subscribers_file = top.section("subscribers").read("file", lambda value: _path(root, value), None)
+    subscribers_file = top.section("subscribers").read("file", lambda value: files.path(root, value), None)
     store_url = _store_url(document, root, environment)
     delivery = top.section("delivery")
-    provider = delivery.read("provider", values.word_of(PROVIDERS), "folder")
+    provider = delivery.read("provider", vendors.provider_name(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
     design = _design(top.section("theme"), root, identity)
     checks = _checks(top.section("checks"))
@@ -91,9 +90,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     folder = _folder(providers.section("folder"), root)
     server = providers.section("smtp")
     smtp = _smtp(server, root, environment, in_use=provider == "smtp")
+    reading = vendors.Reading(document, root, environment, provider, identity.sender.address.domain)
+    of_vendors = reading.all(providers)
+    plugin = {} if provider in PROVIDERS else providers.section(provider).untouched()
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     alerts = _alerts(top.section("alerts"), root)
-    log_file = top.section("log").read("file", values.optional(lambda value: _path(root, value)), None)
+    log_file = top.section("log").read("file", values.optional(lambda value: files.path(root, value)), None)
     document.finish()
     return Config(
         root,
@@ -110,11 +112,13 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         log_file=log_file,
         folder=folder,
         smtp=smtp,
+        vendors=of_vendors,
+        plugin=plugin,
         checks=checks,
         dkim=dkim,
         notes=tuple(
             _notes(
-                [*_password_file(server, root, environment), *_key_files(dkim)],
+                [*_password_file(server, root, environment), *reading.secret_files, *_key_files(dkim)],
                 smtp.postfix_log if provider == "smtp" else None,
             )
         ),
@@ -178,46 +182,9 @@ def _rules(section: Section) -> Rules:
 def _alerts(section: Section, root: Path) -> Alerts:
     return Alerts(
         to=section.read("to", values.optional(values.mailbox), None),
-        health_file=section.read("health_file", lambda value: _path(root, value), None),
+        health_file=section.read("health_file", lambda value: files.path(root, value), None),
         health_url=section.read("health_url", values.url, ""),
     )
-
-
-def _path(root: Path, value: object) -> Path:
-    given = values.filled(value)
-    if given.startswith("~"):
-        raise WrongValueError("write the whole path instead of ~, or one that begins in the project's folder")
-    return root / given
-
-
-def _existing(root: Path, value: object) -> Path:
-    path = _path(root, value)
-    if not path.is_file():
-        raise WrongValueError(f"there is no such file; it is looked for from {root} on")
-    return path
-
-
-def _secret(root: Path, value: object) -> str:
-    """The one line of a secret's own file. Neither the line nor the file's name shows in a fault.
-
-    The name is kept back because owners put the secret itself there.
-    """
-    try:
-        with _path(root, value).open("rb") as file:
-            octets = file.read(_SECRET_MAX + 1)
-    except OSError as error:
-        raise WrongValueError(
-            f"the file it names can't be read: {error.strerror} (it is looked for from {root} on)"
-        ) from None
-    try:
-        secret = octets.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise WrongValueError(
-            "the file it names is not UTF-8 text; save it as UTF-8 with nothing but the secret in it"
-        ) from None
-    if not secret or not secret.isprintable() or len(octets) > _SECRET_MAX:
-        raise WrongValueError("the file it names must hold one line with the secret and nothing else")
-    return secret
 
 
 def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -> str:
@@ -229,7 +196,7 @@ def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -
         return _absolute_store(root, values.filled(value))
 
     in_file = section.read("url", absolute, default, secret=True)
-    named = section.read("url_file", lambda value: absolute(_secret(root, value)), in_file, secret=True)
+    named = section.read("url_file", lambda value: absolute(files.secret(root, value)), in_file, secret=True)
     if not (given := environment.get(STORE_VARIABLE, "")):
         return named
     try:
@@ -256,7 +223,7 @@ def _absolute_store(root: Path, given: str) -> str:
         )
     if "?" in path:
         raise WrongValueError('leave out what begins with ?; write "sqlite:///newsletter.db"')
-    return f"sqlite:///{_path(root, path)}"
+    return f"sqlite:///{files.path(root, path)}"
 
 
 def _design(section: Section, root: Path, identity: Identity) -> Design:
@@ -305,7 +272,7 @@ def _palette(section: Section, default: Palette) -> Palette:
 
 def _inside(root: Path, value: object) -> Path:
     """A file that is there and, links followed, lies in the project."""
-    path = _existing(root, value)
+    path = files.existing(root, value)
     if not path.resolve().is_relative_to(root):
         raise WrongValueError(f"it lies outside the project; copy it into {root} and name it from there")
     return path
@@ -320,7 +287,7 @@ def _checks(section: Section) -> Checking:
 
 
 def _folder(section: Section, root: Path) -> FolderSettings:
-    return FolderSettings(section.read("path", lambda value: _path(root, value), root / "outbox"))
+    return FolderSettings(section.read("path", lambda value: files.path(root, value), root / "outbox"))
 
 
 def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_use: bool) -> SmtpSettings:
@@ -335,7 +302,7 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
             ' = "none"',
         )
     username = section.read("username", values.text, "")
-    password = section.read("password_file", lambda value: _secret(root, value), "", secret=True)
+    password = section.read("password_file", lambda value: files.secret(root, value), "", secret=True)
     password = environment.get(PASSWORD_VARIABLE, "").rstrip("\r\n") or password
     if in_use and username and not password and not section.has("password_file"):
         section.fault(
@@ -349,14 +316,14 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
         security=security,
         username=username,
         password=password,
-        ca_file=section.read("ca_file", lambda value: _existing(root, value), None),
+        ca_file=section.read("ca_file", lambda value: files.existing(root, value), None),
         connections=section.read("connections", values.number(1, 50), default.connections),
         messages_per_connection=section.read(
             "messages_per_connection", values.number(1, 1_000_000), default.messages_per_connection
         ),
         window=section.read("window", values.number(1, 1_000), default.window),
         timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
-        postfix_log=section.read("postfix_log", values.optional(lambda value: _path(root, value)), None),
+        postfix_log=section.read("postfix_log", values.optional(lambda value: files.path(root, value)), None),
     )
 
 
@@ -391,16 +358,16 @@ def _dkim_key(section: Section, prefix: str, root: Path, pem: bytes = b"", *, wa
 
 def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
     """A key's file and what is in it: nothing as long as it is not there, so that the command that makes it can run."""
-    path = _path(root, value)
+    path = files.path(root, value)
     try:
         with path.open("rb") as file:
-            octets = file.read(_SECRET_MAX + 1)
+            octets = file.read(files.SECRET_MAX + 1)
     except FileNotFoundError:
         return path, b""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else "that is no name of a file"
         raise WrongValueError(f"the file it names can't be read: {why}") from None
-    if len(octets) > _SECRET_MAX:
+    if len(octets) > files.SECRET_MAX:
         raise WrongValueError("the file it names is too large for a key")
     return path, octets
 
@@ -408,7 +375,7 @@ def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
 def _password_file(section: Section, root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """Where the password's file is named, and the file; nothing when the password comes from elsewhere."""
     if section.has("password_file") and not environment.get(PASSWORD_VARIABLE):
-        yield section.place("password_file"), section.read("password_file", lambda value: _path(root, value), root)
+        yield section.place("password_file"), section.read("password_file", lambda value: files.path(root, value), root)
 
 
 def _key_files(dkim: Dkim | None) -> Iterator[tuple[str, Path]]:

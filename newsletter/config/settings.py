@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
@@ -180,6 +181,25 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorSettings:
+    """[provider.VENDOR]; what only one of them has is empty for the others."""
+
+    base_url: str  #: without a slash at its end
+    key: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)  #: the second half, where a key has two
+    webhook_secret: str = field(default="", repr=False)  #: what its webhooks are signed with, or carry
+    batch: int = 1  #: most messages in one request
+    threads: int = 4  #: requests at the same time
+    timeout: timedelta = timedelta(seconds=60)  #: for one request as a whole
+    region: str = ""  #: ses
+    topics: tuple[str, ...] = ()  #: ses: the SNS topics that are listened to, by ARN
+    configuration_set: str = ""  #: ses: whose events are told; empty: the account's own
+    domain: str = ""  #: mailgun
+    message_stream: str = ""  #: postmark
+    manages_unsubscribe: bool = True  #: postmark, brevo put links of their own in, unless support turned it off
+
+
+@dataclass(frozen=True, slots=True)
 class DkimKey:
     """One key of [dkim]; what it is worth is seen by `newsletter.keys`."""
 
@@ -225,6 +245,8 @@ class Config:
     log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    vendors: Mapping[str, VendorSettings] = field(default_factory=dict)  #: by name; all of them after `load`
+    plugin: Mapping[str, object] = field(default_factory=dict, repr=False)  #: the section of another package's provider
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()

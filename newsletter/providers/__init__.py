@@ -1,27 +1,55 @@
 """The ways a message leaves: each module is one `newsletter.mail.Provider`, and nothing else uses the network.
 
-`folder` writes files (rehearsal, demo), `smtp` submits to a mail server.
+`folder` writes files (rehearsal, demo), `smtp` submits to a mail server; the others are one vendor's HTTP interface
+each. Another package may bring more (docs/adding-a-provider.md).
 """
 
 from __future__ import annotations
 
-from newsletter.config import FolderSettings, SmtpSettings
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module, metadata
+from types import ModuleType
+
+from newsletter.config import ENTRY_POINTS, VENDORS, Config
 from newsletter.errors import ConfigError
 from newsletter.mail import Provider, shown
 
 
-def open_provider(name: str, folder: FolderSettings, smtp: SmtpSettings, *, helo: str = "") -> Provider:
-    """The provider called *name*; touches neither disk nor network yet. Raises `ConfigError`.
+def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = "") -> Provider:
+    """The provider of *config*; touches neither disk nor network yet. Raises `ConfigError`.
 
-    *helo* is the host name an SMTP server is greeted with (RFC 5321 section 4.1.1.1); empty: our address.
+    *helo* is the host name an SMTP server is greeted with (RFC 5321 section 4.1.1.1); empty: our address. *now* is for
+    vendors whose requests are signed with their time.
     """
-    # Imported here: smtplib and ssl cost 25 ms that a project with a folder never needs.
+    # Imported here: smtplib and ssl cost 25 ms, requests 97, that a project with a folder never needs.
+    name = config.provider
     if name == "folder":
         from newsletter.providers.folder import Folder
 
-        return Folder(folder)
+        return Folder(config.folder)
     if name == "smtp":
         from newsletter.providers.smtp import Smtp
 
-        return Smtp(smtp, helo=helo)
-    raise ConfigError(f"provider {shown(name)} is not known; set provider in [delivery] to folder or smtp")
+        return Smtp(config.smtp, helo=helo)
+    if name in VENDORS:
+        provider: Provider = vendor(name).open_(config.vendors[name], now=now)
+        return provider
+    for found in metadata.entry_points(group=ENTRY_POINTS, name=name):
+        theirs: Provider = found.load()(config.plugin, config.root)
+        return theirs
+    raise ConfigError(f"provider {shown(name)} is not known; set provider in [delivery] to {_NAMES}")
+
+
+_NAMES = " or ".join(("folder", "smtp", *VENDORS))
+
+
+def vendor(name: str) -> ModuleType:
+    """The module of a vendor: `open_`, `hear` and `refusals`."""
+    return import_module(f"newsletter.providers.{name}")
+
+
+def refusals(config: Config) -> list[str]:
+    """What *config*'s provider can't do exactly, each with the way out. Asks nobody."""
+    found: list[str] = vendor(config.provider).refusals(config) if config.provider in VENDORS else []
+    return found

@@ -60,7 +60,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     # One day with letters makes the whole page.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("newsletter.demo.RUNS", 48)
-        provider = open_provider(config.provider, config.folder, config.smtp)
+        provider = open_provider(config, now=lambda: AT)
         calendar = rehearse(config, store, provider, b"a key for tests, thirty-two bytes")
     store.close()
     (root / "posts/007-hostile.md").write_text(HOSTILE)

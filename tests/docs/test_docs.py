@@ -409,7 +409,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     from newsletter.providers import open_provider
 
-    result = tick(config, store, open_provider("folder", config.folder, config.smtp), key.encode(), now=lambda: at)
+    result = tick(config, store, open_provider(config, now=lambda: at), key.encode(), now=lambda: at)
     assert result.report.accepted == 1
     store.close()
     return root
