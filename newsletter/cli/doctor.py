@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,11 +16,12 @@ import click
 from newsletter.cli.findings import INDENT, bold, counted, show_finding
 from newsletter.cli.output import data, facts, json_option
 from newsletter.cli.project import SECRET_VARIABLE, Project, now, open_project
+from newsletter.config import VENDORS, Config
 from newsletter.destinations import domains_of
 from newsletter.doctor import Case, Machine, examine
 from newsletter.doctor.case import COUNTING
 from newsletter.errors import NewsletterError
-from newsletter.findings import Finding, Severity
+from newsletter.findings import Finding, Severity, error, halves
 from newsletter.links import Links
 
 T = TypeVar("T")
@@ -74,8 +76,11 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
     url = _dry_url(project)
     calling = within(_SERVER_SECONDS, "the mail server", partial(call_on, smtp, now=now)) if smtp else None
     asking = within(_PAGE_SECONDS, "it", partial(ask_page, url, now=now)) if url else None
+    looking = within(_SERVER_SECONDS, "the provider", partial(_account, config)) if config.provider in VENDORS else None
     server, fault = _heard(calling)
     page, silence = _heard(asking)
+    account, shut = _heard(looking)
+    said, ahead = account or ([], None)
     return Case(
         identity=config.identity,
         dns=dns,
@@ -90,8 +95,17 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         page=page or (Page(silence, silence) if silence else None),
         machine=_machine(project, outward_address()),
         readers=_told(lambda: _readers(project), {}, trouble),
+        provider_findings=(*said, *([error("provider", config.provider, *halves(shut))] if shut else [])),
+        provider_ahead=ahead,
         notes=tuple(trouble),
     )
+
+
+def _account(config: Config) -> tuple[list[Finding], timedelta | None]:
+    from newsletter.providers.accounts import examine as examine_account
+
+    domain = config.identity.sender.address.domain
+    return examine_account(config.provider, config.vendors[config.provider], domain, now=now)
 
 
 def _heard(visit: Callable[[], T] | None) -> tuple[T | None, str]:

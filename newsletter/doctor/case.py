@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -58,7 +58,8 @@ class Case:
     page: Page | None = None  #: how an unsubscribe address answers; None: there is none to ask
     machine: Machine = Machine()
     readers: Mapping[str, int] = field(default_factory=dict)  #: mail system → active readers there
-    provider_findings: tuple[Finding, ...] = ()
+    provider_findings: tuple[Finding, ...] = ()  #: what a vendor says of the account there
+    provider_ahead: timedelta | None = None  #: how far our clock is ahead of the vendor's
     notes: tuple[str, ...] = ()  #: of the settings
 
     @property

@@ -83,20 +83,16 @@ def _wrong(what: str, method: str, answer: Response) -> tuple[str, str]:
 
 def clock(case: Case) -> Iterator[Finding]:
     """This machine's clock is right, compared with the servers that were asked anyway."""
-    heard = (
-        [
-            (answer.ahead, "your website")
-            for answer in (case.page.get, case.page.post)
-            if case.page and isinstance(answer, Response) and answer.ahead is not None
-        ]
-        if case.page
-        else []
-    )
-    if case.server and case.server.ahead is not None:
-        heard.append((case.server.ahead, "your mail server"))
-    if not heard:
+    pages = (case.page.get, case.page.post) if case.page else ()
+    clocks = [
+        (case.provider_ahead, "your provider"),
+        (case.server.ahead if case.server else None, "your mail server"),
+        *((answer.ahead, "your website") for answer in pages if isinstance(answer, Response)),
+    ]
+    # The first that shows one: a website may well run on this very machine.
+    ahead, who = next((pair for pair in clocks if pair[0] is not None), (None, ""))
+    if ahead is None:
         return
-    ahead, who = min(heard, key=lambda pair: abs(pair[0]))  # one that is right is enough
     if abs(ahead) >= _ODD:
         weigh = error if abs(ahead) >= _WRONG else warning
         off = f"{abs(ahead).total_seconds() / 60:.0f} minutes {'ahead of' if ahead > timedelta(0) else 'behind'}"

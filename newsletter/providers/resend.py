@@ -57,7 +57,9 @@ class Resend:
         if _PICTURE in message.data:
             return message.delivery
         start = message.data.find(b"\r\nDate: ")
-        return (message.delivery - 1) // self._settings.batch, message.data[start : message.data.find(b"\r\n", start + 2)]
+        return (message.delivery - 1) // self._settings.batch, message.data[
+            start : message.data.find(b"\r\n", start + 2)
+        ]
 
     def part(self, message: Message) -> bytes:
         """One email."""

@@ -110,7 +110,7 @@ def call_on(settings: SmtpSettings, *, now: Callable[[], datetime]) -> Server:
         assert session.sock is not None
         greeting = (session.ehlo_resp or b"").decode("ascii", "replace").split()
         name = greeting[0] if greeting and _NAME.fullmatch(greeting[0]) else ""
-        server = Server(session.sock.getpeername()[0].partition("%")[0], name, ahead=_ahead(session.banner, now))
+        server = Server(session.sock.getpeername()[0].partition("%")[0], name, ahead=clock_ahead(session.banner, now))
         if isinstance(session.sock, ssl.SSLSocket):
             certificate = session.sock.getpeercert() or {}
             until = certificate.get("notAfter")
@@ -122,7 +122,7 @@ def call_on(settings: SmtpSettings, *, now: Callable[[], datetime]) -> Server:
     return server
 
 
-def _ahead(text: str, now: Callable[[], datetime]) -> timedelta | None:
+def clock_ahead(text: str, now: Callable[[], datetime]) -> timedelta | None:
     """How far our clock is ahead of a date in *text*, as Exim and Sendmail have one in their banners."""
     found = _DATE.search(text)
     if found is None:
@@ -156,7 +156,7 @@ def _asked(method: str, url: str, now: Callable[[], datetime]) -> Response | str
             headers={"User-Agent": "newsletter doctor"},
             stream=True,
         ) as answer:
-            ahead = _ahead(answer.headers.get("Date", ""), now)
+            ahead = clock_ahead(answer.headers.get("Date", ""), now)
             return Response(answer.status_code, answer.headers.get("Location", ""), ahead)
     except requests.RequestException as error:
         return _why(error)
