@@ -88,6 +88,7 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         provider=config.provider,
         smtp=smtp,
         keys=_told(lambda: project.keys, (), trouble),
+        reverse_path=_reverse_path(config),
         selectors=selectors,
         alerts_to=config.alerts.to.address if config.alerts.to else None,
         server=server,
@@ -99,6 +100,11 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         provider_ahead=ahead,
         notes=tuple(trouble),
     )
+
+
+def _reverse_path(config: Config) -> str:
+    """The domain of the reverse path: Mailgun puts one of its own domain for us."""
+    return config.vendors[config.provider].domain if config.provider == "mailgun" else ""
 
 
 def _account(config: Config) -> tuple[list[Finding], timedelta | None]:

@@ -51,6 +51,7 @@ class Case:
     provider: str = "folder"
     smtp: SmtpSettings | None = None  #: when it is the provider
     keys: tuple[SigningKey, ...] = ()  #: of [dkim]
+    reverse_path: str = ""  #: its domain, when it is not that of From
     selectors: tuple[str, ...] = ()  #: under which the mail host is said to sign
     alerts_to: Address | None = None
     server: Server | None = None
@@ -64,8 +65,13 @@ class Case:
 
     @property
     def domain(self) -> str:
-        """Of the From address; the reverse path has the same."""
+        """Of the From address."""
         return self.identity.sender.address.domain
+
+    @property
+    def path(self) -> str:
+        """Of the reverse path, where servers look for SPF."""
+        return self.reverse_path or self.domain
 
     @property
     def is_sample(self) -> bool:
@@ -126,14 +132,13 @@ class Case:
         return public or ((self.machine.address,) if self.runs_server and _is_public(self.machine.address) else ())
 
     def survey(self, address: str = "") -> spf.Survey:
-        """A walk through the From domain's SPF record, for *address* or for nobody."""
-        return spf.Survey(
-            self.dns, self.domain, ip_address(address) if address else None, str(self.identity.sender.address)
-        )
+        """A walk through the SPF record of the reverse path's domain, for *address* or for nobody."""
+        sender = f"{self.identity.sender.address.local}@{self.path}"
+        return spf.Survey(self.dns, self.path, ip_address(address) if address else None, sender)
 
     @property
     def authorised(self) -> bool | None:
-        """Whether SPF speaks for our letters in the name of the From domain; None: it can't be known from here."""
+        """Whether SPF speaks for our letters; None: it can't be known from here."""
         if self.provider == "folder" or (self.service and self.service.own_path):
             return None
         if self.service:

@@ -148,6 +148,8 @@ def dmarc_alignment(case: Case) -> Iterator[Finding]:
     ]
     signed = False if case.keys and len(apart) == len(case.keys) else signs(case)
     authorised = case.authorised
+    if authorised and not dmarc.aligned(case.dns, case.domain, case.path, strict=found.strict("aspf")):
+        authorised = False
     wish = found.wish(case.domain, exists=_exists(case)) or Wish.NONE
     place = dmarc.name(found.domain)
     if apart:

@@ -122,14 +122,14 @@ def spf_record(case: Case) -> Iterator[Finding]:
     """The domain has one SPF record that can be read, and it does not let everybody in (RFC 7208)."""
     if not case.owns_domain:
         return
-    found = spf.records(case.dns, case.domain)
+    found = spf.records(case.dns, case.path)
     if len(found) > 1:
         yield error(
             "spf-record",
-            case.domain,
-            f"{case.domain} has {len(found)} SPF records; with more than one, none counts.",
+            case.path,
+            f"{case.path} has {len(found)} SPF records; with more than one, none counts.",
             "Delete them and put this one in their place.",
-            Record(case.domain, merged(found)),
+            Record(case.path, merged(found)),
         )
     elif not found:
         yield from _no_record(case)
@@ -138,21 +138,19 @@ def spf_record(case: Case) -> Iterator[Finding]:
 
 
 def _no_record(case: Case) -> Iterator[Finding]:
-    near = [
-        t for t in case.dns.ask(case.domain, "TXT").records if t.lower().lstrip("\"' ").startswith(("v=spf", "spf"))
-    ]
+    near = [t for t in case.dns.ask(case.path, "TXT").records if t.lower().lstrip("\"' ").startswith(("v=spf", "spf"))]
     if near:
         yield error(
             "spf-record",
-            case.domain,
+            case.path,
             f"“{near[0][:60]}” looks like an SPF record, but must begin with v=spf1 and a space.",
             "Correct its beginning.",
         )
     elif case.service and case.service.own_path:
         yield note(
             "spf-record",
-            case.domain,
-            f"{case.domain} has no SPF record; {case.service.name} has a return address of its own and needs none.",
+            case.path,
+            f"{case.path} has no SPF record; {case.service.name} has a return address of its own and needs none.",
             f"A record helps all the same against those who write in your name; {case.service.name} says which.",
         )
     else:
@@ -160,12 +158,12 @@ def _no_record(case: Case) -> Iterator[Finding]:
         mechanisms = case.mechanisms()
         yield weigh(
             "spf-record",
-            case.domain,
-            f"{case.domain} has no SPF record, so nothing says which servers may send in its name.",
+            case.path,
+            f"{case.path} has no SPF record, so nothing says which servers may send in its name.",
             "Add this record, and what else sends mail for you."
             if mechanisms
             else "Ask your mail host for the record.",
-            Record(case.domain, added("", mechanisms)) if mechanisms else None,
+            Record(case.path, added("", mechanisms)) if mechanisms else None,
         )
 
 
@@ -174,7 +172,7 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
     if walk.fault:
         yield error(
             "spf-record",
-            case.domain,
+            case.path,
             f"Servers can't carry out your SPF record: {walk.fault}.",
             "Correct or delete that word of it, or ask whoever runs the domain that it names.",
         )
@@ -185,31 +183,31 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
     if ends and ends[0].sign == "+":
         yield error(
             "spf-record",
-            case.domain,
+            case.path,
             "Your SPF record ends in +all: everybody may send in your name.",
             "Write ~all in place of it.",
-            Record(case.domain, ending(words)),
+            Record(case.path, ending(words)),
         )
     elif not onward and (not ends or ends[0].sign == "?"):
         yield warning(
             "spf-record",
-            case.domain,
+            case.path,
             "Your SPF record does not say what to do with other servers, so it protects nobody.",
             "End it in ~all, or in -all when you are sure of it.",
-            Record(case.domain, ending(words)),
+            Record(case.path, ending(words)),
         )
     lost = words[words.index(ends[0]) + 1 :] if ends else []
     if any(term.sign or term.name == "redirect" for term in lost):
         yield warning(
             "spf-record",
-            case.domain,
+            case.path,
             f"What stands behind {ends[0].text} in your SPF record has no effect: {lost[0].text}.",
             "Move it in front.",
         )
     if any(term.name == "ptr" for term in words):
         yield warning(
             "spf-record",
-            case.domain,
+            case.path,
             "Your SPF record uses ptr, which is slow and which many servers skip (RFC 7208 section 5.5).",
             "Write the addresses of your server instead, as ip4: or ip6:.",
         )
@@ -217,21 +215,21 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
 
 def spf_lookups(case: Case) -> Iterator[Finding]:
     """What the SPF record includes can be looked up: ten look-ups at most, two in vain (RFC 7208 section 4.6.4)."""
-    if not case.owns_domain or len(spf.records(case.dns, case.domain)) != 1:
+    if not case.owns_domain or len(spf.records(case.dns, case.path)) != 1:
         return
     walk = case.survey()
     costs = ", ".join(f"{word} {count}" for word, count in walk.costs.most_common())
     if walk.lookups > spf.LOOKUPS_MOST:
         yield error(
             "spf-lookups",
-            case.domain,
+            case.path,
             f"Your SPF record costs {walk.lookups} look-ups and 10 is the most: servers stop, and it is broken.",
             f"Take out what you no longer send with. What each costs: {costs}.",
         )
     elif walk.lookups == spf.LOOKUPS_MOST:
         yield note(
             "spf-lookups",
-            case.domain,
+            case.path,
             "Your SPF record costs 10 look-ups, the most there may be: a word more there, and it counts as broken.",
             f"Take out what you no longer send with. What each costs: {costs}.",
         )
@@ -239,14 +237,14 @@ def spf_lookups(case: Case) -> Iterator[Finding]:
         names = ", ".join(dict.fromkeys(walk.void_names))
         yield error(
             "spf-lookups",
-            case.domain,
+            case.path,
             f"Your SPF record names what is not there ({names}); after two such servers stop, and it is broken.",
             "Take those words out.",
         )
     elif walk.voids:
         yield warning(
             "spf-lookups",
-            case.domain,
+            case.path,
             f"Your SPF record names {walk.void_names[0]}, and there is nothing.",
             "Take that word out, or correct it.",
         )
@@ -254,18 +252,18 @@ def spf_lookups(case: Case) -> Iterator[Finding]:
 
 def spf_sender(case: Case) -> Iterator[Finding]:
     """The SPF record speaks for the server that sends your letters."""
-    found = spf.records(case.dns, case.domain) if case.owns_domain and case.provider != "folder" else []
+    found = spf.records(case.dns, case.path) if case.owns_domain and case.provider != "folder" else []
     if len(found) != 1 or case.survey().result is spf.Result.BROKEN or case.authorised:
         return
     mechanisms = case.mechanisms()
-    record = Record(case.domain, added(found[0], mechanisms)) if mechanisms else None
+    record = Record(case.path, added(found[0], mechanisms)) if mechanisms else None
     service = case.service
     if service and service.spf:
         weigh = error if case.authorised is False else warning
         unless = "" if case.authorised is False else ", unless its addresses are written out there"
         yield weigh(
             "spf-sender",
-            case.domain,
+            case.path,
             f"Your SPF record does not include {service.name}, which sends your letters{unless}.",
             "Put this in place of the record that is there.",
             record,
@@ -275,7 +273,7 @@ def spf_sender(case: Case) -> Iterator[Finding]:
         sure = "" if case.runs_server else ", if it hands letters on from its own address"
         yield weigh(
             "spf-sender",
-            case.domain,
+            case.path,
             f"Your SPF record does not let {case.server_place} send in your name{sure}.",
             "Put this in place of the record that is there."
             if case.runs_server
@@ -285,7 +283,7 @@ def spf_sender(case: Case) -> Iterator[Finding]:
     elif service is None and case.smtp is not None:
         yield note(
             "spf-sender",
-            case.domain,
+            case.path,
             f"From which address {case.server_place} sends can't be seen from here.",
             "`newsletter test` sends you a letter; look in its source for spf=pass.",
         )

@@ -76,7 +76,8 @@ def _selectors(case: Case) -> tuple[str, ...]:
 
 
 def _place(case: Case, selector: str) -> str:
-    return f"{selector}._domainkey.{case.domain}"
+    """Mailgun signs for the domain that it has; others for that of From."""
+    return f"{selector}._domainkey.{case.path if case.provider == 'mailgun' else case.domain}"
 
 
 def dkim_key(case: Case) -> Iterator[Finding]:

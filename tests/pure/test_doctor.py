@@ -259,6 +259,22 @@ def test_a_service_with_a_return_address_of_its_own_needs_no_spf() -> None:
     assert examine(case(provider="postmark", smtp=None, server=None)) == []
 
 
+def test_spf_is_looked_for_at_the_domain_of_the_reverse_path() -> None:
+    elsewhere = case(without=SPF, reverse_path=f"bounces.{HOME}", more=f"bounces.{HOME} TXT v=spf1 ip4:1.2.3.5 -all")
+    assert examine(elsewhere) == []
+    missing = replace(elsewhere, dns=Zone(WORLD))
+    assert [(f.rule, f.place) for f in examine(missing)] == [("spf-record", f"bounces.{HOME}")]
+
+
+def test_a_reverse_path_of_another_owner_proves_nothing_for_from() -> None:
+    alone = case(without=DKIM, more="other.net TXT v=spf1 ip4:1.2.3.5 -all", reverse_path="other.net")
+    assert [f.rule for f in examine(alone) if f.severity is E] == ["dkim-key", "dmarc-alignment"]
+    strict = case(
+        without=DMARC, more=f"b.{HOME} TXT v=spf1 ip4:1.2.3.5 -all\n{DMARC}; aspf=s", reverse_path=f"b.{HOME}"
+    )
+    assert examine(strict) == [], "the signature speaks for it"
+
+
 def test_a_server_elsewhere_may_hand_on_from_another_address() -> None:
     far = case(
         smtp=SmtpSettings(host="smtp.host.net"), more="smtp.host.net A 5.5.5.5", server=replace(SERVER, address="5.5.5.5")
