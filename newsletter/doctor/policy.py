@@ -131,7 +131,7 @@ def _no_policy(case: Case) -> Iterator[Finding]:
 
 
 def _exists(case: Case) -> bool:
-    """RFC 9989 section 3.2.13: a name without A, AAAA and MX is taken for one that is not there."""
+    """RFC 9989 section 3.2: a name without A, AAAA and MX is taken for one that is not there."""
     return any(case.dns.ask(case.domain, kind).exists for kind in ("A", "AAAA", "MX"))
 
 
@@ -182,7 +182,7 @@ def dmarc_alignment(case: Case) -> Iterator[Finding]:
 
 
 def dmarc_reports(case: Case) -> Iterator[Finding]:
-    """Whoever is to get the reports about your domain has agreed to it (RFC 9990 section 4)."""
+    """Whoever is to get the reports about your domain has agreed to it (RFC 9990)."""
     found = dmarc.policy(case.dns, case.domain) if case.owns_domain else None
     if found is None:
         return
