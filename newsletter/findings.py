@@ -61,4 +61,6 @@ def halves(words: str) -> tuple[str, str]:
 
 
 def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
+    first = words.partition(" ")[0]
+    named = "." in first[:-1] or "/" in first or "_" in first  # a file, a domain, a setting: written as it is
+    return f"{words[:1] if named else words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"

@@ -70,7 +70,7 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
     from newsletter.providers.dns import Dns
     from newsletter.providers.visits import Page, ask_page, call_on, outward_address, within
 
-    config, trouble = project.config, list(project.config.notes)
+    config, faults = project.config, list[str]()
     dns = Dns(*resolver, seconds=_DNS_SECONDS)
     smtp = config.smtp if config.provider == "smtp" else None
     url = _dry_url(project)
@@ -87,7 +87,7 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         at=now(),
         provider=config.provider,
         smtp=smtp,
-        keys=_told(lambda: project.keys, (), trouble),
+        keys=_told(lambda: project.keys, (), faults),
         reverse_path=_reverse_path(config),
         selectors=selectors,
         alerts_to=config.alerts.to.address if config.alerts.to else None,
@@ -95,10 +95,11 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         server_fault=fault,
         page=page or (Page(silence, silence) if silence else None),
         machine=_machine(project, outward_address()),
-        readers=_told(lambda: _readers(project), {}, trouble),
+        readers=_told(lambda: _readers(project), {}, faults),
         provider_findings=(*said, *([error("provider", config.provider, *halves(shut))] if shut else [])),
         provider_ahead=ahead,
-        notes=tuple(trouble),
+        notes=config.notes,
+        faults=tuple(faults),
     )
 
 
@@ -122,12 +123,12 @@ def _heard(visit: Callable[[], T] | None) -> tuple[T | None, str]:
         return None, str(error)
 
 
-def _told(question: Callable[[], T], nothing: T, trouble: list[str]) -> T:
-    """The answer; or *nothing*, and the reason among *trouble*: one broken thing must not hide the others."""
+def _told(question: Callable[[], T], nothing: T, faults: list[str]) -> T:
+    """The answer; or *nothing*, and the reason among *faults*: one broken thing must not hide the others."""
     try:
         return question()
     except NewsletterError as error:
-        trouble.append(str(error))
+        faults.append(str(error))
         return nothing
 
 

@@ -62,6 +62,7 @@ class Case:
     provider_findings: tuple[Finding, ...] = ()  #: what a vendor says of the account there
     provider_ahead: timedelta | None = None  #: how far our clock is ahead of the vendor's
     notes: tuple[str, ...] = ()  #: of the settings
+    faults: tuple[str, ...] = ()  #: what can't be opened: a key, the database
 
     @property
     def domain(self) -> str:

@@ -139,6 +139,9 @@ def file_modes(case: Case) -> Iterator[Finding]:
 
 def settings(case: Case) -> Iterator[Finding]:
     """What newsletter.toml names is there and of use."""
+    for words in case.faults:
+        problem, remedy = halves(words) if "; " in words else (words, "Nothing leaves before that is mended.")
+        yield error("settings", "newsletter.toml", problem, remedy)
     for words in case.notes:
         yield warning("settings", "newsletter.toml", *halves(words))
 

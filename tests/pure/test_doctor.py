@@ -576,8 +576,10 @@ def test_files_that_others_can_read_and_settings_that_are_odd() -> None:
     odd = case(
         machine=replace(case().machine, exposed=(Path("/srv/letters/secret.key"),)),
         notes=("newsletter.toml, line 9: something is odd; mend it",),
+        faults=("the database can't be read (it is locked).",),
     )
     assert [(f.rule, f.severity, f.remedy) for f in examine(odd)] == [
+        ("settings", E, "Nothing leaves before that is mended."),
         ("file-modes", W, "Type: chmod 600 /srv/letters/secret.key"),
         ("settings", W, "Mend it."),
     ]
