@@ -6,7 +6,7 @@ place to mend it, the record to copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 
@@ -41,17 +41,24 @@ class Finding:
 
 def error(rule: str, place: str, problem: str, remedy: str, record: Record | None = None) -> Finding:
     """A finding that costs letters."""
-    return Finding(rule, Severity.ERROR, place, problem, remedy, record)
+    return _clean(Finding(rule, Severity.ERROR, place, problem, remedy, record))
 
 
 def warning(rule: str, place: str, problem: str, remedy: str, record: Record | None = None) -> Finding:
     """A finding that is worth mending."""
-    return Finding(rule, Severity.WARNING, place, problem, remedy, record)
+    return _clean(Finding(rule, Severity.WARNING, place, problem, remedy, record))
 
 
 def note(rule: str, place: str, problem: str, remedy: str, record: Record | None = None) -> Finding:
     """A finding that is good to know."""
-    return Finding(rule, Severity.NOTE, place, problem, remedy, record)
+    return _clean(Finding(rule, Severity.NOTE, place, problem, remedy, record))
+
+
+def _clean(finding: Finding) -> Finding:
+    """Without control characters: strangers write what stands in the DNS, and must not paint on a terminal."""
+    words = (finding.place, finding.problem, finding.remedy, *(astuple(finding.record) if finding.record else ()))
+    place, problem, remedy, *rest = ("".join(c if c.isprintable() else "�" for c in text) for text in words)
+    return Finding(finding.rule, finding.severity, place, problem, remedy, Record(*rest) if rest else None)
 
 
 def halves(words: str) -> tuple[str, str]:

@@ -11,12 +11,13 @@ from urllib.parse import quote
 VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
 _MECHANISM = re.compile(r"(?P<sign>[-+~?]?)(?P<name>[a-z][a-z0-9_.-]*)(?P<rest>[:/].*)?\Z", re.IGNORECASE)
 _MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9_.-]*)=(?P<value>.*)\Z", re.IGNORECASE)
-_MACRO = re.compile(r"%(?:\{([slodiphv])(\d*)(r?)([-.+,/_=]*)\}|([%_-]))", re.IGNORECASE)
+_MACRO = re.compile(r"%(?:\{([slodiphv])((?:[1-9]\d{0,2})?)(r?)([-.+,/_=]*)\}|([%_-]))", re.IGNORECASE)
 _CIDR = re.compile(r"(?:/(?P<four>\d+))?(?://(?P<six>\d+))?\Z")
 _NUMBER = re.compile(r"0|[1-9]\d{0,2}")
 # Section 7.1: a domain-spec ends in a macro, or in a top label with a letter or dash in it, and a name before that.
 _END = re.compile(
-    r"(?:%\{[slodiphv]\d*r?[-.+,/_=]*\}|[^.]\.(?=[a-z0-9-]*[a-z-])[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?)\Z", re.IGNORECASE
+    r"(?:%\{[slodiphv](?:[1-9]\d{0,2})?r?[-.+,/_=]*\}|[^.]\.(?=[a-z0-9-]*[a-z-])[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?)\Z",
+    re.IGNORECASE,
 )
 _ASKS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 _MECHANISMS = _ASKS - {"redirect"} | {"all", "ip4", "ip6"}
@@ -136,7 +137,7 @@ def expanded(spec: str, letters: Mapping[str, Callable[[], str]]) -> str | None:
             return ""
         parts = re.split(f"[{re.escape(found[4] or '.')}]", ask())
         parts = parts[::-1] if found[3] else parts
-        text = ".".join(parts[-int(found[2]) :] if int(found[2] or 0) else parts)
+        text = ".".join(parts[-int(found[2]) :] if found[2] else parts)
         return quote(text, safe="-._~") if found[1].isupper() else text
 
     name = _MACRO.sub(filled, spec).lower().rstrip(".")
