@@ -113,8 +113,8 @@ def organisation(dns: Resolver, domain: str) -> str:
     for known in found:
         if known.psd == "n":
             return known.domain
-        if known.psd == "y" and known.domain != domain:
-            labels = len(known.domain.split(".")) + 1
+        if known.psd == "y":
+            labels = len(known.domain.split(".")) + 1  # one more than there are when the walk began here: itself
             return ".".join(domain.split(".")[-labels:])
     return found[-1].domain if found else domain
 

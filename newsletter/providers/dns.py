@@ -8,7 +8,7 @@ Guarantees
 What goes wrong
     `Unanswered`: silence, SERVFAIL, a refusal, no network. `ConfigError` for a server that is no address.
 
-A truncated answer is asked for again over TCP (RFC 7766). No search list is applied: names are whole.
+A truncated answer is asked for again over TCP (RFC 7766). Names are whole: no search list is applied.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Dns:
         if not self._resolver.nameservers:
             raise Unanswered(name, kind, "this machine knows no DNS server")
         try:
-            found = self._resolver.resolve(f"{name}.", kind, search=False, lifetime=min(self._each, left))
+            found = self._resolver.resolve(f"{name}.", kind, lifetime=min(self._each, left))
         except NXDOMAIN:
             self._silent = 0
             return Answer(exists=False)

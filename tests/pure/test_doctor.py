@@ -269,6 +269,10 @@ def test_spf_is_looked_for_at_the_domain_of_the_reverse_path() -> None:
 def test_a_reverse_path_of_another_owner_proves_nothing_for_from() -> None:
     alone = case(without=DKIM, more="other.net TXT v=spf1 ip4:1.2.3.5 -all", reverse_path="other.net")
     assert [f.rule for f in examine(alone) if f.severity is E] == ["dkim-key", "dmarc-alignment"]
+    bare = case(without=DKIM, keys=(), more=f"b.{HOME} TXT v=spf1 ip4:1.2.3.5 -all", reverse_path=f"b.{HOME}")
+    assert not [f for f in examine(bare) if f.rule == "dmarc-alignment"], "relaxed: below one domain"
+    aspf = replace(bare, dns=Zone(bare.dns.text.replace("p=reject", "p=reject; aspf=s")))  # type: ignore[attr-defined]
+    assert [f.severity for f in examine(aspf) if f.rule == "dmarc-alignment"] == [W]
     strict = case(
         without=DMARC, more=f"b.{HOME} TXT v=spf1 ip4:1.2.3.5 -all\n{DMARC}; aspf=s", reverse_path=f"b.{HOME}"
     )

@@ -132,6 +132,11 @@ def test_each_word_is_told_what_it_costs_with_all_below_it() -> None:
     assert found.domains == {HOME, "n1.example.com", "n2.example.com", "n3.example.com"}
 
 
+def test_a_redirect_counts_and_so_does_what_it_leads_to() -> None:
+    found = survey("v=spf1 mx redirect=n1.example.com", world=WORLD + nested(3))
+    assert found.costs == {"mx": 1, "redirect=n1.example.com": 3}
+
+
 def test_what_is_written_out_costs_nothing() -> None:
     found = survey("v=spf1 ip4:1.2.3.4 ip6:2a00::/16 exp=why.example.com -all")
     assert (found.lookups, found.voids, found.networks) == (0, 0, True)
