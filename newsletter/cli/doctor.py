@@ -6,7 +6,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +20,9 @@ from newsletter.destinations import domains_of
 from newsletter.doctor import Case, Machine, examine
 from newsletter.doctor.case import COUNTING
 from newsletter.errors import NewsletterError
-from newsletter.findings import Finding, Severity, error, halves
+from newsletter.findings import Finding, Record, Severity, error, halves
 from newsletter.links import Links
+from newsletter.providers.visits import Account, Page, ask_page, call_on, outward_address, within
 
 T = TypeVar("T")
 
@@ -68,7 +68,6 @@ def doctor(
 def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...]) -> Case:
     """The project and what was seen of the world; website and mail server are called on side by side."""
     from newsletter.providers.dns import Dns
-    from newsletter.providers.visits import Page, ask_page, call_on, outward_address, within
 
     config, faults = project.config, list[str]()
     dns = Dns(*resolver, seconds=_DNS_SECONDS)
@@ -80,7 +79,6 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
     server, fault = _heard(calling)
     page, silence = _heard(asking)
     account, shut = _heard(looking)
-    said, ahead = account or ([], None)
     return Case(
         identity=config.identity,
         dns=dns,
@@ -96,8 +94,7 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
         page=page or (Page(silence, silence) if silence else None),
         machine=_machine(project, outward_address()),
         readers=_told(lambda: _readers(project), {}, faults),
-        provider_findings=(*said, *([error("provider", config.provider, *halves(shut))] if shut else [])),
-        provider_ahead=ahead,
+        account=account or Account((error("provider", config.provider, *halves(shut)),) if shut else ()),
         notes=config.notes,
         faults=tuple(faults),
     )
@@ -108,8 +105,8 @@ def _reverse_path(config: Config) -> str:
     return config.vendors[config.provider].domain if config.provider == "mailgun" else ""
 
 
-def _account(config: Config) -> tuple[list[Finding], timedelta | None]:
-    from newsletter.providers.accounts import examine as examine_account
+def _account(config: Config) -> Account:
+    from newsletter.providers.accounts import examine as examine_account  # requests: 97 ms
 
     domain = config.identity.sender.address.domain
     return examine_account(config.provider, config.vendors[config.provider], domain, now=now)
@@ -188,20 +185,18 @@ def _fact(finding: Finding) -> dict[str, Any]:
 def _show(case: Case, found: list[Finding]) -> None:
     for place in dict.fromkeys(finding.place for finding in found):
         data(bold(place))
-        for finding in found:
-            if finding.place == place:
-                show_finding(finding.severity, "", finding.problem, f"{finding.remedy} [{finding.rule}]")
-                _show_record(finding)
+        for finding in (finding for finding in found if finding.place == place):
+            show_finding(finding.severity, "", finding.problem, f"{finding.remedy} [{finding.rule}]")
+            if finding.record:
+                _show_record(finding.record)
         data()
     counts = counted(Counter(finding.severity for finding in found))
     data(f"{_looked_at(case)} looked at: {counts or 'nothing was found'}.")
 
 
-def _show_record(finding: Finding) -> None:
-    if record := finding.record:
-        data()
-        for label, words in (("Type", record.type), ("Name", record.name), ("Value", record.value)):
-            data(f"{'':{INDENT}}{label:<5}  {words}")
+def _show_record(record: Record) -> None:
+    for label, words in (("Type", record.type), ("Name", record.name), ("Value", record.value)):
+        data(f"{'':{INDENT}}  {label:<5}  {words}")
 
 
 def _looked_at(case: Case) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from newsletter.config import Identity, SmtpSettings
 from newsletter.destinations import FAMILIES, group_of
 from newsletter.doctor import spf
 from newsletter.doctor.services import Service, service
-from newsletter.findings import Finding
 from newsletter.keys import SigningKey
 from newsletter.lookup import Resolver
 from newsletter.mail import Address
-from newsletter.providers.visits import Page, Server
+from newsletter.providers.visits import Account, Page, Server
 
 COUNTING = ("gmail.com", "outlook.com", "yahoo.com")  #: mail systems with rules of their own for bulk senders
 BULK = 5_000  #: letters a day to one mail system, from which on it counts a sender as a bulk sender
@@ -28,6 +27,8 @@ BULK = 5_000  #: letters a day to one mail system, from which on it counts a sen
 # RFC 2606 and RFC 6761: names that nobody can own; .local is RFC 6762's.
 _NOBODYS = ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost", "local")
 _FREE = frozenset({"free.fr", "laposte.net", "orange.fr", "t-online.de", "comcast.net", "fastmail.com", "hey.com"})
+
+_NO_ACCOUNT = Account()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class Case:
     page: Page | None = None  #: how an unsubscribe address answers; None: there is none to ask
     machine: Machine = Machine()
     readers: Mapping[str, int] = field(default_factory=dict)  #: mail system → active readers there
-    provider_findings: tuple[Finding, ...] = ()  #: what a vendor says of the account there
-    provider_ahead: timedelta | None = None  #: how far our clock is ahead of the vendor's
+    account: Account = _NO_ACCOUNT  #: with the vendor that is the provider
     notes: tuple[str, ...] = ()  #: of the settings
     faults: tuple[str, ...] = ()  #: what can't be opened: a key, the database
 

@@ -23,7 +23,7 @@ def provider(case: Case) -> Iterator[Finding]:
             "Letters are written to a folder; none reaches anybody.",
             "When you have a mail server or a service, name it as `provider`; docs/getting-started.md says how.",
         )
-    yield from case.provider_findings
+    yield from case.account.findings
 
 
 def mail_server(case: Case) -> Iterator[Finding]:

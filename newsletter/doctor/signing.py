@@ -67,6 +67,8 @@ def signs(case: Case) -> bool | None:
     """Whether letters carry a signature that the From domain's DNS bears out; None: that can't be seen from here."""
     if case.keys:
         return any(not key_fault(case.dns, key) for key in case.keys)
+    if case.account.signs:
+        return True
     found = [name for name in _selectors(case) if _published(case.dns, _place(case, name))]
     return True if found else None
 

@@ -85,7 +85,7 @@ def clock(case: Case) -> Iterator[Finding]:
     """This machine's clock is right, compared with the servers that were asked anyway."""
     pages = (case.page.get, case.page.post) if case.page else ()
     clocks = [
-        (case.provider_ahead, "your provider"),
+        (case.account.ahead, "your provider"),
         (case.server.ahead if case.server else None, "your mail server"),
         *((answer.ahead, "your website") for answer in pages if isinstance(answer, Response)),
     ]

@@ -20,7 +20,7 @@ from newsletter.findings import Finding, Record, error, note, warning
 from newsletter.providers import ses
 from newsletter.providers.exchange import Answer, Request, ask, basic_auth
 from newsletter.providers.sigv4 import signed
-from newsletter.providers.visits import clock_ahead
+from newsletter.providers.visits import Account, clock_ahead
 
 _RULE = "provider"
 _PATIENCE = timedelta(seconds=10)
@@ -43,13 +43,12 @@ class _Question:
     judge: Callable[[Any, _Customer], Iterator[Finding]]  #: of a 200's JSON
     only_sends: Callable[[Answer], bool] = lambda answer: False  #: a refusal that says: this key may send, and no more
     absent: str = ""  #: what a 404 says; "" = it does not know the domain
+    about_domain: bool = True  #: nothing wrong means: the domain is set up, signatures and all
 
 
-def examine(
-    name: str, settings: VendorSettings, domain: str, *, now: Callable[[], datetime]
-) -> tuple[list[Finding], timedelta | None]:
-    """What is wrong with the account, and how far our clock is ahead of the vendor's."""
-    title, found, ahead = VENDORS[name].title, list[Finding](), None
+def examine(name: str, settings: VendorSettings, domain: str, *, now: Callable[[], datetime]) -> Account:
+    """What is wrong with the account."""
+    title, account = VENDORS[name].title, Account()
     settings = replace(settings, timeout=min(settings.timeout, _PATIENCE))
     customer = _Customer(settings, settings.domain or domain)
     for question in _QUESTIONS[name]:
@@ -58,12 +57,16 @@ def examine(
         answer = ask(settings, Request(path, headers, method="GET"))
         if not isinstance(answer, Answer):
             remedy = f"See whether this machine is online, and check base_url in [provider.{name}]."
-            return [error(_RULE, title, f"{title} {answer.why}.", remedy)], None
-        ahead = clock_ahead(answer.headers.get("date", ""), now)
-        found += _judged(name, title, question, customer, answer)
+            return Account((error(_RULE, title, f"{title} {answer.why}.", remedy),))
+        found = tuple(_judged(name, title, question, customer, answer))
+        account = Account(
+            (*account.findings, *found),
+            account.signs or (question.about_domain and not found),
+            clock_ahead(answer.headers.get("date", ""), now),
+        )
         if answer.status in (401, 403):
             break  # the next question would have the same answer
-    return found, ahead
+    return account
 
 
 def _judged(name: str, title: str, question: _Question, customer: _Customer, answer: Answer) -> Iterator[Finding]:
@@ -229,6 +232,7 @@ _QUESTIONS: Mapping[str, tuple[_Question, ...]] = {
             lambda customer: {},
             _ses_account,
             lambda answer: _says(answer, "is not authorized to perform"),
+            about_domain=False,
         ),
     ),
     "mailgun": (
@@ -244,6 +248,7 @@ _QUESTIONS: Mapping[str, tuple[_Question, ...]] = {
             lambda customer: {"X-Postmark-Server-Token": customer.settings.key},
             _postmark,
             absent="has no stream {stream} on this server",
+            about_domain=False,
         ),
     ),
     "resend": (

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from newsletter.config import SmtpSettings
 from newsletter.errors import ProviderError
+from newsletter.findings import Finding
 from newsletter.providers.session import Session
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ class Page:
 
     get: Response | str
     post: Response | str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a vendor says of its customer."""
+
+    findings: tuple[Finding, ...] = ()
+    signs: bool = False  #: it signs for the domain, and has found the records for that in the DNS
+    ahead: timedelta | None = None  #: how far our clock is ahead of the vendor's
 
 
 def within(seconds: float, what: str, call: Callable[[], T]) -> Callable[[], T]:

@@ -86,10 +86,9 @@ def test_a_record_is_there_to_copy(
         f"  warning            {HOME} has no DMARC record.\n"
         "                     Add this one. It changes nothing yet; it shows that the domain is looked after.\n"
         "                     [dmarc-record]\n"
-        "\n"
-        "                     Type   TXT\n"
-        f"                     Name   _dmarc.{HOME}\n"
-        "                     Value  v=DMARC1; p=none\n"
+        "                       Type   TXT\n"
+        f"                       Name   _dmarc.{HOME}\n"
+        "                       Value  v=DMARC1; p=none\n"
         "\n"
     )
     assert (ran.status, strict.status) == (0, 1)

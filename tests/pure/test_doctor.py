@@ -15,7 +15,7 @@ from newsletter.doctor import RULES, Case, Machine, examine
 from newsletter.findings import Finding, Record, Severity
 from newsletter.keys import Algorithm, SigningKey, new_key, signing_key
 from newsletter.mail import Address, Mailbox
-from newsletter.providers.visits import Page, Response, Server
+from newsletter.providers.visits import Account, Page, Response, Server
 
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)
 HOME = "thorne.net"
@@ -384,6 +384,11 @@ def test_who_signs() -> None:
     assert the(case(**unsigned, **ses), "dkim-signer").severity is N  # type: ignore[arg-type]
 
 
+def test_a_vendor_that_signs_says_so_and_nothing_is_left_to_doubt() -> None:
+    ses = case(provider="ses", smtp=None, server=None, keys=(), without=DKIM, account=Account(signs=True))
+    assert examine(ses) == []
+
+
 # -- DMARC
 
 
@@ -566,6 +571,11 @@ def test_the_clock(website: int | None, server: int | None, severity: Severity |
         assert words in only(judged, "clock").problem
 
 
+def test_the_provider_s_clock_comes_first_since_a_website_may_be_on_this_machine() -> None:
+    judged = case(provider="ses", smtp=None, server=None, account=Account(signs=True, ahead=timedelta(hours=1)))
+    assert only(judged, "clock").severity is E
+
+
 @pytest.mark.parametrize(
     ("free", "database", "severity"),
     [(20, 1, E), (300, 1, W), (900, 600, W), (1_300, 600, None)],
@@ -619,7 +629,7 @@ def test_what_one_silent_name_hides_is_said_and_the_rest_is_judged(name: str) ->
 
 def test_provider_findings_pass_through() -> None:
     said = Finding("provider", E, "Postmark", "The key is wrong.", "Make a new one.")
-    assert examine(case(provider_findings=(said,))) == [said]
+    assert examine(case(account=Account((said,)))) == [said]
 
 
 def test_every_rule_has_a_reason() -> None:

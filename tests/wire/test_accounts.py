@@ -15,6 +15,7 @@ import pytest
 from newsletter.config import VENDORS, VendorSettings
 from newsletter.findings import Finding, Record, Severity
 from newsletter.providers.accounts import examine
+from newsletter.providers.visits import Account
 
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)
 HOME = "thorne.net"
@@ -81,7 +82,7 @@ def settings(url: str) -> VendorSettings:
 
 def findings(name: str, answers: Answers) -> list[Finding]:
     with serving(answers) as (url, _):
-        return examine(name, settings(url), HOME, now=lambda: NOW)[0]
+        return list(examine(name, settings(url), HOME, now=lambda: NOW).findings)
 
 
 every = pytest.mark.parametrize("name", VENDORS)
@@ -90,7 +91,8 @@ every = pytest.mark.parametrize("name", VENDORS)
 @every
 def test_an_account_in_order_has_nothing_to_say_and_tells_the_time(name: str) -> None:
     with serving({PATHS[name]: (200, FINE[name]), **ACCOUNT}) as (url, asked):
-        assert examine(name, settings(url), HOME, now=lambda: NOW) == ([], timedelta(seconds=30))
+        account = examine(name, settings(url), HOME, now=lambda: NOW)
+    assert account == Account(signs=name != "postmark", ahead=timedelta(seconds=30))
     assert [path for path, _ in asked] == [PATHS[name], *(ACCOUNT if name == "ses" else ())]
     _, fields = asked[0]
     carried = {
@@ -141,10 +143,10 @@ def test_an_answer_that_tells_nothing_is_no_crash(name: str, status: int, body: 
 def test_nobody_there(name: str) -> None:
     with serving({}) as (url, _):
         pass
-    found, ahead = examine(name, settings(url), HOME, now=lambda: NOW)
-    assert [f.severity for f in found] == [Severity.ERROR]
-    assert "refused the connection" in found[0].problem
-    assert ahead is None
+    account = examine(name, settings(url), HOME, now=lambda: NOW)
+    (found,) = account.findings
+    assert (found.severity, "refused the connection" in found.problem) == (Severity.ERROR, True)
+    assert (account.signs, account.ahead) == (False, None)
 
 
 @pytest.mark.parametrize(
