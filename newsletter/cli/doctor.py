@@ -191,7 +191,8 @@ def _show(case: Case, found: list[Finding]) -> None:
                 _show_record(finding.record)
         data()
     counts = counted(Counter(finding.severity for finding in found))
-    data(f"{_looked_at(case)} looked at: {counts or 'nothing was found'}.")
+    silent = any(finding.rule == "dns-answer" and finding.severity is Severity.ERROR for finding in found)
+    data(f"{_looked_at(case, dns=case.owns_domain and not silent)} looked at: {counts or 'nothing was found'}.")
 
 
 def _show_record(record: Record) -> None:
@@ -199,9 +200,9 @@ def _show_record(record: Record) -> None:
         data(f"{'':{INDENT}}  {label:<5}  {words}")
 
 
-def _looked_at(case: Case) -> str:
+def _looked_at(case: Case, *, dns: bool) -> str:
     places = [
-        *([f"the DNS of {case.domain}"] if case.owns_domain else []),
+        *([f"the DNS of {case.domain}"] if dns else []),
         *([case.server_place] if case.smtp else []),
         *([case.identity.url] if case.page else []),
         "this machine",

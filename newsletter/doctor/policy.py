@@ -25,9 +25,10 @@ def dmarc_record(case: Case) -> Iterator[Finding]:
     """The domain, or one above it, says what to do with mail that is not proved to be its own (RFC 9989)."""
     if not case.owns_domain:
         return
-    found = dmarc.policy(case.dns, case.domain)
+    found, unread = dmarc.policy(case.dns, case.domain), list(_unread(case))
+    yield from unread
     if found is None:
-        yield from _no_policy(case)
+        yield from () if unread else _no_policy(case)
         return
     place = dmarc.name(found.domain)
     if found.fault:
@@ -82,51 +83,47 @@ def _curious(found: Policy, place: str) -> Iterator[Finding]:
         )
 
 
-def _no_policy(case: Case) -> Iterator[Finding]:
-    weigh = error if case.bulk else warning
-    record = Record(dmarc.name(case.domain), _FIRST)
+def _unread(case: Case) -> Iterator[Finding]:
+    """Records that are there, and of which receivers take no notice."""
     for place in dmarc.places(case.domain)[:-1]:  # not of a top-level domain: that is nobody's slip
-        texts = case.dns.ask(dmarc.name(place), "TXT").records
-        several = dmarc.published(case.dns, place)
+        name, several = dmarc.name(place), dmarc.published(case.dns, place)
+        near = [text for text in case.dns.ask(name, "TXT").records if "dmarc1" in text.lower()]
         if len(several) > 1:
             yield error(
                 "dmarc-record",
-                dmarc.name(place),
+                name,
                 f"{place} has {len(several)} DMARC records; with more than one, none counts.",
                 "Delete all but one.",
             )
-            return
-        near = [text for text in texts if "dmarc1" in text.lower()]
-        if near and not several:
+        elif near and not several:
             yield error(
                 "dmarc-record",
-                dmarc.name(place),
+                name,
                 f"“{near[0][:60]}” looks like a DMARC record, but must begin with v=DMARC1; in just these letters.",
                 "Correct its beginning.",
-                Record(dmarc.name(place), _FIRST),
+                Record(name, _FIRST),
+            )
+
+
+def _no_policy(case: Case) -> Iterator[Finding]:
+    weigh, name = error if case.bulk else warning, dmarc.name(case.domain)
+    for stray in (case.domain, f"{name}.{case.domain}"):
+        if any(text.lower().startswith("v=dmarc1") for text in case.dns.ask(stray, "TXT").records):
+            yield weigh(
+                "dmarc-record",
+                stray,
+                f"A DMARC record stands at {stray}, where nobody looks for it.",
+                f"Its name has to be {name}; many forms add the domain themselves.",
+                Record(name, _FIRST),
             )
             return
-    misplaced = [
-        name
-        for name in (case.domain, f"{dmarc.name(case.domain)}.{case.domain}")
-        if any(text.lower().startswith("v=dmarc1") for text in case.dns.ask(name, "TXT").records)
-    ]
-    if misplaced:
-        yield weigh(
-            "dmarc-record",
-            misplaced[0],
-            f"A DMARC record stands at {misplaced[0]}, where nobody looks for it.",
-            f"Its name has to be {dmarc.name(case.domain)}; many forms add the domain themselves.",
-            record,
-        )
-        return
+    demanded = ", and Gmail and others demand one of whoever sends as much as you" if case.bulk else ""
     yield weigh(
         "dmarc-record",
         case.domain,
-        f"{case.domain} has no DMARC record"
-        + (", and Gmail and others demand one of whoever sends as much as you." if case.bulk else "."),
+        f"{case.domain} has no DMARC record{demanded}.",
         "Add this one. It changes nothing yet; it shows that the domain is looked after.",
-        record,
+        Record(name, _FIRST),
     )
 
 
@@ -153,13 +150,7 @@ def dmarc_alignment(case: Case) -> Iterator[Finding]:
     wish = found.wish(case.domain, exists=_exists(case)) or Wish.NONE
     place = dmarc.name(found.domain)
     if apart:
-        yield (warning if authorised else error)(
-            "dmarc-alignment",
-            place,
-            f"Your letters are signed by {apart[0].domain}, and the DMARC record wants {case.domain} itself"
-            f"{' (adkim=s)' if strict else ''}, so the signature does not count.",
-            f'Write domain = "{case.domain}" under [dkim] and let its key stand there, or take adkim=s out.',
-        )
+        yield (warning if authorised else error)("dmarc-alignment", place, *_apart(case, apart[0].domain))
     if signed or authorised or wish is Wish.NONE:
         return
     ours = case.service is not None and case.service.own_path
@@ -179,6 +170,14 @@ def dmarc_alignment(case: Case) -> Iterator[Finding]:
             " letters are can't be seen from here.",
             "Send yourself a letter with `newsletter test`, and look in its source for dmarc=pass.",
         )
+
+
+def _apart(case: Case, signer: str) -> tuple[str, str]:
+    """Problem and remedy when *signer* does not speak for From."""
+    return (
+        f"Your letters are signed by {signer}, and the DMARC record wants {case.domain} itself, so it does not count.",
+        f'Write domain = "{case.domain}" under [dkim] and let its key stand there, or take adkim=s out.',
+    )
 
 
 def dmarc_reports(case: Case) -> Iterator[Finding]:

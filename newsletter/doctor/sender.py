@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from newsletter.destinations import domains_of, group_of
 from newsletter.doctor import spf
 from newsletter.doctor.case import Case
-from newsletter.doctor.spfrecord import added, ending, merged, terms
+from newsletter.doctor.spfrecord import Term, added, ending, merged, terms
 from newsletter.findings import Finding, Record, error, note, warning
 
 _IN_TOML = "in newsletter.toml"
@@ -196,6 +196,11 @@ def _one_record(case: Case, text: str) -> Iterator[Finding]:
             "End it in ~all, or in -all when you are sure of it.",
             Record(case.path, ending(words)),
         )
+    yield from _odd_words(case, words, ends)
+
+
+def _odd_words(case: Case, words: list[Term], ends: list[Term]) -> Iterator[Finding]:
+    """Words without effect, and one that servers skip."""
     lost = words[words.index(ends[0]) + 1 :] if ends else []
     if any(term.sign or term.name == "redirect" for term in lost):
         yield warning(

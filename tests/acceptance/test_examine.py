@@ -210,6 +210,21 @@ def test_a_website_that_knows_no_such_page(project: Path, newsletter: Typed, nam
     assert "The button for leaving is not there (404)." in ran.out
 
 
+def test_a_provider_is_asked_whether_it_knows_the_key(
+    project: Path, newsletter: Typed, nameserver: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_RESEND_KEY", "re_SECRET")
+    with website(401) as (port, asked):
+        configure(project, provider='"resend"')
+        with (project / "newsletter.toml").open("a") as file:
+            file.write(f'\n[provider.resend]\nbase_url = "http://127.0.0.1:{port}"\n')
+        ran = newsletter("doctor", "--json")
+    assert asked == [("GET", "/domains")]
+    (found,) = [f for f in json.loads(ran.out) if f["rule"] == "provider"]
+    assert (ran.status, found["place"], found["problem"]) == (1, "Resend", "Resend refused the key (401).")
+    assert "re_SECRET" not in ran.said
+
+
 # -- files
 
 

@@ -417,6 +417,12 @@ def test_the_dmarc_record(record: str, severity: Severity | None, words: str) ->
         assert words in the(judged, "dmarc-record").problem
 
 
+def test_a_record_of_one_s_own_that_nobody_reads_is_told_also_when_the_domain_above_has_one() -> None:
+    letters = case(identity=LETTERS, more=f"{_LETTERS}\n_dmarc.letters.{HOME} TXT v=dmarc1; p=none")
+    assert (finding := only(letters, "dmarc-record")).severity is E
+    assert finding.place == f"_dmarc.letters.{HOME}"
+
+
 def test_a_missing_dmarc_record_is_there_to_copy_and_an_error_for_bulk_senders() -> None:
     assert only(case(without=DMARC), "dmarc-record").record == Record(f"_dmarc.{HOME}", "v=DMARC1; p=none")
     bulk = case(without=DMARC, readers={"gmail.com": 5_000})
