@@ -43,6 +43,7 @@ LIFETIME = timedelta(hours=48)  #: of the attempts for one slot
 _DELAYS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 _JITTER = 0.2
 _FAULT_WAIT = timedelta(minutes=10)
+_ASK = timedelta(seconds=10)  # between questions whether a run may go on; one costs a few ms
 _FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
 _FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
@@ -112,15 +113,17 @@ def deliver(
     limits: Limits = NO_LIMITS,
     today: Allowance | None = None,
     wait: Callable[[timedelta], None] | None = None,
+    held: Callable[[], list[str]] = list,
 ) -> Report:
     """Submit everything in *book* (None: the ledger) that may leave now.
 
-    *stop* is asked between messages; *progress* is told how many are done. Within *limits*, and *today*'s allowance,
+    *stop* is asked between messages; *held* every ten seconds, why nothing more may leave; *progress* is told how
+    many are done. Within *limits*, and *today*'s allowance,
     which is for the ledger alone; *wait* lets time pass until a limit grants more (None: the run ends there).
     """
     book = store.ledger if book is None else book
     gate = Gate(store.buckets, provider.name, limits, today, now=now, jitter=jitter, stop=stop, wait=wait)
-    run = _Run(store, book, provider, press, now, jitter, stop, progress, gate)
+    run = _Run(store, book, provider, press, now, jitter, stop, held, progress, gate)
     gate.flush = run.flush
     run.report.notes = gate.notes
     reconcile(book, provider, now=now, on_uncertain=on_uncertain)
@@ -136,7 +139,11 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
     for doubt in book.in_doubt(at=now()):
         arrived = None
         if lookup and doubt.provider == provider.name:
-            found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            try:
+                found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
+            except ProviderError as error:
+                _log.warning("doubt waits: %s", error)
+                return  # whoever can say can't be asked now: the next run does
             arrived = None if isinstance(found, Uncertain) else found is not None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
@@ -167,6 +174,7 @@ class _Run:
     now: Clock
     jitter: Callable[[], float]
     stop: Callable[[], bool]
+    why_held: Callable[[], list[str]]
     progress: Callable[[int], None]
     gate: Gate
     report: Report = field(default_factory=Report)
@@ -174,6 +182,7 @@ class _Run:
     in_doubt: int = 0  # of these, begun
     known: list[Result] = field(default_factory=list)  # of these, with an outcome
     recorded_at: datetime | None = None
+    asked_at: datetime | None = None
     refused: list[Claim] = field(default_factory=list)  # in a row
     words: str = ""  # the server's, about the last of them
     fault: str = ""  # the last message that could not be composed, and why
@@ -302,7 +311,18 @@ class _Run:
                 _log.info(type(result.outcome).__name__.lower(), extra={"facts": _facts(result)})
         self.progress(self.report.submitted)
         self._check_health()
+        self._heed(self.recorded_at)
         return begun
+
+    def _heed(self, at: datetime) -> None:
+        """Stop when somebody put a hold in force since this run began: the owner, or what comes back."""
+        self.asked_at = self.asked_at or at
+        if self.held or at - self.asked_at < _ASK:
+            return
+        self.asked_at = at
+        if why := self.why_held():
+            self.report.problems += why
+            self.held = True
 
     def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
         if claim.ident in self.broken or claim.recipient.address.domain in self.gate.shut:

@@ -149,7 +149,7 @@ class Gate:
     # -- who pushes back -----------------------------------------------------------------------------
 
     def rest(self, name: str = "", *, least: timedelta = timedelta(0)) -> None:
-        """Leave the owner of a bucket alone (by itself: the provider), longer each time, and as long as it asked for."""
+        """Leave the owner of a bucket alone (by itself: the provider), longer each time, and *least* at any rate."""
         name = name or provider_bucket(self.provider)
         before, at = self.resting.get(name, Rest(0, self.now())), self.now()
         if before.until > at:

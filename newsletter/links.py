@@ -52,7 +52,7 @@ class Purpose(StrEnum):
 
     UNSUBSCRIBE = "u"
     CONFIRM = "c"
-    PREFERENCES = "p"
+    PREFERENCES = "s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,13 @@ class Links:
             return None
         return subscriber if hmac.compare_digest(token, self.token(purpose, subscriber)) else None
 
+    def address(self, purpose: Purpose, subscriber: bytes) -> str:
+        """The https address at which *subscriber* may do *purpose*, or "" when the newsletter has no web side."""
+        return f"{self.url}/{purpose.value}/{self.token(purpose, subscriber)}" if self.url else ""
+
     def unsubscribe_url(self, subscriber: bytes) -> str:
         """The one-click address (RFC 8058) of *subscriber*, or "" when the newsletter has no web side."""
-        return self._https(self.token(Purpose.UNSUBSCRIBE, subscriber))
+        return self.address(Purpose.UNSUBSCRIBE, subscriber)
 
     def unsubscribe_mailto(self, address: Address, subscriber: bytes) -> str:
         """A mailto URI (RFC 6068) to *address* whose subject carries the unsubscribe token."""

@@ -201,7 +201,8 @@ class Provider(Protocol):
     """Hands messages to a submission agent (RFC 6409).
 
     A provider may also have ``lookup(message_id, *, since) -> Accepted | Uncertain | None``, which settles a message in
-    doubt whose attempt began at *since*: it was accepted; (None) it certainly was not; or nobody can say, and why.
+    doubt whose attempt began at *since*: it was accepted; (None) it certainly was not; or nobody can say, and why. It
+    raises ProviderError when asking later may tell.
     """
 
     name: str

@@ -28,7 +28,7 @@ from threading import Event
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from newsletter import consent, delivery, watch
+from newsletter import consent, delivery, feedback, watch
 from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
@@ -169,6 +169,7 @@ def tick(
                 limits=config.limits,
                 today=warm_up(config, store, at=result.at),
                 wait=wait,
+                held=lambda: held_meanwhile(store, at=max(now(), result.at)),
             )
             for report in reports():
                 result.report.add(report)
@@ -177,6 +178,7 @@ def tick(
         _keep_held(store, folder, judged)
         result.held = held_posts(store, folder)
         result.stopped = held_back(store) + result.report.problems
+    result.notes += feedback.undecided(store)
     _tell(config, store, provider, result, missed, now=now, stop=stop)
     r = result.report
     counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
@@ -201,7 +203,9 @@ def _tell(
     """Alerts to the owner, and a sign of life."""
     hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
     blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
-    wrong = [s for s in dict.fromkeys([missed, *result.stopped, *blocked]) if s and s not in hers]
+    wrong = [
+        s for s in dict.fromkeys([missed, *result.stopped, *blocked, *feedback.undecided(store)]) if s and s not in hers
+    ]
     if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
         watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
         result.notes += notify(config, store, provider, now=now, stop=stop)
@@ -307,6 +311,7 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     """Why a tick at *at* must not plan or submit anything; empty when it may."""
     if store.restored():
         store.facts.hold(HoldKind.RESTORED, _RESTORED, at=at)
+    feedback.look(store, at=at)
     why = [h.reason for h in store.facts.holds() if h.stops_all]
     if full := store.short_of_room():
         why.append(full)
@@ -319,6 +324,12 @@ def reason_to_wait(store: Store, provider: str, *, at: datetime) -> list[str]:
     if provider != REHEARSAL and store.facts.went_live(provider) is None:
         why.append(f"nothing leaves through {provider} before you have said so once: `newsletter go-live`.")
     return why
+
+
+def held_meanwhile(store: Store, *, at: datetime) -> list[str]:
+    """Why a run that is under way must not go on."""
+    feedback.look(store, at=at)
+    return [h.reason for h in store.facts.holds() if h.stops_all]
 
 
 def rehearse(config: Config, store: Store, result: Tick) -> None:

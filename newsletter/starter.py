@@ -14,6 +14,7 @@ from newsletter.config import FILE_NAME
 from newsletter.errors import ConfigError
 
 _TEMPLATES = Path("templates/email")
+_PAGES = Path("templates/web")
 _POSTS = Path("posts")
 _EXAMPLE = Path("subscribers.example.csv")
 
@@ -21,6 +22,11 @@ _EXAMPLE = Path("subscribers.example.csv")
 def builtin_templates() -> Path:
     """The folder of the templates that come with newsletter."""
     return _home() / _TEMPLATES
+
+
+def builtin_pages() -> Path:
+    """The folder of the web pages that come with newsletter."""
+    return _home() / _PAGES
 
 
 def starter_files() -> Iterator[tuple[Path, Path]]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
+from newsletter.compose import MessageTemplate, Personal, compile_template
 from newsletter.config import Design, Identity
-from newsletter.mail import Mailbox
+from newsletter.links import Links
+from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.posts import Post, PostStatus
 from newsletter.render import Rendered, render
 
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 IDENTITY = Identity(
     name="Letters from the Practice",
     sender=Mailbox.parse("Maya Thorne <maya@letters.example.org>"),
@@ -35,6 +39,25 @@ def a_post(body: str = "Words.\n", folder: Path = Path("posts"), **changes: obje
 
 def rendered(body: str, **changes: object) -> Rendered:
     return render(a_post(body, **changes), IDENTITY, Design())
+
+
+def template(
+    body: str = "Words, “quoted” \\ and a <tag>.\n", folder: Path = Path("posts"), **changes: object
+) -> MessageTemplate:
+    """A small post, composed."""
+    return compile_template(render(a_post(body, folder, **changes), IDENTITY, Design()), IDENTITY, post_id="endings")
+
+
+def printed(form: MessageTemplate, name: str = "Ana Garcia", n: int = 1) -> Message:
+    """A reader's message of *form*."""
+    recipient = Mailbox(name, Address.parse(f"reader{n}@example.org"))
+    links = Links(bytes(32), IDENTITY.url, IDENTITY.list_id).unsubscribe(IDENTITY.unsubscribe_address, n.to_bytes(16))
+    ident = f"{n:040x}@letters.example.org"
+    values = form.values(Personal(recipient, AT, ident, *links))
+    pieces = form.pieces(values)
+    return Message(
+        n, ident, Envelope(IDENTITY.sender.address, recipient.address), b"".join(pieces), pieces, form, values
+    )
 
 
 def letter(result: Rendered) -> str:

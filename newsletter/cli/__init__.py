@@ -40,10 +40,13 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "subscribers",
             "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
+        "webhook": ("hooks", "The address at which your provider tells what came back."),
+        "suppressions": ("suppressions", "Addresses that get nothing more: list, add, lift, quarantined."),
     },
     "Send": {
         "plan": ("ask", "What the next run and the next weeks will send, and to how many."),
         "send": ("run", "Send what is due now. This is what cron runs."),
+        "serve": ("serve", "Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings."),
         "schedule": ("daemon", "Stay running and send what is due, all day."),
         "cron": ("daemon", "Print the crontab line or systemd timer that fits this project."),
         "pause": ("run", "Stop sending; the readers' clock stands still."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import click
 
+from newsletter import feedback
 from newsletter.catalogue import Entry, Standing
 from newsletter.cli.output import Progress, data, facts, iso, json_option, moment, plural, table, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
@@ -21,6 +23,7 @@ from newsletter.store.forecast import Expected, forecast
 from newsletter.subscribers import Status
 
 _DOUBTS = 20  # named one by one
+_FARED = 3  # posts
 
 
 @click.command()
@@ -228,7 +231,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
         *(h.reason for h in source.facts.holds() if not h.stops_all),
         *(_overdue(late, result) if not patience else []),
         *result.notes,
+        *feedback.undecided(source),
         *_doubts(source),
+        *_returned(source),
         *problems,
     ]
     counts = seen or source.audience.counts()  # with what her file says by now
@@ -240,6 +245,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
         "next": next_of(coming or []),
         "last_run": iso(source.facts.last_tick()),
         "waiting": patience,
+        "posts": _figures(source),
+        "unknown_events": source.accounts.unknown_events(),
         "attention": list(dict.fromkeys(attention)),
     }
     if as_json:
@@ -253,6 +260,33 @@ def _doubts(source: Store) -> list[str]:
     found = source.accounts.doubtful()
     more = [f"and {len(found) - _DOUBTS:,} more like these: `newsletter report` names them all."]
     return [*map(doubt, found[:_DOUBTS]), *(more if len(found) > _DOUBTS else [])]
+
+
+def _returned(source: Store) -> list[str]:
+    """That letters came back; the report has their names."""
+    if not (count := len(source.accounts.came_back())):
+        return []
+    return [
+        f"{plural(count, 'letter was', 'letters were')} accepted and came back; `newsletter report` says which, and"
+        " what can be done."
+    ]
+
+
+def _figures(source: Store) -> list[dict[str, Any]]:
+    """How each post fared."""
+    fared = source.accounts.figures()
+    return [{"number": e.number, "title": e.title} | asdict(fared[e.ident]) for e in source.catalogue.entries()]
+
+
+def _fared(posts: list[dict[str, Any]]) -> list[str]:
+    """The latest posts of which something came back, in words."""
+    words = {"failed": "failed", "complained": "called spam", "unsubscribed": "left after it"}
+    told = [p for p in posts if any(p[key] for key in words)]
+    return [
+        f"#{p['number']} {p['title']}: {p['accepted']:,} accepted, "
+        + ", ".join(f"{p[key]:,} {word}" for key, word in words.items() if p[key])
+        for p in told[-_FARED:]
+    ]
 
 
 def _overdue(waiting: int, result: Tick) -> list[str]:
@@ -282,6 +316,8 @@ def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected
         data(f"  Next       {f'nothing while it is held, see below; else {when}' if held else when}")
     else:
         data(f"  Next       {'cannot be told now, see below' if coming is None else 'nothing in the next 60 days'}")
+    for sentence in _fared(answer["posts"]):
+        data(f"  Came back  {sentence}")
     for sentence in answer["waiting"]:
         data(f"  Waiting    {sentence}")
     if answer["attention"]:

@@ -33,7 +33,7 @@ from newsletter.config import Config
 from newsletter.delivery import Report, deliver
 from newsletter.errors import NewsletterError
 from newsletter.press import Judge
-from newsletter.scheduler import Crew, judging, pass_time, printing, warm_up
+from newsletter.scheduler import Crew, held_meanwhile, judging, pass_time, printing, warm_up
 
 _WORTH = 1_000  # messages; starting a process costs as much as sending so many
 _POLL = 0.1  # seconds until a stop is noticed
@@ -105,6 +105,7 @@ def main(root: str) -> None:
             limits=config.limits,
             today=warm_up(config, store, at=now()),
             wait=pass_time,
+            held=lambda: held_meanwhile(store, at=now()),
         )
     except NewsletterError as error:
         report = Report(problems=[str(error)])

@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from shlex import quote
@@ -49,16 +50,16 @@ def schedule(ctx: click.Context) -> int:
 def keep_running(config: Config, *, every: timedelta = QUARTER) -> int:
     """Run the newsletter of *config* until a signal ends it; the exit status. *every* is for tests."""
     signals = Stop()
-    daemon = _Daemon(config, signals)
+    daemon = Daemon(config, signals)
     say(f"{config.identity.name}: looking every quarter of an hour what is due. Ctrl-C ends it.")
     run_daemon(daemon.wake, stop=signals, every=every)
     return 130 if signals.first == signal.SIGINT else 0
 
 
-class _Daemon:
+class Daemon:
     """One run after another, whatever becomes of any of them."""
 
-    def __init__(self, config: Config, stop: Stop) -> None:
+    def __init__(self, config: Config, stop: Callable[[], bool]) -> None:
         self._config, self._stop = config, stop
         self._said = ""  # the last complaint: the same one is not repeated every quarter of an hour
 

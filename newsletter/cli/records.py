@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
@@ -12,7 +13,7 @@ from newsletter.cli.output import Progress, data, facts, iso, json_option, plura
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.store import Store
-from newsletter.store.accounts import Record
+from newsletter.store.accounts import EventRecord, Figures, Record
 
 STATES = (
     "accepted",
@@ -48,6 +49,8 @@ def doubt(r: Record) -> str:
             return f"#{r.post} to {r.address} failed five times over{reply}, so it is set aside; {again} tries again."
         case "submitting":
             return f"#{r.post} to {r.address} is being handed over."
+        case "accepted" if r.came_back_at:
+            return _came_back(r)
         case "planned" | "claimed" | "deferred" if r.resent:
             return f"#{r.post} to {r.address} is sent once more, since it was handed over and never answered."
         case _ if r.resent:
@@ -61,6 +64,17 @@ def doubt(r: Record) -> str:
                 return f"#{r.post} to {r.address} was refused for good{reply}, so nothing more goes there; {anew}."
             again = f"`newsletter subscribers resume {r.address}` tries again"
             return f"#{r.post} to {r.address} was refused{reply}, so it waits; {again}, {anew}."
+
+
+def _came_back(r: Record) -> str:
+    """One letter that was accepted and came back."""
+    words = f"#{r.post} to {r.address} was accepted and came back{f' ({r.came_back})' if r.came_back else ''}"
+    again = f"`newsletter resend {r.post} --failed` sends it again"
+    if not r.suppressed:
+        return f"{words}; {again}."
+    lift = f"if the address is right all the same, `newsletter suppressions lift {r.address}`"
+    anew = f"`newsletter subscribers correct {r.address} NEW` sends it to a right address"
+    return f"{words}, so nothing more goes there; {anew}; {lift}."
 
 
 @click.command()
@@ -79,10 +93,11 @@ def report(ctx: click.Context, as_json: bool) -> None:
     project = open_project(ctx)
     store = project.existing_store() or Store.in_memory()
     posts, named, problems = store.accounts.by_post(), _named(store), store.accounts.verify()
+    figures = store.accounts.figures()
     if as_json:
         facts(
             {
-                "posts": [_post_facts(p) for p in posts],
+                "posts": [_post_facts(p) | asdict(figures[p["ident"]]) for p in posts],
                 "doubts": [
                     record_facts(r)
                     | {
@@ -101,6 +116,7 @@ def report(ctx: click.Context, as_json: bool) -> None:
         data("Nothing is on record yet: the first `newsletter send` begins it.")
         return
     _accounts(posts)
+    _answers(posts, figures)
     for what, records in named.items():
         if records:
             data(f"\n{HEADINGS[what].format(n=len(records))}")
@@ -121,6 +137,7 @@ HEADINGS = {
     "under_way": "On their way ({n:,}): if no run is at work, the next one takes these for doubt",
     "quarantined": "Set aside ({n:,})",
     "rejected": "Refused ({n:,})",
+    "came_back": "Came back ({n:,})",
 }
 
 
@@ -132,6 +149,7 @@ def _named(store: Store) -> dict[str, list[Record]]:
         "under_way": store.accounts.under_way(),
         "quarantined": [r for r in doubtful if r.state == "quarantined"],
         "rejected": [r for r in doubtful if r.state == "rejected"],
+        "came_back": store.accounts.came_back(),
     }
 
 
@@ -162,6 +180,27 @@ def _accounts(posts: list[dict[str, Any]]) -> None:
     table(headings, rows, right=frozenset(range(1, len(headings))))
 
 
+def _answers(posts: list[dict[str, Any]], figures: dict[str, Figures]) -> None:
+    """What came back from readers and their servers, of the posts of which something did."""
+    told = [(p, f) for p in posts if (f := figures[p["ident"]]) and (f.failed or f.complained or f.unsubscribed)]
+    if not told:
+        return
+    data()
+    rows = [
+        (
+            f"#{p['number']} {p['title']}"[:50],
+            f"{f.accepted:,}",
+            f"{f.failed:,}",
+            f"{f.complained:,}",
+            f"{f.unsubscribed:,}",
+        )
+        for p, f in told
+    ]
+    table(
+        ("What came of it", "Accepted", "Failed", "Spam, they say", "Left after it"), rows, right=frozenset(range(1, 5))
+    )
+
+
 def _balance(posts: list[dict[str, Any]]) -> str:
     """The sum in words."""
     counts = {s: sum(p["deliveries"].get(s, 0) for p in posts) for s in STATES}
@@ -182,6 +221,9 @@ def record_facts(r: Record) -> dict[str, Any]:
         "reason": r.reason or None,
         "copy": r.copy,
         "reply": r.reply or None,
+        "came_back_at": iso(r.came_back_at),
+        "came_back": r.came_back or None,
+        "complained_at": iso(r.complained_at),
     }
 
 
@@ -216,12 +258,17 @@ def who_got(ctx: click.Context, number: int, as_json: bool) -> None:
         right=frozenset({3}),
     )
     got = sum(r.state == "accepted" for r in records)
-    data(f"\n{plural(got, 'message')} accepted of {plural(len(records), 'delivery', 'deliveries')} on record.")
+    back = sum(r.came_back_at is not None for r in records)
+    returned = f", {back:,} of them came back" if back else ""
+    on_record = plural(len(records), "delivery", "deliveries")
+    data(f"\n{plural(got, 'message')} accepted{returned} of {on_record} on record.")
 
 
 def _remark(r: Record) -> str:
     reason = "" if r.reason == "dead" else r.reason  # the server's own words follow
     parts = [f"copy {r.copy}" if r.copy else "", reason, r.reply if r.state not in ("accepted", "skipped") else ""]
+    parts += [f"came back: {r.came_back or 'why, nobody said'}"] if r.came_back_at else []
+    parts += ["called spam"] if r.complained_at else []
     return ", ".join(filter(None, parts))
 
 
@@ -266,6 +313,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
                 "paused": bool(reader.pauses),
                 "confirmed_at": iso(reader.confirmed_at),
                 "position": reader.had_through,
+                "events": [asdict(e) | {"reply": e.reply or None} for e in store.accounts.events(reader)],
                 "consent": [{"at": iso(a), "cause": c, "status": s, "detail": d or None} for a, c, s, d in consent],
                 "deliveries": [
                     record_facts(r)
@@ -293,6 +341,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))))
         for at, cause, after, detail in consent
     ]
+    events += [(e.at, _told(e)) for e in store.accounts.events(reader) if number in (None, e.post)]
     for r in records:
         tries = [a for a in store.accounts.attempts(r.id) if r.attempts > 1 or a.outcome != "accepted"]
         lines = [f"#{r.post} {r.title}: {r.state}{f' ({_remark(r)})' if _remark(r) else ''}"]
@@ -302,6 +351,12 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         events.append((r.at, "\n".join(lines)))
     for at, line in sorted(events, key=itemgetter(0)):
         data(f"  {at.astimezone(zone):%Y-%m-%d %H:%M}  {line}")
+
+
+def _told(e: EventRecord) -> str:
+    """One event as a line of a reader's history."""
+    about = f" about #{e.post}" if e.post is not None else ""
+    return f"{e.source} told{about}: {e.kind}{f' ({e.reply})' if e.reply else ''}; {e.effect}"
 
 
 def _raw(project: Project, records: list[Record], number: int | None) -> bytes:

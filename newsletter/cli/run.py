@@ -12,7 +12,8 @@ from newsletter.cli.crew import crew_of
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, moment, plural, say, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
-from newsletter.config import OnUncertain
+from newsletter.config import VENDORS, OnUncertain
+from newsletter.providers import refusals
 from newsletter.scheduler import REHEARSAL, Tick, rehearse, run_lock, take_in, tick, would_hold
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
@@ -160,8 +161,9 @@ def _changes(t: Any) -> str:
 def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
     """Let the configured provider send from now on.
 
-    Once for each provider. Makes the database, reads your subscriber file, and says how many readers there
-    are and when the first mail leaves. Nothing is sent by this command itself.
+    Once for each provider. What it can't do exactly is said first, and then nothing is changed. Makes the
+    database, reads your subscriber file, and says how many readers there are and when the first mail leaves.
+    Nothing is sent by this command itself.
 
     \b
     Example:
@@ -173,6 +175,10 @@ def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
         data('The provider "folder" reaches nobody, so it needs no go-live: `newsletter send` fills the folder.')
         data("For real mail set provider in [delivery] of newsletter.toml, then run this again.")
         return 0
+    if refused := refusals(config):
+        warn(refused)
+        say("Nothing was changed.")
+        return 1
     with run_lock(config):
         return _go_live(project, name, start_over=start_over, yes=yes)
 
@@ -233,8 +239,12 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
 
 
 def _described(project: Project) -> str:
-    smtp = project.config.smtp
-    return f"smtp ({smtp.host}:{smtp.port})" if project.config.provider == "smtp" else project.config.provider
+    config = project.config
+    if config.provider == "smtp":
+        return f"smtp ({config.smtp.host}:{config.smtp.port})"
+    if config.provider in VENDORS:
+        return f"{VENDORS[config.provider].title} ({config.vendors[config.provider].base_url})"
+    return config.provider
 
 
 def _first_date(project: Project) -> None:

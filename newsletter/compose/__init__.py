@@ -24,9 +24,10 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import encodebytes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from itertools import chain
 
 from newsletter.compose import fields, quoted
 from newsletter.compose.base64 import Piece
@@ -43,6 +44,7 @@ __all__ = [
     "Personal",
     "Slot",
     "clean_header_text",
+    "compile_notice",
     "compile_template",
     "greeting",
     "merge",
@@ -56,32 +58,50 @@ _TEXT_SLOTS = {
     Token.GREETING: Slot.GREETING_TEXT,
     Token.UNSUBSCRIBE_URL: Slot.URL_TEXT,
     Token.UNSUBSCRIBE_MAILTO: Slot.MAILTO_TEXT,
+    Token.LINK: Slot.URL_TEXT,
 }
 _HTML_SLOTS = {
     Token.GREETING: Slot.GREETING_HTML,
     Token.UNSUBSCRIBE_URL: Slot.URL_HTML,
     Token.UNSUBSCRIBE_MAILTO: Slot.MAILTO_HTML,
+    Token.LINK: Slot.URL_HTML,
 }
 
 
 def compile_template(rendered: Rendered, identity: Identity, *, post_id: str) -> MessageTemplate:
     """*rendered* as a message of *identity*; raises `NewsletterError` if its header comes out other than meant."""
+    listed = ["List-Id", "List-Unsubscribe", *(["List-Unsubscribe-Post"] if identity.url else [])]
+    template = _compiled(rendered, _header(rendered, identity, post_id))
+    _check(template, identity, [*listed, "Feedback-ID", "Precedence"])
+    return template
+
+
+def compile_notice(rendered: Rendered, identity: Identity) -> MessageTemplate:
+    """As `compile_template`, for a letter that nobody subscribes to; `Personal.unsubscribe_url` is its button's link.
+
+    It has no List-* fields: it is not of the list. RFC 3834 section 5: no machine should answer it.
+    """
+    header = chain(_first(rendered, identity), [b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"])
+    template = _compiled(rendered, header)
+    _check(template, identity, ["Auto-Submitted"])
+    return template
+
+
+def _compiled(rendered: Rendered, header: Iterable[bytes | Slot]) -> MessageTemplate:
     octets = f"{rendered.text}{rendered.html}".encode()
     encode = _base64_part if len(octets.translate(None, _ASCII)) * 3 > len(octets) else _quoted_part
     text, html = encode(rendered.text, _TEXT_SLOTS), encode(rendered.html, _HTML_SLOTS)
     # "=_" never occurs in quoted-printable or base64, so no line of a part can look like the boundary (RFC 2045 6.7).
     digest = hashlib.sha256(repr((text, html, [image.cid for image in rendered.images])).encode()).hexdigest()[:24]
     parts = [
-        *_header(rendered, identity, post_id),
+        *header,
         *_multipart(
             "alternative",
             f"=_{digest}-a",
             [_leaf("plain", text), _related(_leaf("html", html), rendered.images, f"=_{digest}-r")],
         ),
     ]
-    template = MessageTemplate(tuple(_joined(parts)))
-    _check(template, identity)
-    return template
+    return MessageTemplate(tuple(_joined(parts)))
 
 
 _Parts = list[bytes | Slot | Piece]
@@ -89,13 +109,7 @@ _Parts = list[bytes | Slot | Piece]
 
 def _header(rendered: Rendered, identity: Identity, post_id: str) -> Iterator[bytes | Slot]:
     """The header up to MIME-Version; Content-Type follows with the body."""
-    sender = identity.sender
-    yield fields.mailbox("From", Mailbox(sender.name or identity.name, sender.address))
-    yield from (b"To: ", Slot.TO, b"\r\n")
-    if identity.reply_to:
-        yield fields.mailbox("Reply-To", identity.reply_to)
-    yield fields.unstructured("Subject", rendered.subject)
-    yield from (b"Date: ", Slot.DATE, b"\r\nMessage-ID: <", Slot.MESSAGE_ID, b">\r\n")
+    yield from _first(rendered, identity)
     yield f"List-Id: <{identity.list_id}>\r\n".encode()
     yield from (b"List-Unsubscribe: ", Slot.ONE_CLICK if identity.url else Slot.MAILTO, b"\r\n")
     if identity.url:
@@ -103,6 +117,17 @@ def _header(rendered: Rendered, identity: Identity, post_id: str) -> Iterator[by
         yield b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     yield f"Feedback-ID: {_feedback_id(post_id, identity)}\r\n".encode()
     yield b"Precedence: bulk\r\nMIME-Version: 1.0\r\n"
+
+
+def _first(rendered: Rendered, identity: Identity) -> Iterator[bytes | Slot]:
+    """The fields that every message has."""
+    sender = identity.sender
+    yield fields.mailbox("From", Mailbox(sender.name or identity.name, sender.address))
+    yield from (b"To: ", Slot.TO, b"\r\n")
+    if identity.reply_to:
+        yield fields.mailbox("Reply-To", identity.reply_to)
+    yield fields.unstructured("Subject", rendered.subject)
+    yield from (b"Date: ", Slot.DATE, b"\r\nMessage-ID: <", Slot.MESSAGE_ID, b">\r\n")
 
 
 def _feedback_id(post_id: str, identity: Identity) -> str:
@@ -180,8 +205,8 @@ def _joined(parts: _Parts) -> Iterator[bytes | Slot | Piece]:
 _SAMPLE_NAME = "Zoë “Z”, =?utf-8?q?Bob=0D=0ABcc:_eve@example.org?= \r\nBcc: eve@example.org"
 
 
-def _check(template: MessageTemplate, identity: Identity) -> None:
-    """Parse a message to an awkward reader again and compare its fields with those that were meant."""
+def _check(template: MessageTemplate, identity: Identity, own: list[str]) -> None:
+    """Parse a message to an awkward reader again and compare its fields with those meant; *own* are its kind's."""
     links = Links(bytes(32), identity.url, identity.list_id)  # its tokens are as long as real ones
     url, mailto = links.unsubscribe(identity.unsubscribe_address, bytes(16))
     if (length := len(f"List-Unsubscribe: <{url}>, <{mailto}>")) > _LINE_MOST:
@@ -193,8 +218,7 @@ def _check(template: MessageTemplate, identity: Identity) -> None:
     recipient = Mailbox(_SAMPLE_NAME, Address("reader", "example.org"))
     data = merge(template, Personal(recipient, datetime(2026, 1, 1, tzinfo=UTC), "sample@example.org", url, mailto))
     expected = ["From", "To", *(["Reply-To"] if identity.reply_to else []), "Subject", "Date", "Message-ID"]
-    expected += ["List-Id", "List-Unsubscribe", *(["List-Unsubscribe-Post"] if identity.url else [])]
-    expected += ["Feedback-ID", "Precedence", "MIME-Version", "Content-Type"]
+    expected += [*own, "MIME-Version", "Content-Type"]
     found = message_from_bytes(data, policy=policy.compat32)
     if found.keys() != expected:
         raise NewsletterError(

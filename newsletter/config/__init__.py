@@ -35,6 +35,7 @@ from newsletter.config.settings import (
     Security,
     SmtpSettings,
     VendorSettings,
+    Web,
 )
 from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
 
@@ -67,6 +68,7 @@ __all__ = [
     "SmtpSettings",
     "Vendor",
     "VendorSettings",
+    "Web",
     "find_root",
     "load",
 ]

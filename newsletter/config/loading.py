@@ -35,6 +35,7 @@ from newsletter.config.settings import (
     Rules,
     Security,
     SmtpSettings,
+    Web,
 )
 from newsletter.config.values import WrongValueError
 from newsletter.errors import ConfigError
@@ -95,6 +96,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     plugin = {} if provider in PROVIDERS else providers.section(provider).untouched()
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     alerts = _alerts(top.section("alerts"), root)
+    web = _web(top.section("web"))
     log_file = top.section("log").read("file", values.optional(lambda value: files.path(root, value)), None)
     document.finish()
     return Config(
@@ -115,6 +117,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         vendors=of_vendors,
         plugin=plugin,
         checks=checks,
+        web=web,
         dkim=dkim,
         notes=tuple(
             _notes(
@@ -187,6 +190,16 @@ def _alerts(section: Section, root: Path) -> Alerts:
     )
 
 
+def _web(section: Section) -> Web:
+    default = Web()
+    return Web(
+        sign_ups=section.read("sign_ups", values.rate, default.sign_ups),
+        sign_ups_per_network=section.read("sign_ups_per_network", values.rate, default.sign_ups_per_network),
+        trusted_proxies=section.read("trusted_proxies", values.networks, default.trusted_proxies),
+        tags_to_choose=section.read("tags_to_choose", values.tags, default.tags_to_choose),
+    )
+
+
 def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -> str:
     """The environment comes before `url_file`, and that before `url`; no value is quoted, each may hold a password."""
     section = document.root.section("store")
@@ -227,7 +240,7 @@ def _absolute_store(root: Path, given: str) -> str:
 
 
 def _design(section: Section, root: Path, identity: Identity) -> Design:
-    default = Design(root / "templates" / "email")
+    default = Design(root / "templates" / "email", pages=root / "templates" / "web")
     light = _palette(section, palette.LIGHT)
     images = section.read("images", values.choice(Images), default.images)
     if images is Images.HOSTED and not identity.url:
@@ -249,6 +262,7 @@ def _design(section: Section, root: Path, identity: Identity) -> Design:
         crisis_line=section.read("crisis_line", values.text, default.crisis_line),
         footer=section.read("footer", values.lines, default.footer),
         images=images,
+        pages=default.pages,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from newsletter.config.palette import DARK, LIGHT, Palette
 from newsletter.mail import Address, Mailbox
 
 FILE_NAME = "newsletter.toml"
+LOOPBACK: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class Mode(StrEnum):
@@ -120,6 +122,7 @@ class Design:
     crisis_line: str = ""  #: what this letter is not, and where help is
     footer: tuple[str, ...] = ()  #: lines between the reason for the letter and the postal address
     images: Images = Images.ATTACHED
+    pages: Path | None = None  #: the project's templates/web; what is absent there comes from the package
 
 
 #: What a glance at somebody's locked telephone should not tell; a * stands for any ending.
@@ -227,6 +230,16 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """[web]: the public pages of `newsletter serve`."""
+
+    sign_ups: Rate = Rate(200, timedelta(hours=1))  #: all together
+    sign_ups_per_network: Rate = Rate(20, timedelta(hours=1))  #: from one block of addresses
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK  #: whose word for the visitor's address counts
+    tags_to_choose: tuple[str, ...] = ()  #: what readers may choose among on their own page
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project, complete and checked. All paths are absolute."""
 
@@ -250,6 +263,7 @@ class Config:
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()
+    web: Web = Web()
 
     @property
     def posts(self) -> Path:

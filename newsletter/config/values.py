@@ -391,6 +391,27 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") in LOOPBACK_NAMES
 
 
+def networks(value: object) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """A list of IP addresses, or blocks of them such as ``"10.0.0.0/8"``."""
+    remedy = 'write a list of addresses or blocks of them, such as ["127.0.0.1", "10.0.0.0/8"]'
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise WrongValueError(remedy)
+    try:
+        return tuple(ipaddress.ip_network(entry.strip(), strict=False) for entry in value)
+    except ValueError:
+        raise WrongValueError(remedy) from None
+
+
+def tags(value: object) -> tuple[str, ...]:
+    """A list of tags, as in a post's front matter."""
+    if not isinstance(value, list):
+        raise WrongValueError('write a list of tags in double quotes, such as ["couples", "families"]')
+    found = tuple(dict.fromkeys(map(filled, value)))
+    if bad := next((tag for tag in found if "|" in tag), None):
+        raise WrongValueError(f"{shown(bad)}: a tag has no | in it; write two tags")
+    return found
+
+
 def host(value: object) -> str:
     """A host name or IP address, without scheme and port."""
     given = filled(value)

@@ -28,9 +28,10 @@ class Vendor:
 
     title: str  #: as it calls itself
     base_url: str
-    key: str  #: the setting is KEY_file, the variable NEWSLETTER_VENDOR_KEY
+    key: str  #: names the setting and the variable; see `variable`
     secret: str = ""
     batch_most: int = 1  #: messages it takes in one request
+    hook: str = "webhook_secret"  #: what its webhooks are signed with, or carry; empty: they need none
     threads: int = 4
     batch: int = 1  #: that we put into one, unless set: what a power cut leaves in doubt grows with it
 
@@ -40,7 +41,7 @@ class Vendor:
 
 
 VENDORS: Mapping[str, Vendor] = {
-    "ses": Vendor("Amazon SES", "https://email.{region}.amazonaws.com", "access_key_id", "secret_access_key"),
+    "ses": Vendor("Amazon SES", "https://email.{region}.amazonaws.com", "access_key_id", "secret_access_key", hook=""),
     "mailgun": Vendor("Mailgun", "https://api.mailgun.net", "key"),
     "postmark": Vendor("Postmark", "https://api.postmarkapp.com", "token", batch_most=500, batch=100),
     "resend": Vendor("Resend", "https://api.resend.com", "key", batch_most=100, batch=100, threads=2),
@@ -86,7 +87,7 @@ class Reading:
             base_url=section.read("base_url", _base_url, vendor.base_url.format(region=region)),
             key=key,
             secret=second,
-            webhook_secret=self._secret(name, section, "webhook_secret"),
+            webhook_secret=self._secret(name, section, vendor.hook) if vendor.hook else "",
             batch=batch,
             threads=section.read("threads", values.number(1, 50), vendor.threads),
             timeout=section.read("timeout", _TIMES, timedelta(seconds=60)),

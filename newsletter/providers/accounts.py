@@ -18,7 +18,7 @@ from newsletter.config import VENDORS, VendorSettings
 from newsletter.errors import ProviderError
 from newsletter.findings import Finding, Record, error, note, warning
 from newsletter.providers import ses
-from newsletter.providers.exchange import Answer, Request, ask, basic_auth
+from newsletter.providers.exchange import Answer, Request, basic_auth, exchange, new_session
 from newsletter.providers.sigv4 import signed
 from newsletter.providers.visits import Account, clock_ahead
 
@@ -54,7 +54,8 @@ def examine(name: str, settings: VendorSettings, domain: str, *, now: Callable[[
     for question in _QUESTIONS[name]:
         path = question.path(customer)
         headers = _signed(path, settings, now()) if name == "ses" else question.headers(customer)
-        answer = ask(settings, Request(path, headers, method="GET"))
+        with new_session() as session:
+            answer = exchange(session, settings, Request(path, headers, method="GET"))
         if not isinstance(answer, Answer):
             remedy = f"See whether this machine is online, and check base_url in [provider.{name}]."
             return Account((error(_RULE, title, f"{title} {answer.why}.", remedy),))

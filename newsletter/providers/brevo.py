@@ -34,7 +34,7 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.letter import Letter, Person, Splicer
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
 
 _TITLE = "Brevo"
 _KEY = b"00000000-0000-0000-0000-000000000000"  # where the key of a request goes
@@ -83,27 +83,30 @@ def open_(settings: VendorSettings, **_: object) -> Brevo:
 
 def refusals(config: Config) -> list[str]:
     """What Brevo can't do exactly."""
-    out = []
-    if config.design.images is Images.ATTACHED:
+    out = dkim_is_lost(config, Brevo.title)
+    if config.design.images is Images.ATTACHED and _has_pictures(config):
         out.append(
-            'Brevo shows no picture that travels with a letter; set images = "hosted" in [theme], or use another'
-            " provider"
+            "Brevo shows no picture that travels with a letter, and yours have some (in posts, or the logo). Set"
+            ' images = "hosted" in [theme] of newsletter.toml, or use another provider.'
         )
     if config.vendors["brevo"].manages_unsubscribe:
         out.append(
             "Brevo counts openings and clicks, changing every link, and puts a List-Unsubscribe of its own into each"
-            " letter. Ask its support to switch both off for your account, then set manages_unsubscribe = false in"
-            " [provider.brevo]; or send through Brevo's SMTP relay, or another provider"
-        )
-    if config.dkim is not None:
-        out.append(
-            "Brevo builds each message itself, so the signatures of [dkim] can't go with it; take [dkim] out of"
-            " newsletter.toml and authenticate your domain at Brevo, which then signs for it"
+            " letter. Ask its support to switch both off for your account, and then write manages_unsubscribe = false"
+            " in [provider.brevo] of newsletter.toml; or use another provider."
         )
     return out
 
 
 # --- what is sent, and what comes of it
+
+
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+
+
+def _has_pictures(config: Config) -> bool:
+    """Whether there is any that a letter could show."""
+    return config.design.logo is not None or any(f.suffix.lower() in _PICTURES for f in config.posts.rglob("*"))
 
 
 def item(letter: Letter) -> dict[str, object]:
@@ -144,8 +147,8 @@ def keyed(body: bytes) -> bytes:
 
 
 _OURS = {
-    "unauthorized": "refused the key; check key_file of [provider.brevo], and whether Brevo lets this machine's address"
-    " in (Security, Authorised IPs)",
+    "unauthorized": "refused our key; check key_file in [provider.brevo] of newsletter.toml, and whether Brevo lets"
+    " this machine's address in (Security, Authorised IPs)",
     "permission_denied": "does not let your account send yet; its dashboard says what is missing",
     "account_under_validation": "is still looking at your account; its dashboard says what is missing",
 }

@@ -28,6 +28,7 @@ from urllib3.exceptions import SSLError as TlsError
 from newsletter.config import VendorSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import About, Outcome, Rejected, Reply, shown
+from newsletter.replies import BUSY
 
 ANSWER_MOST = 4 * 1024 * 1024  # octets; a batch of 1,000 results takes 200 kB
 CONNECT_MOST = 10.0  # seconds
@@ -149,10 +150,15 @@ def exchange(session: requests.Session, settings: VendorSettings, request: Reque
         return Unanswered(_words(reason)) if body.left else Unsent(_words(reason))
 
 
-def ask(settings: VendorSettings, request: Request) -> Exchange:
-    """One question, such as a look-up, with a session of its own."""
+def ask(settings: VendorSettings, request: Request, title: str) -> Answer:
+    """The answer to one question, such as a look-up; raises `ProviderError` when asking later may do better."""
     with new_session() as session:
-        return exchange(session, settings, request)
+        answer = exchange(session, settings, request)
+    if not isinstance(answer, Answer):
+        raise ProviderError(f"{title} could not be asked: {answer.why}", retry_after=BUSY)
+    if answer.status in (408, 425, 429) or answer.status >= 500:
+        raise ProviderError(f"{title} could not be asked: it answered {answer.status}", retry_after=BUSY)
+    return answer
 
 
 def basic_auth(user: str, password: str) -> str:

@@ -94,8 +94,8 @@ def token(message_id: str) -> str:
 def letter(message: Message) -> Letter:
     """*message*, parsed. Costs milliseconds: for what was composed by itself, a test or a notice."""
     found = _letter(message.data, message.message_id)
-    name = parseaddr(_decoded(_parsed(message.data)["To"] or ""))[0]
-    return replace(found, to=Person.of(name, str(message.envelope.recipient)))
+    named = _person(_parsed(message.data)["To"])
+    return replace(found, to=Person.of(named.name if named else "", str(message.envelope.recipient)))
 
 
 def _parsed(data: bytes) -> Parsed:

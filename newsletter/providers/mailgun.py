@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from newsletter.providers import http, told
 from newsletter.providers.exchange import Answer, Request, ask
 
 _LOG_BEHIND, _LOG_KEPT = timedelta(minutes=30), timedelta(hours=23)
+_REPLY_CODE = re.compile("[245][0-9][0-9]")  # its own go from 600 up
 _ABOUT_TO = ("to parameter is not a valid address", "'to' parameter")
 _ABOUT_US = ("domain", "account", "sandbox", "authorized recipients", "disabled", "probation")
 _FIELD = b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
@@ -85,10 +87,10 @@ class Mailgun:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By Mailgun's log of events."""
         query = urlencode({"message-id": message_id, "limit": 1})
-        answer = ask(self._settings, Request(f"{self._path}/events?{query}", self._headers, method="GET"))
+        answer = ask(self._settings, Request(f"{self._path}/events?{query}", self._headers, method="GET"), self.title)
+        if answer.status != 200:  # a key that may only send
+            return Uncertain(f"Mailgun doesn't let us look for it ({answer.status})")
         try:
-            if not isinstance(answer, Answer) or answer.status != 200:
-                return Uncertain("Mailgun could not be asked")
             if answer.json()["items"]:
                 return Accepted(message_id)
         except (ValueError, LookupError, TypeError):
@@ -161,7 +163,8 @@ def _event(item: Mapping[str, object], at: datetime) -> Event | None:
             status = told.section(item, "delivery-status")
             words = told.text(status, "message") or told.text(status, "description")
             code = told.text(status, "code")
-            words = words if words.startswith(code) or not 200 <= int(code or 0) < 600 else f"{code} {words}"
+            if _REPLY_CODE.fullmatch(code) and not words.startswith(code):
+                words = f"{code} {words}"
             reply, suppress = told.refusal(words, told.text(status, "enhanced-code"), permanent=permanent)
         case "complained", _:
             kind = EventKind.COMPLAINED

@@ -25,8 +25,8 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.exchange import Answer, Exchange, Request, ask, basic_auth
-from newsletter.providers.letter import Letter, Person, Splicer
+from newsletter.providers.exchange import Answer, Request, ask, basic_auth
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
 
 _TITLE = "Mailjet"
 _BEFORE = b'{"Messages":['
@@ -72,7 +72,8 @@ class Mailjet:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By our id. What isn't listed may still come, so it is never said that it didn't arrive."""
         query = urlencode({"CustomID": message_id, "FromTS": int((since - _CLOCKS).timestamp()), "Limit": 1})
-        return found(ask(self._settings, Request(f"/v3/REST/message?{query}", self._headers, method="GET")))
+        question = Request(f"/v3/REST/message?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, self.title))
 
 
 def open_(settings: VendorSettings, **_: object) -> Mailjet:
@@ -82,12 +83,7 @@ def open_(settings: VendorSettings, **_: object) -> Mailjet:
 
 def refusals(config: Config) -> list[str]:
     """What Mailjet can't do exactly."""
-    if config.dkim is None:
-        return []
-    return [
-        "Mailjet builds each message itself, so the signatures of [dkim] can't go with it; take [dkim] out of"
-        " newsletter.toml and authenticate your domain at Mailjet, which then signs for it."
-    ]
+    return dkim_is_lost(config, Mailjet.title)
 
 
 # --- what is sent, and what comes of it
@@ -149,13 +145,13 @@ def _fields(error: Mapping[str, object]) -> list[str]:
     return [str(field) for field in fields] if isinstance(fields, list) else []
 
 
-def found(exchange: Exchange) -> Accepted | Uncertain:
+def found(answer: Answer) -> Accepted | Uncertain:
     """What the list of messages says."""
-    if isinstance(exchange, Answer) and exchange.status == 200:
-        for message in told.sections(told.document(exchange.body), "Data"):
-            return Accepted(told.text(message, "ID"))
-        return Uncertain("Mailjet doesn't list it; it may be late")
-    return Uncertain("Mailjet could not be asked")
+    if answer.status != 200:
+        return Uncertain(f"Mailjet's list of messages can't be read ({answer.status})")
+    for message in told.sections(told.document(answer.body), "Data"):
+        return Accepted(told.text(message, "ID"))
+    return Uncertain("Mailjet doesn't list it; it may be late")
 
 
 # --- what comes back

@@ -83,17 +83,17 @@ class Postmark:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """By the metadata that the message was sent with."""
         query = urlencode({"count": 1, "offset": 0, f"metadata_{_KEY}": token(message_id)})
-        answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"))
+        answer = ask(self._settings, Request(f"/messages/outbound?{query}", self._headers, method="GET"), self.title)
+        if answer.status != 200:
+            return Uncertain(f"Postmark doesn't let us look for it ({answer.status})")
         try:
-            if isinstance(answer, Answer) and answer.status == 200:
-                if found := answer.json()["Messages"]:
-                    return Accepted(str(found[0]["MessageID"]))
-                if _SEARCH_BEHIND <= self._now() - since <= _SEARCH_KEPT:
-                    return None
-                return Uncertain("Postmark has nothing of it, and may be behind or have forgotten")
+            if found := answer.json()["Messages"]:
+                return Accepted(str(found[0]["MessageID"]))
         except (ValueError, LookupError, TypeError):
-            pass
-        return Uncertain("Postmark could not be asked")
+            return Uncertain("what Postmark answered can't be read")
+        if _SEARCH_BEHIND <= self._now() - since <= _SEARCH_KEPT:
+            return None
+        return Uncertain("Postmark has nothing of it, and may be behind or have forgotten")
 
 
 def item(letter: Letter, stream: str) -> dict[str, object]:
@@ -128,12 +128,14 @@ def outcome(result: Mapping[str, Any]) -> Outcome:
     code, words = int(result["ErrorCode"]), str(result.get("Message", ""))
     if code == 0:
         return Accepted(str(result["MessageID"]))
-    reply = Reply(code, "", f"{words} (code {code})")
-    if code in _ABOUT_THEM:
-        return Rejected(reply, About.ADDRESS)
+    reply = Reply(0, "", f"{words} (Postmark's code {code})")
     if code in (100, 429):
         return Deferred(reply)
-    return Rejected(reply, About.US if code in _ABOUT_US else About.MESSAGE)
+    if code in _ABOUT_THEM or (code == 300 and "'To'" in words):
+        return Rejected(reply, About.ADDRESS)
+    # From 1200 up they are about streams, templates and accounts.
+    about_us = code in _ABOUT_US or code >= 1200 or (code == 300 and "'From'" in words)
+    return Rejected(reply, About.US if about_us else About.MESSAGE)
 
 
 def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Postmark:

@@ -26,8 +26,8 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.exchange import Answer, Exchange, Request, ask
-from newsletter.providers.letter import Letter, Person, Splicer
+from newsletter.providers.exchange import Answer, Request, ask
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
 from newsletter.signatures import ecdsa_holds
 
 _TITLE = "SendGrid"
@@ -71,7 +71,8 @@ class Sendgrid:
     def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
         """In the activity feed. What is not there may still come, so it is never said that it didn't arrive."""
         query = urlencode({"query": f"unique_args['message_id']={json.dumps(message_id)}", "limit": 1})
-        return found(ask(self._settings, Request(f"/v3/messages?{query}", self._headers, method="GET")))
+        question = Request(f"/v3/messages?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, self.title))
 
 
 def open_(settings: VendorSettings, **_: object) -> Sendgrid:
@@ -81,12 +82,7 @@ def open_(settings: VendorSettings, **_: object) -> Sendgrid:
 
 def refusals(config: Config) -> list[str]:
     """What SendGrid can't do exactly."""
-    if config.dkim is None:
-        return []
-    return [
-        "SendGrid builds each message itself, so the signatures of [dkim] can't go with it; take [dkim] out of"
-        " newsletter.toml and authenticate your domain at SendGrid, which then signs for it"
-    ]
+    return dkim_is_lost(config, Sendgrid.title)
 
 
 # --- what is sent, and what comes of it
@@ -156,15 +152,13 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     return None
 
 
-def found(exchange: Exchange) -> Accepted | Uncertain:
+def found(answer: Answer) -> Accepted | Uncertain:
     """What the activity feed says."""
-    if isinstance(exchange, Answer) and exchange.status == 200:
-        for message in told.sections(told.document(exchange.body), "messages"):
-            return Accepted(told.text(message, "msg_id").partition(".")[0])
-        return Uncertain("SendGrid's activity feed doesn't show it; it may be late")
-    if isinstance(exchange, Answer):
-        return Uncertain(f"SendGrid's activity feed can't be read ({exchange.status}); it is an extra of some plans")
-    return Uncertain(f"SendGrid {exchange.why}")
+    if answer.status != 200:
+        return Uncertain(f"SendGrid's activity feed can't be read ({answer.status}); it is an extra of some plans")
+    for message in told.sections(told.document(answer.body), "messages"):
+        return Accepted(told.text(message, "msg_id").partition(".")[0])
+    return Uncertain("SendGrid's activity feed doesn't show it; it may be late")
 
 
 # --- what comes back

@@ -27,7 +27,7 @@ from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply
 from newsletter.providers import http, sns, told
 from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.letter import dumps, token
+from newsletter.providers.letter import dumps
 from newsletter.providers.sigv4 import signed
 from newsletter.replies import BUSY
 
@@ -79,8 +79,8 @@ def refusals(config: Config) -> list[str]:
     if config.dkim is None:
         return []
     return [
-        "Amazon SES replaces Date and Message-ID, which the signatures of [dkim] cover; take [dkim] out of"
-        " newsletter.toml and switch on Easy DKIM for your domain at Amazon"
+        "Amazon SES replaces Date and Message-ID, which the signatures of [dkim] cover. Take [dkim] out of"
+        " newsletter.toml and switch Easy DKIM on for your domain at Amazon, which then signs for it."
     ]
 
 
@@ -88,14 +88,12 @@ def refusals(config: Config) -> list[str]:
 
 
 def part(message: Message, configuration_set: str) -> bytes:
-    """The body of a request. The tag is for your own statistics at Amazon: it names nobody."""
+    """The body of a request."""
     head: dict[str, object] = {"Destination": {"ToAddresses": [str(message.envelope.recipient)]}}
-    tail: dict[str, object] = {"EmailTags": [{"Name": "message", "Value": token(message.message_id)}]}
     if configuration_set:
-        tail |= {"ConfigurationSetName": configuration_set}
+        head["ConfigurationSetName"] = configuration_set
     # base64 holds nothing that JSON escapes, so the letter's octets are not looked at again.
-    raw = b64encode(message.data)
-    return b'%b,"Content":{"Raw":{"Data":"%b"}},%b' % (dumps(head)[:-1], raw, dumps(tail)[1:])
+    return b'%b,"Content":{"Raw":{"Data":"%b"}}}' % (dumps(head)[:-1], b64encode(message.data))
 
 
 def request(body: bytes, settings: VendorSettings, *, at: datetime) -> Request:
@@ -114,21 +112,25 @@ def request(body: bytes, settings: VendorSettings, *, at: datetime) -> Request:
     return Request(_PATH, headers, body)
 
 
+_KEY = "does not know the access key; check access_key_id_file, and region, in [provider.ses] of newsletter.toml"
+_SIGNATURE = (
+    "finds our signature wrong; check secret_access_key_file in [provider.ses] of newsletter.toml, and this machine's"
+    " clock"
+)
 _REMEDIES = {
     "AccountSuspendedException": "has shut your account for sending; its console says why",
     "SendingPausedException": "has paused sending for your account or configuration set; its console says why",
     "MailFromDomainNotVerifiedException": "does not find the records of your MAIL FROM domain in the DNS; its console"
     " shows them",
-    "NotFoundException": "does not know configuration_set of [provider.ses]; check the name and the region",
-    "UnrecognizedClientException": "does not know the access key; check it, and region, in [provider.ses]",
-    "InvalidClientTokenId": "does not know the access key; check it, and region, in [provider.ses]",
-    "InvalidSignatureException": "finds the signature wrong; check secret_access_key_file of [provider.ses], and this"
-    " machine's clock",
-    "SignatureDoesNotMatch": "finds the signature wrong; check secret_access_key_file of [provider.ses], and this"
-    " machine's clock",
-    "RequestExpired": "finds the time wrong; check this machine's clock",
-    "AccessDeniedException": "does not allow this key to send; give its user the permission ses:SendRawEmail"
-    " (ses:SendEmail)",
+    "NotFoundException": "does not know the configuration_set in [provider.ses] of newsletter.toml; check its name, and"
+    " region",
+    "UnrecognizedClientException": _KEY,
+    "InvalidClientTokenId": _KEY,
+    "MissingAuthenticationTokenException": _KEY,
+    "InvalidSignatureException": _SIGNATURE,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "RequestExpired": _SIGNATURE,
+    "AccessDeniedException": "does not allow our key to send; give its user the permission ses:SendRawEmail",
 }
 _UNVERIFIED = re.compile(r"not verified|identities failed", re.IGNORECASE)
 _QUOTA = re.compile(r"daily (?:message )?quota", re.IGNORECASE)
@@ -151,8 +153,9 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
         return ProviderError(f'{_TITLE} takes no more for now. It said: "{words}"', retry_after=BUSY, busy=True)
     if name == "MessageRejected" and _UNVERIFIED.search(words):
         return ProviderError(
-            f"{_TITLE} knows the sender (or, before Amazon has let you out of its sandbox, the reader) only once it is"
-            f' verified; see "Identities" in its console, in the region of [provider.ses]. It said: "{words}"'
+            f"{_TITLE} takes only verified senders, and, as long as your account is in its sandbox, only verified"
+            ' readers; see "Identities" and "Account dashboard" in its console, in the region that [provider.ses] of'
+            f' newsletter.toml names. It said: "{words}"'
         )
     if name == "BadRequestException" and _ADDRESS.search(words):
         return Rejected(reply, About.ADDRESS)

@@ -14,6 +14,7 @@ post, by language), `templates`, `styles`. They meet here.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -29,11 +30,11 @@ from newsletter.posts.names import named
 from newsletter.render import markdown, plaintext, styles
 from newsletter.render.images import ImageError, InlineImage, Place, load_logo
 from newsletter.render.syntax import Medium
-from newsletter.render.templates import Filler
+from newsletter.render.templates import Filler, filled_in
 from newsletter.render.words import Words, words
 from newsletter.starter import builtin_templates
 
-__all__ = ["InlineImage", "Medium", "Rendered", "Token", "builtin_templates", "direction", "render"]
+__all__ = ["InlineImage", "Medium", "Rendered", "Token", "builtin_templates", "direction", "render", "render_notice"]
 
 _RTL_LANGUAGES = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"})
 # Scripts that know no italics; a slanted letter in them is only a crooked one.
@@ -53,6 +54,7 @@ class Token(StrEnum):
     GREETING = "@@GREETING@@"  #: a space and the reader's name, or nothing
     UNSUBSCRIBE_URL = "@@UNSUBSCRIBE_URL@@"  #: https; only when the newsletter has a url
     UNSUBSCRIBE_MAILTO = "@@UNSUBSCRIBE_MAILTO@@"  #: a mailto URI
+    LINK = "@@LINK@@"  #: in a notice: the address of its one button
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,38 @@ def render(post: Post, identity: Identity, design: Design) -> Rendered:
     )
 
 
+def render_notice(said: Mapping[str, str], identity: Identity, design: Design, language: str) -> Rendered:
+    """A short letter outside the sequence, with one button; *said* has its subject, title, text, button, below.
+
+    Raises `TemplateError`, and `ConfigError` for a logo that can't be used.
+    """
+    author = identity.sender.name or identity.name
+    told = {key: str(filled_in(text, newsletter=identity.name, author=author)) for key, text in said.items()}
+    paragraphs = told["text"].split("\n\n")
+    logo = _logo(design, _place(identity, design))
+    values = _about(identity, language) | _around(design, words(language), identity)
+    values |= {"title": told["title"], "subject": told["subject"], "preheader": paragraphs[0]}
+    values |= {"paragraphs": paragraphs, "button": told["button"], "below": told["below"], "link": str(Token.LINK)}
+    markup = {
+        "logo": markdown.image_html(logo, design.logo_alt or identity.name, "logo") if logo else "",
+        "footer_lines": tuple(map(markdown.linked, design.footer)),
+        "preheader_filler": _FILLER_MARK,
+    }
+    filler = Filler(design.templates)
+    html = _inlined(filler.fill("notice.html", values | markup), filler)
+    images = (logo,) if logo and design.images is Images.ATTACHED else ()
+    return Rendered(
+        told["subject"],
+        paragraphs[0],
+        _filled(html, paragraphs[0]),
+        _tidy(filler.fill("notice.txt", values)),
+        language,
+        values["direction"],
+        images,
+        (logo,) if logo else (),
+    )
+
+
 def _place(identity: Identity, design: Design) -> Place:
     """Where the images of a letter are shown from; raises `ConfigError` for a website that there isn't."""
     hosted = design.images is Images.HOSTED
@@ -169,11 +203,20 @@ def _no_token(text: str) -> str:
 
 def _values(post: Post, identity: Identity, language: str, preheader: str) -> dict[str, Any]:
     """What every template sees: texts and numbers, nothing with behaviour."""
-    return {
+    return _about(identity, language) | {
         "title": post.title,
         "subject": _no_token(post.subject),
         "number": post.number,
         "preheader": preheader,
+        "greeting": str(Token.GREETING),
+        "unsubscribe_url": str(Token.UNSUBSCRIBE_URL) if identity.url else "",
+        "unsubscribe_mailto": str(Token.UNSUBSCRIBE_MAILTO),
+    }
+
+
+def _about(identity: Identity, language: str) -> dict[str, Any]:
+    """What letters and notices see alike."""
+    return {
         "language": language,
         "direction": direction(language),
         "slant": "normal" if language.lower().partition("-")[0] in _UPRIGHT else "italic",
@@ -181,9 +224,6 @@ def _values(post: Post, identity: Identity, language: str, preheader: str) -> di
         "author": identity.sender.name or identity.name,
         "postal_address": identity.postal_address,
         "url": identity.url,
-        "greeting": str(Token.GREETING),
-        "unsubscribe_url": str(Token.UNSUBSCRIBE_URL) if identity.url else "",
-        "unsubscribe_mailto": str(Token.UNSUBSCRIBE_MAILTO),
     }
 
 

@@ -39,10 +39,10 @@ BUILTIN = "builtin"  #: builtin/post.html is the one that comes with newsletter,
 
 
 class Filler:
-    """Fills templates from the project's folder (None = there is none) and from the built-in one."""
+    """Fills templates from the project's folder (None = there is none) and from the built-in one, *own*."""
 
-    def __init__(self, folder: Path | None) -> None:
-        own = builtin_templates()
+    def __init__(self, folder: Path | None, own: Path | None = None) -> None:
+        own = own or builtin_templates()
         self._folders = [path for path in (folder, own) if path is not None]
         self._loader = jinja2.ChoiceLoader(
             [jinja2.PrefixLoader({BUILTIN: jinja2.FileSystemLoader(own)}), jinja2.FileSystemLoader(self._folders)]
@@ -180,11 +180,16 @@ class _Compiled(jinja2.BytecodeCache):
 _COMPILED = _Compiled()
 
 
+def filled_in(text: str, **values: object) -> str:
+    """*text* with a value for each ``{name}`` in it, as plain text."""
+    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
+
+
 @jinja2.pass_eval_context
 def filled(context: EvalContext, text: str, **values: object) -> str:
     """*text* with a value for each ``{name}`` in it; in HTML both are escaped, unless they are markup already."""
     if not context.autoescape:
-        return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
+        return filled_in(text, **values)
     safe = {name: str(escape(value)) for name, value in values.items()}
     # Safe: every part was escaped just now.
     return Markup(re.sub(r"\{(\w+)\}", lambda found: safe.get(found[1], found[0]), str(escape(text))))  # noqa: S704

@@ -5,6 +5,8 @@
     Store.planner     who is due: plans deliveries, one statement for any number of readers
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
+    Store.feedback    what comes back about a message that was accepted
+    Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
@@ -21,11 +23,11 @@ import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
     from newsletter.store.audience import Audience
     from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
+    from newsletter.store.feedback import Feedback
     from newsletter.store.ledger import Ledger
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
+    from newsletter.store.suppressions import Suppressions
 
-HEAD = "0003"  #: the schema this version writes; `migrations/versions` ends with it
+Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
+
+HEAD = "0005"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -122,6 +128,26 @@ class Store:
                 return  # a tick with nothing due must not cost a sync for each thing it found in order
             generation = connection.scalar(_RAISE)
         self._note(int(generation or 0))
+
+    def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+        """Do *works* in one transaction, for one commit; what each of them returned, or raised.
+
+        If one raises, nothing of that commit stands, and each is done in a transaction of its own.
+        """
+        try:
+            with self.write() as connection:
+                return [work(connection) for work in works]
+        except StoreBusy as error:
+            return [error] * len(works)
+        except Exception as error:
+            return [self._alone(work) for work in works] if len(works) > 1 else [error]
+
+    def _alone(self, work: Callable[[Transaction], Any]) -> Any:
+        try:
+            with self.write() as connection:
+                return work(connection)
+        except Exception as error:  # the asker's to raise
+            return error
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
@@ -203,6 +229,18 @@ class Store:
         from newsletter.store.notices import Notices
 
         return Notices(self)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        from newsletter.store.feedback import Feedback
+
+        return Feedback(self)
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        from newsletter.store.suppressions import Suppressions
+
+        return Suppressions(self)
 
     @cached_property
     def buckets(self) -> Buckets:

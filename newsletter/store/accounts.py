@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
+from newsletter.store.ledger_sql import BELIEVED
 from newsletter.store.schema import State, instant, optional_instant
 
 if TYPE_CHECKING:
@@ -44,6 +45,31 @@ class Record:
     epoch: int
     about_address: bool  #: what a rejection was about; else about the message
     suppressed: bool  #: the reader, whom nothing more is sent
+    came_back_at: datetime | None  #: accepted, and a failure was told of afterwards
+    came_back: str  #: what was told of it
+    complained_at: datetime | None  #: the reader called it spam
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One thing that was told about a reader."""
+
+    at: datetime
+    kind: str
+    source: str
+    effect: str
+    post: int | None  #: the number of the post whose letter it was about
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How one post fared, from what servers and readers said; nothing is known of who read it."""
+
+    accepted: int = 0
+    failed: int = 0  #: rejected, or accepted and came back
+    complained: int = 0
+    unsubscribed: int = 0  #: after this post, before the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +104,12 @@ class Accounts:
             sql = text("SELECT at, cause, status, detail FROM consent WHERE subscriber_id = :id ORDER BY id")
             return [(instant(r[0]), r[1], r[2], r[3]) for r in c.execute(sql, {"id": reader.id})]
 
+    def events(self, reader: Reader) -> list[EventRecord]:
+        """What was told about one reader, oldest first."""
+        with self._store.read() as c:
+            rows = c.execute(_EVENTS, {"id": reader.id})
+            return [EventRecord(instant(r.at), r.kind, r.source, r.effect, r.number, _reply(r)) for r in rows]
+
     def attempts(self, delivery: int) -> list[AttemptRecord]:
         """Every attempt of one delivery."""
         with self._store.read() as c:
@@ -93,6 +125,10 @@ class Accounts:
     def doubtful(self) -> list[Record]:
         """What the owner should know of: uncertain, quarantined, and rejected as long as she can do something."""
         return list(self._records(f"{_DOUBTFUL} AND (d.state <> 'rejected' OR {_UNREPAIRED})", {}))
+
+    def came_back(self) -> list[Record]:
+        """What was accepted and came back, as long as nothing was sent in its place."""
+        return list(self._records(f"d.id IN ({_RETURNED}) AND d.state = 'accepted' AND {_UNREPAIRED}", {}))
 
     def sent_twice(self) -> list[Record]:
         """What was sent once more after doubt: at most one of the two arrived twice."""
@@ -133,6 +169,16 @@ class Accounts:
             journal = text("SELECT post_id, SUM(count) FROM promise GROUP BY post_id")
             promised = {key: int(count) for key, count in c.execute(journal)}
         return [{**p, "promised": promised.get(p["id"], 0), "deliveries": counts.get(p["id"], {})} for p in posts]
+
+    def figures(self) -> dict[str, Figures]:
+        """How each post fared, by its id."""
+        with self._store.read() as c:
+            return {r.ident: Figures(r.accepted, r.failed, r.complained, r.unsubscribed) for r in c.execute(_FIGURES)}
+
+    def unknown_events(self) -> int:
+        """What was told about nobody we know."""
+        with self._store.read() as c:
+            return int(c.scalar(text("SELECT COUNT(*) FROM event WHERE effect = 'unknown'")) or 0)
 
     def late(self) -> dict[str, int]:
         """For each post (its id) how many who are past it still get it."""
@@ -198,6 +244,9 @@ def _records(c: Connection, where: str, values: dict[str, Any]) -> Iterator[Reco
             r.epoch,
             r.about == "address",
             r.reader_status == "suppressed",
+            optional_instant(r.came_back_at),
+            " ".join(str(part) for part in (r.told_code, r.told_status, r.told_diagnostic) if part),
+            optional_instant(r.complained_at),
         )
 
 
@@ -207,9 +256,37 @@ def _reply(row: Any) -> str:
 
 _RECORDS = (
     "SELECT d.*, s.address, s.token, s.status AS reader_status, p.number AS post, p.ident, p.title,"
-    " COALESCE(d.accepted_at, d.begun_at, d.planned_at) AS moment"
+    " COALESCE(d.accepted_at, d.begun_at, d.planned_at) AS moment,"
+    " b.at AS came_back_at, b.code AS told_code, b.status AS told_status, b.diagnostic AS told_diagnostic,"
+    " (SELECT MIN(x.at) FROM event x WHERE x.delivery_id = d.id AND x.kind = 'complained'"
+    f"  AND {BELIEVED.format(e='x')}) AS complained_at"
     " FROM delivery d JOIN post p ON p.id = d.post_id JOIN subscriber s ON s.id = d.subscriber_id"
+    " LEFT JOIN event b ON d.state = 'accepted' AND b.id = (SELECT MAX(e.id) FROM event e WHERE e.delivery_id = d.id"
+    f"  AND e.kind = 'bounced' AND {BELIEVED.format(e='e')})"
     " WHERE {where} ORDER BY d.id"
+)
+_EVENTS = text(
+    "SELECT e.at, e.kind, e.source, e.effect, e.code, e.status, e.diagnostic, p.number FROM event e"
+    " LEFT JOIN delivery d ON d.id = e.delivery_id LEFT JOIN post p ON p.id = d.post_id"
+    " WHERE e.subscriber_id = :id ORDER BY e.id"
+)
+_RETURNED = f"SELECT e.delivery_id FROM event e WHERE e.kind = 'bounced' AND {BELIEVED.format(e='e')}"
+_COMPLAINED = f"SELECT e.delivery_id FROM event e WHERE e.kind = 'complained' AND {BELIEVED.format(e='e')}"
+# Whoever leaves has read the latest letter, not that of three weeks ago; no link tells which one it was.
+_LEFT_AFTER = (
+    "SELECT (SELECT d.post_id FROM delivery d WHERE d.subscriber_id = c.subscriber_id"
+    " AND d.post_id IN (SELECT id FROM post) AND d.state = 'accepted' AND d.accepted_at <= c.at"
+    " ORDER BY d.accepted_at DESC LIMIT 1) AS post_id FROM consent c WHERE c.cause = 'unsubscribed'"
+)
+_FIGURES = text(
+    "SELECT p.ident, COALESCE(n.accepted, 0) AS accepted, COALESCE(n.failed, 0) AS failed,"
+    " COALESCE(n.complained, 0) AS complained, COALESCE(u.n, 0) AS unsubscribed FROM post p LEFT JOIN ("
+    "  SELECT d.post_id, COUNT(CASE WHEN d.state = 'accepted' THEN 1 END) AS accepted,"
+    f"  COUNT(CASE WHEN d.state = 'rejected' OR (d.state = 'accepted' AND d.id IN ({_RETURNED})) THEN 1 END) AS failed,"
+    f"  COUNT(CASE WHEN d.id IN ({_COMPLAINED}) THEN 1 END) AS complained"
+    "  FROM delivery d GROUP BY d.post_id) n ON n.post_id = p.id"
+    f" LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM ({_LEFT_AFTER}) AS l GROUP BY post_id) u ON u.post_id = p.id"
+    " ORDER BY p.number"
 )
 _DOUBTFUL = "d.state IN ('uncertain', 'quarantined', 'rejected')"
 # Nothing came after it: no copy, no leaving, no new beginning.

@@ -23,6 +23,7 @@ from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.store import audience_sql as sql
 from newsletter.store.catalogue import joined
+from newsletter.store.ledger import send_again
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros, optional_instant
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
@@ -34,7 +35,7 @@ Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 
 _CHUNK = 2_000
 _GONE_MIN, _GONE_SHARE = 5, 0.1
-_STRIKES, _STRIKE_SPAN = 3, timedelta(days=10)
+STRIKES, STRIKE_SPAN = 3, timedelta(days=10)  #: so many posts given up, over so long a time: nobody reads there
 _HER_WORD = "on the owner's word"
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
 
@@ -145,10 +146,10 @@ class Audience:
     def struck_out(self, *, fingerprint: Fingerprint, at: datetime) -> int:
         """Suppress every reader whose address is dead or has failed too often; levels, so it may run any time."""
         with self._store.write() as c:
-            values = {"strikes": _STRIKES, "before": micros(at - _STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
+            values = {"strikes": STRIKES, "before": micros(at - STRIKE_SPAN), "pause": int(Pause.ADDRESS)}
             found = c.execute(sql.DEAD, values).all()
             for row in found:
-                _suppress(c, row.id, fingerprint(row.key), "bounced", at)
+                suppress(c, row.id, fingerprint(row.key), Cause.BOUNCED, at)
             return len(found)
 
     def start_over(self, *, at: datetime) -> None:
@@ -167,7 +168,7 @@ class Audience:
     def find(self, address: str) -> Reader:
         """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
         with self._store.read() as c:
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Add one subscriber on the owner's word, or confirm one who was pending.
@@ -186,38 +187,37 @@ class Audience:
             _join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
                 c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
-            return _reader(_find(c, str(row.address)))
+            return _reader(find(c, str(row.address)))
 
     def pause(self, address: str) -> Reader:
         """The owner pauses one reader."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             c.execute(sql.SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def resume(self, address: str, *, at: datetime) -> Reader:
         """Lift the owner's pause and one for a refused address; the next slot counts again."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             c.execute(sql.LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
-            return _reader(_find(c, address))
+            return _reader(find(c, address))
 
     def change(self, address: str, cause: Cause, status: Status, *, at: datetime, detail: str = "") -> Reader:
         """Change consent, if the table of transitions allows it; raises `SubscriberError`. For `consent` alone."""
         with self._store.write() as c:
-            row = _find(c, address)
+            row = find(c, address)
             before = Status(row.status)
             if before is not status:
-                if not may(before, status, cause, suppressed_for=_last_cause(c, row.id)):
+                if not may(before, status, cause, suppressed_for=last_cause(c, row.id)):
                     raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
-                c.execute(sql.SET_STATUS, {"id": row.id, "status": status.value, "at": micros(at)})
-                _log(c, row.id, cause, status, at, detail)
-            return _reader(_find(c, address))
+                change(c, row.id, cause, status, at, detail)
+            return _reader(find(c, address))
 
     def correct(self, old: str, new: Address, *, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
         with self._store.write() as c:
-            row = _find(c, old)
+            row = find(c, old)
             before = Status(row.status)
             if before is Status.UNSUBSCRIBED:  # under a new address the old one would be a stranger to the next file
                 raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[before]}; nothing was changed.")
@@ -230,19 +230,20 @@ class Audience:
                     {"id": other.id},
                 ):
                     raise SubscriberError(f"{new} is already a subscriber who has had posts; nothing was changed.")
-                _delete(c, other.id, at)
+                forget(c, other.id, at=at)
             if c.scalar(sql.SUPPRESSED, {"hash": fingerprint(new.key)}):
                 raise SubscriberError(f"{new} was suppressed or erased; nothing was changed.")
             if before is Status.SUPPRESSED:  # a file that still has the old address does not bring it back
-                c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "corrected"})
+                keep_out(c, fingerprint(row.key), "corrected", at)
             status = before
-            if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=_last_cause(c, row.id)):
+            if may(before, Status.ACTIVE, Cause.LIFTED, suppressed_for=last_cause(c, row.id)):
                 status = Status.ACTIVE
-                _log(c, row.id, Cause.LIFTED, status, at, "address corrected")
+                log(c, row.id, Cause.LIFTED, status, at, "address corrected")
             values = {"id": row.id, "address": str(new), "key": new.key, "status": status.value, "at": micros(at)}
             c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
             c.execute(sql.FORGET_ATTEMPT, values)
-            return _reader(_find(c, str(new)))
+            send_again(c, row.id, at)
+            return _reader(find(c, str(new)))
 
     def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:
         """Delete a person with everything that was kept of them; returns whether their hash stays suppressed.
@@ -251,11 +252,11 @@ class Audience:
         """
         try:
             with self._store.write() as c:
-                row = _find(c, address)
+                row = find(c, address)
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
-                _delete(c, row.id, at)
+                forget(c, row.id, at=at)
                 if keep:
-                    c.execute(sql.KEEP_HASH, {"hash": fingerprint(row.key), "at": micros(at), "reason": "erased"})
+                    keep_out(c, fingerprint(row.key), "erased", at)
         finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
             self._store.scrub()
         return keep
@@ -369,7 +370,8 @@ def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
     c.execute(sql.CONFIRM, values)
 
 
-def _find(c: Connection, address: str) -> DbRow[Any]:
+def find(c: Connection, address: str) -> DbRow[Any]:
+    """The row of the reader with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
     key = Address.parse(address).key
     row = c.execute(text(sql.READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
     if row is None:
@@ -407,32 +409,52 @@ def _reader(row: DbRow[Any]) -> Reader:
     )
 
 
-def _log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+def log(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+    """Leave a row of evidence."""
     c.execute(
         sql.LOG, {"id": subscriber, "at": micros(at), "cause": cause.value, "status": status.value, "detail": detail}
     )
 
 
-def _suppress(c: Connection, subscriber: int, fingerprint: str, reason: str, at: datetime) -> None:
-    c.execute(sql.SET_STATUS, {"id": subscriber, "status": Status.SUPPRESSED.value, "at": micros(at)})
+def change(c: Connection, subscriber: int, cause: Cause, status: Status, at: datetime, detail: str) -> None:
+    """Change a reader's status, and leave the evidence. Whether it may be is the caller's."""
+    c.execute(sql.SET_STATUS, {"id": subscriber, "status": status.value, "at": micros(at)})
+    log(c, subscriber, cause, status, at, detail)
+
+
+def suppress(c: Connection, subscriber: int, fingerprint: str, cause: Cause, at: datetime, detail: str = "") -> None:
+    """Send a reader nothing more, for *cause*; the hash outlives an erasure. Whether it may be is the caller's."""
+    change(c, subscriber, cause, Status.SUPPRESSED, at, detail)
+    keep_out(c, fingerprint, cause.value, at)
+
+
+def keep_out(c: Connection, fingerprint: str, reason: str, at: datetime) -> None:
+    """No file and no import brings this address in again."""
     c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
-    _log(c, subscriber, Cause.BOUNCED, Status.SUPPRESSED, at, "")
 
 
-def _last_cause(c: Connection, subscriber: int) -> Cause | None:
-    last = c.scalar(
-        text("SELECT cause FROM consent WHERE subscriber_id = :id ORDER BY id DESC LIMIT 1"), {"id": subscriber}
-    )
+def last_cause(c: Connection, subscriber: int) -> Cause | None:
+    """What the status came from; what the person merely asked for, or prefers, changed none."""
+    last = c.scalar(sql.LAST_CAUSE, {"id": subscriber})
     return Cause(last) if last else None
 
 
-def _delete(c: Connection, subscriber: int, at: datetime) -> None:
+def keep_hash(c: Connection, fingerprint: str, reason: str, *, at: datetime) -> None:
+    """What is left of a person who was erased or suppressed: it keeps files from bringing them back."""
+    c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
+
+
+def forget(c: Connection, subscriber: int, *, at: datetime) -> None:
     """Delete one person; the journal keeps the counts, so that the accounts still balance."""
     values = {"id": subscriber, "at": micros(at)}
     c.execute(sql.JOURNAL_ERASED, values)
-    c.execute(text("DELETE FROM notice WHERE LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"), values)
+    for table in ("notice", "sign_up"):
+        which = "LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"
+        c.execute(text(f"DELETE FROM {table} WHERE {which}"), values)
+    c.execute(text("DELETE FROM event WHERE subscriber_id = :id"), values)
     c.execute(
         text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
     )
-    for table, column in (("delivery", "subscriber_id"), ("consent", "subscriber_id"), ("subscriber", "id")):
+    for table in ("delivery", "consent", "request", "subscriber"):
+        column = "id" if table == "subscriber" else "subscriber_id"
         c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)

@@ -26,7 +26,14 @@ ALIKE = text(
 )
 SUPPRESSED = text("SELECT 1 FROM suppression WHERE hash = :hash")
 KEEP_HASH = text(
-    "INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO NOTHING"
+    "INSERT INTO suppression (hash, at, reason) VALUES (:hash, :at, :reason) ON CONFLICT (hash) DO UPDATE"
+    " SET at = excluded.at, reason = excluded.reason"
+    " WHERE excluded.reason = 'complained' AND suppression.reason <> 'complained'"  # it is for ever
+)
+LIFT_HASH = text("DELETE FROM suppression WHERE hash = :hash AND reason IN ('bounced', 'forbidden', 'corrected')")
+FORGIVE = text(
+    "UPDATE subscriber SET strikes = 0, struck_at = NULL, pauses = (pauses | :pause) - :pause, not_before = :at"
+    " WHERE id = :id"
 )
 SET_PAUSE = text("UPDATE subscriber SET pauses = pauses | :pause WHERE id = :id")
 LIFT_PAUSE = text(
@@ -36,6 +43,10 @@ LIFT_PAUSE = text(
 SET_STATUS = text(
     "UPDATE subscriber SET status = :status, active_since = CASE WHEN :status = 'active' THEN :at ELSE active_since"
     " END WHERE id = :id"
+)
+LAST_CAUSE = text(
+    "SELECT cause FROM consent WHERE subscriber_id = :id AND cause NOT IN ('requested', 'preferred')"
+    " ORDER BY id DESC LIMIT 1"
 )
 # What was refused or put off for the old address never arrived: to the new one it leaves as a first attempt would.
 FORGET_ATTEMPT = text(
@@ -47,10 +58,11 @@ CORRECT = text(
     " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
 )
 LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
+STRUCK = "s.strikes >= :strikes AND s.struck_at <= :before"
 # Driven by the few deliveries that wait to come back: what they wait for may be over.
 DEAD = text(
     "SELECT DISTINCT s.id, s.key FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
-    " WHERE d.reopen = 1 AND s.status = 'active' AND ((s.strikes >= :strikes AND s.struck_at <= :before)"
+    f" WHERE d.reopen = 1 AND s.status = 'active' AND (({STRUCK})"
     "  OR (d.state = 'rejected' AND d.reason = 'dead' AND (s.pauses & :pause) <> 0))"
 )
 INCOMING = (

@@ -91,6 +91,22 @@ class Buckets:
             return {r.name: Rest(r.step, instant(r.paused_until)) for r in c.execute(_RESTING)}
 
 
+def count(c: Connection, name: str, rate: Rate, *, at: datetime) -> bool:
+    """Count one more against *rate*, in windows of its period; False when this window's are used up.
+
+    For visitors, within a transaction. They come in bursts, which the buckets above would turn away. *name* must not
+    tell who they are. The row is of no use after its window: see `clear`.
+    """
+    window = micros(at) // _micros(rate.per)
+    values = {"name": f"{_VISITS}{name} {window}", "at": micros(at), "most": rate.count}
+    return bool(c.execute(_COUNT, values).rowcount == 1)
+
+
+def clear(c: Connection, *, before: datetime) -> None:
+    """Forget counts that nobody has added to since."""
+    c.execute(_CLEAR, {"before": micros(before), "visits": f"{_VISITS}%"})
+
+
 def _micros(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
 
@@ -109,6 +125,12 @@ def _write(c: Connection, name: str, tokens: int, at: int) -> None:
 _MAKE = text(
     "INSERT INTO bucket (name, tokens, at, step) VALUES (:name, :tokens, :at, 0) ON CONFLICT (name) DO NOTHING"
 )
+_VISITS = "visits "
+_COUNT = text(
+    "INSERT INTO bucket (name, tokens, at, step) VALUES (:name, 1, :at, 0)"
+    " ON CONFLICT (name) DO UPDATE SET tokens = bucket.tokens + 1, at = excluded.at WHERE bucket.tokens < :most"
+)
+_CLEAR = text("DELETE FROM bucket WHERE name LIKE :visits AND at < :before")
 _SET = text("UPDATE bucket SET tokens = :tokens, at = :at WHERE name = :name")
 _ADD = text("UPDATE bucket SET tokens = tokens + :tokens WHERE name = :name")
 _REST = text(

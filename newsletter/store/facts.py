@@ -26,6 +26,7 @@ class HoldKind(StrEnum):
     BACKLOG = "backlog"  #: more would leave late at once than looks intended; the rest goes on
     REFUSED = "refused"  #: the provider refused several messages in a row
     COMPOSE = "compose"  #: too many messages could not be composed
+    FEEDBACK = "feedback"  #: too many letters came back, or were called spam
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ class Facts:
         """When the scheduler last ran."""
         return _instant(self.get("last_tick"))
 
+    def trusted_since(self) -> datetime | None:
+        """When the owner last said that what had come back was no reason to stop."""
+        return _instant(self.get("trusted_since"))
+
     def resumed_at(self) -> datetime | None:
         """When the owner last lifted a pause of hers: earlier slots no longer count."""
         return _instant(self.get("resumed_at"))
@@ -89,6 +94,8 @@ class Facts:
             write(connection, "holds", {k: h for k, h in holds.items() if HoldKind(k) not in kinds} or None)
             if HoldKind.BACKLOG in kinds:
                 write(connection, "backlog_confirmed", True)
+            if HoldKind.FEEDBACK in kinds:
+                write(connection, "trusted_since", micros(at))
             if HoldKind.CLOCK in kinds:
                 write(connection, "last_tick", micros(at))
             if paused:

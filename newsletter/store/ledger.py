@@ -233,7 +233,7 @@ class Ledger:
         with self._store.write() as c:
             values = {"id": delivery, "at": micros(at)}
             if arrived:
-                _accept_uncertain(c, delivery, at=None, why="found at the provider")
+                accept_uncertain(c, delivery, at=None, why="found at the provider")
             elif arrived is False or resend:
                 c.execute(sql.RESEND, values | {"resent": int(arrived is None)})
             else:
@@ -261,7 +261,7 @@ class Ledger:
                     raise NotFound(
                         "it was never handed over, so it can't have been accepted; `settle … resend` tries it again."
                     )
-                _accept_uncertain(c, delivery, at=None, why="settled by the owner")
+                accept_uncertain(c, delivery, at=None, why="settled by the owner")
             else:
                 c.execute(sql.SEND_AGAIN, {"id": delivery, "at": micros(at), "gap": gap // timedelta(microseconds=1)})
 
@@ -454,7 +454,7 @@ def _record_other(c: Connection, result: Result, provider: str, at: datetime, do
     return bool(done)
 
 
-def _accept_uncertain(c: Connection, delivery: int, *, at: datetime | None, why: str) -> None:
+def accept_uncertain(c: Connection, delivery: int, *, at: datetime | None, why: str) -> None:
     """Settle an uncertain delivery as accepted, at *at* or (None) when it was last handed over."""
     values = {"id": delivery, "at": micros(at) if at else None, "why": why}
     c.execute(sql.ACCEPT_UNCERTAIN, values)
@@ -467,3 +467,11 @@ def _accept_uncertain(c: Connection, delivery: int, *, at: datetime | None, why:
         ),
         values,
     )
+
+
+def send_again(c: Connection, subscriber: int, at: datetime) -> int:
+    """Plan anew what came back since the last letter that did not; returns how many."""
+    posts = [row[0] for row in c.execute(sql.AGAIN, {"subscriber": subscriber, "at": micros(at)})]
+    for post in posts:
+        c.execute(sql.PROMISE_COPY, {"post": post, "at": micros(at)})
+    return len(posts)

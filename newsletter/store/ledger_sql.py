@@ -74,10 +74,11 @@ ACCEPT = (
 ADVANCE_WHICH = (
     "UPDATE subscriber SET handed_over_at = CASE WHEN handed_over_at > :at THEN handed_over_at ELSE :at END,"
     " anchor_at = CASE WHEN d.copy > 0 OR anchor_at > :at THEN anchor_at ELSE :at END, strikes = 0, struck_at = NULL,"
-    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.number >"
+    # What had begun before its reader started over counts for the pace, not for the new epoch's position.
+    " high_water = CASE WHEN d.copy = 0 AND d.late = 0 AND d.epoch = subscriber.epoch AND d.number >"
     "  COALESCE((SELECT h.number FROM post h WHERE h.id = subscriber.high_water), subscriber.floor)"
     "  THEN d.post_id ELSE high_water END"
-    " FROM (SELECT post_id, subscriber_id, copy, late, number FROM delivery WHERE {which}) AS d"
+    " FROM (SELECT post_id, subscriber_id, copy, late, epoch, number FROM delivery WHERE {which}) AS d"
     " WHERE subscriber.id = d.subscriber_id"
 )
 ADVANCE = text(ADVANCE_WHICH.format(which="id = :id"))
@@ -186,16 +187,24 @@ SEND_AGAIN = text(
     "  FROM subscriber s WHERE s.id = delivery.subscriber_id),"
     f" late = CASE WHEN {IS_BEHIND} THEN 1 ELSE late END WHERE id = :id AND state IN ('uncertain', 'quarantined')"
 )
+BELIEVED = "{e}.effect NOT IN ('quarantined', 'discarded')"  # of an event
+# A letter that was accepted and came back afterwards.
+CAME_BACK = (
+    "EXISTS (SELECT 1 FROM event e WHERE e.delivery_id = {d}.id AND e.kind = 'bounced' AND "
+    + BELIEVED.format(e="e")
+    + ")"
+)
 GOT = (
     "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch"
-    " AND g.state = 'accepted')"
+    f" AND g.state = 'accepted' AND NOT {CAME_BACK.format(d='g')})"
 )
 PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 WHICH = {
     # Those of its audience whose sequence went by without it; news: all of them who do not have it.
     "missing": f"NOT {GOT} AND {MATCHES} AND ({PASSED} OR (:news = 1 AND p.release_at < :at))",
     "failed": f"NOT {GOT} AND EXISTS (SELECT 1 FROM delivery f WHERE f.post_id = p.id AND f.subscriber_id = s.id"
-    " AND f.epoch = s.epoch AND f.state IN ('rejected', 'quarantined'))",
+    " AND f.epoch = s.epoch AND (f.state IN ('rejected', 'quarantined') OR (f.state = 'accepted' AND"
+    f" {CAME_BACK.format(d='f')})))",
     "revised": f"{GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
     " AND g.epoch = s.epoch AND g.state = 'accepted' AND g.revision = :revision)",
 }
@@ -215,6 +224,23 @@ PROMISE_COPIES = text(
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, id, 'copy', :count FROM post WHERE number = :number"
     " AND status = 'live' AND standing <> 'blocks' AND :count > 0"
 )
+# What came back since the last letter that did not: once the reader can be reached again it is theirs, as a copy, in
+# the order of numbers and one at a time.
+AGAIN = text(
+    "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, reopen, reason, slot,"
+    " not_before, planned_at)"
+    " SELECT d.post_id, d.subscriber_id, d.epoch, d.copy + 1, d.number, 1, 'withdrawn', NULL, 1, 'came back', :at, :at,"
+    " :at FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
+    " WHERE d.subscriber_id = :subscriber AND d.post_id IN (SELECT id FROM post) AND d.state = 'accepted'"
+    f" AND {CAME_BACK.format(d='d')}"
+    " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.post_id = d.post_id AND n.subscriber_id = d.subscriber_id"
+    "  AND n.epoch = d.epoch AND n.copy > d.copy)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery l WHERE l.subscriber_id = d.subscriber_id"
+    "  AND l.post_id IN (SELECT id FROM post) AND l.state = 'accepted' AND l.accepted_at > d.accepted_at"
+    f"  AND NOT {CAME_BACK.format(d='l')})"
+    " RETURNING post_id"
+)
+PROMISE_COPY = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, 'copy', 1)")
 # News that was held for being late has its audience now: it goes to those, and to nobody else by itself.
 SETTLE_AUDIENCE = text(
     "UPDATE post SET frozen_at = :at WHERE number = :number AND status = 'live' AND frozen_at IS NULL AND :news = 1"

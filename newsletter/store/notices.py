@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from newsletter.mail import Accepted, Address, Deferred, Mailbox, Rejected, Reply, Uncertain
 from newsletter.store.ledger import Begun, Claim, Doubt, Result
@@ -36,6 +36,7 @@ class Kind(StrEnum):
 
     CONFIRMATION = "confirmation"  #: asks a new reader whether they meant it
     REMINDER = "reminder"  #: asks once more
+    SETTINGS = "settings"  #: the link to a reader's own page, which they asked for
     ALERT = "alert"  #: tells the owner what needs her
     TEST = "test"  #: shows the owner a post in her own inbox
 
@@ -74,13 +75,8 @@ class Notices:
 
     def plan(self, notice: Notice, *, at: datetime) -> int | None:
         """Promise *notice*; its id, or None when one with its key was planned before."""
-        values = {
-            "kind": notice.kind.value, "key": notice.key, "name": notice.recipient.name,
-            "address": str(notice.recipient.address), "at": micros(at), "expires": micros(at + notice.lifetime),
-            "date": micros(notice.date), "message_id": notice.message_id, "body": notice.body,
-        }  # fmt: skip
         with self._store.write() as c:
-            return c.execute(_PLAN, values).scalar_one_or_none()
+            return plan(c, notice, at=at)
 
     def fate(self, notice: int) -> Fate | None:
         """What came of one notice so far."""
@@ -98,6 +94,11 @@ class Notices:
         with self._store.read() as c:
             row = c.execute(_BODY, {"id": notice}).one()
             return row.message_id, bytes(row.body)
+
+    def waiting(self, *, at: datetime | None = None) -> int:
+        """How many have still to leave; with *at*, those that may then."""
+        with self._store.read() as c:
+            return int(c.scalar(_WAITING, {"at": micros(at) if at else _NO_END}) or 0)
 
     def counts(self) -> dict[str, int]:
         """Notices by state."""
@@ -196,6 +197,16 @@ class Notices:
             c.execute(_FOUND if arrived else _RESEND if arrived is False or resend else _HOLD_DOUBT, values)
 
 
+def plan(c: Connection, notice: Notice, *, at: datetime) -> int | None:
+    """As `Notices.plan`, within a transaction."""
+    values = {
+        "kind": notice.kind.value, "key": notice.key, "name": notice.recipient.name,
+        "address": str(notice.recipient.address), "at": micros(at), "expires": micros(at + notice.lifetime),
+        "date": micros(notice.date), "message_id": notice.message_id, "body": notice.body,
+    }  # fmt: skip
+    return c.execute(_PLAN, values).scalar_one_or_none()
+
+
 def _micros(delta: timedelta) -> int:
     return delta // timedelta(microseconds=1)
 
@@ -246,6 +257,8 @@ _FATE = text(
     " FROM notice WHERE id = :id"
 )
 _BODY = text("SELECT message_id, body FROM notice WHERE id = :id")
+_NO_END = (1 << 63) - 1
+_WAITING = text(f"SELECT COUNT(*) FROM notice WHERE {_UNSETTLED} AND reason = '' AND not_before <= :at")
 _COUNTS = text("SELECT state, COUNT(*) FROM notice GROUP BY state")
 _EXPIRE = text(
     f"UPDATE notice SET state = 'withdrawn', reason = 'too late', body = :empty WHERE {_UNSETTLED}"

@@ -165,6 +165,7 @@ subscriber = Table(
     Column("handed_over_at", Instant),  # the previous hand-over itself
     Column("strikes", SmallInteger, nullable=False, server_default="0"),  # posts given up for soft bounces
     Column("struck_at", Instant),  # the first of them
+    Column("language", Text, nullable=False, server_default=""),  # BCP 47, the reader's choice; empty = none
 )
 
 consent = Table(  # append-only evidence
@@ -176,6 +177,37 @@ consent = Table(  # append-only evidence
     Column("cause", Text, nullable=False),
     Column("status", Text, nullable=False),  # after it
     Column("detail", Text, nullable=False, server_default=""),
+    Column("form", Text, nullable=False, server_default=""),  # by which page or button
+    Column("wording", Text, nullable=False, server_default=""),  # what it said
+    Column("origin", Text, nullable=False, server_default=""),  # block of network addresses; here and nowhere else
+)
+
+sign_up = Table(  # typed into a form and not looked at yet: the answer is the same whoever it is
+    "sign_up",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("wording", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+
+request = Table(  # who was asked to confirm, and until when they may
+    "request",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("remind_at", Instant),  # NULL = reminded
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+asked = Table(  # letters to an address that has not said yes; a keyed hash, no address: it outlives an erasure
+    "asked",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at", Instant, nullable=False),  # the last
+    Column("count", SmallInteger, nullable=False),
 )
 
 suppression = Table(  # survives erasure: a keyed hash, no address
@@ -314,6 +346,37 @@ bucket = Table(  # how much may still leave, and what is left alone: see store.b
     Column("at", Instant, nullable=False),
     Column("step", SmallInteger, nullable=False, server_default="0"),  # times it pushed back in a row
     Column("paused_until", Instant),
+)
+
+event = Table(  # what came back, told by the mailbox or by a provider: ids and codes; no address
+    "event",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column(
+        "ident", Text, nullable=False, unique=True
+    ),  # keyed hash of the teller and its own id: told twice, it counts once
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # events.EventKind
+    Column("at", Instant, nullable=False),  # when it happened, as far as that is credible
+    Column("heard_at", Instant, nullable=False),
+    Column("effect", Text, nullable=False),  # store.feedback.Effect
+    Column("subscriber_id", ForeignKey("subscriber.id"), index=True),  # NULL: about nobody we know
+    Column("delivery_id", ForeignKey("delivery.id"), index=True),
+    _flag("hard"),  # a bounce for good, whoever is to blame
+    _flag("dead"),  # of these: the address is not there
+    Column("code", SmallInteger),
+    Column("status", Text),  # RFC 3463
+    Column("diagnostic", Text),
+)
+Index("ix_event_heard_at", event.c.heard_at)
+_WAITING = text("effect = 'quarantined'")
+Index("ix_event_waiting", event.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+nonce = Table(  # what a request may be signed with once
+    "nonce",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
 )
 
 promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the number of rows

@@ -30,7 +30,9 @@ class Cause(StrEnum):
     UNSUBSCRIBED = "unsubscribed"  #: the person said no
     BOUNCED = "bounced"  #: the mailbox is not there
     COMPLAINED = "complained"  #: the person called a message spam
-    LIFTED = "lifted"  #: the owner found that a suppression for bounces was wrong
+    FORBIDDEN = "forbidden"  #: the owner wants nothing sent there
+    LIFTED = "lifted"  #: the owner found that a suppression was wrong
+    PREFERRED = "preferred"  #: the person paused, went on, started over or changed something; the status stays
 
 
 _FILED = frozenset({Cause.IMPORTED, Cause.ADDED})
@@ -43,25 +45,32 @@ TRANSITIONS: Final[dict[tuple[Status | None, Status], frozenset[Cause]]] = {
     (None, Status.ACTIVE): _FILED,
     (Status.PENDING, Status.ACTIVE): _FILED | {Cause.CONFIRMED},
     (Status.PENDING, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
-    (Status.PENDING, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED}),
+    (Status.PENDING, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED, Cause.FORBIDDEN}),
     (Status.ACTIVE, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
-    (Status.ACTIVE, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED}),
+    (Status.ACTIVE, Status.SUPPRESSED): frozenset({Cause.BOUNCED, Cause.COMPLAINED, Cause.FORBIDDEN}),
     (Status.UNSUBSCRIBED, Status.ACTIVE): frozenset({Cause.CONFIRMED}),
     (Status.UNSUBSCRIBED, Status.SUPPRESSED): frozenset({Cause.COMPLAINED}),
-    # The next three hold for a suppression by bounces only, see `may`.
+    # The next three hold for a suppression that may end, see `may`.
     (Status.SUPPRESSED, Status.SUPPRESSED): frozenset({Cause.COMPLAINED}),
     (Status.SUPPRESSED, Status.UNSUBSCRIBED): frozenset({Cause.UNSUBSCRIBED}),
     (Status.SUPPRESSED, Status.ACTIVE): frozenset({Cause.CONFIRMED, Cause.LIFTED}),
 }
 
 
+#: What a suppression came from → what may change it. Whom the owner wants to be rid of does not come back by asking.
+_ENDED_BY: Final[dict[Cause | None, frozenset[Cause]]] = {
+    Cause.BOUNCED: frozenset({Cause.COMPLAINED, Cause.UNSUBSCRIBED, Cause.CONFIRMED, Cause.LIFTED}),
+    Cause.FORBIDDEN: frozenset({Cause.COMPLAINED, Cause.LIFTED}),
+}
+
+
 def may(from_: Status | None, to: Status, cause: Cause, *, suppressed_for: Cause | None = None) -> bool:
     """Whether *cause* may turn *from_* (None: not known) into *to*.
 
-    *suppressed_for* is what a suppression came from. Only one that is known to be `Cause.BOUNCED` ends:
-    a complaint is for ever.
+    *suppressed_for* is what a suppression came from, and whether it may end: a complaint is for ever, and so is
+    what nobody knows.
     """
-    if from_ is Status.SUPPRESSED and suppressed_for is not Cause.BOUNCED:
+    if from_ is Status.SUPPRESSED and cause not in _ENDED_BY.get(suppressed_for, ()):
         return False
     return cause in TRANSITIONS.get((from_, to), frozenset())
 

@@ -1,4 +1,4 @@
-"""One server on loopback, until Ctrl-C."""
+"""One server, until Ctrl-C: on loopback for its owner, or wherever `newsletter serve` is told to listen."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from newsletter.errors import NewsletterError
 
 HOST = "127.0.0.1"
 _GRACE = 2  # seconds for answers that are under way
+_BACKLOG = 1_024  # connections that wait to be accepted
 
 
 class _Server(uvicorn.Server):
@@ -28,21 +29,23 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def listening(port: int) -> socket.socket:
-    """A socket on loopback; port 0 is any that is free. Raises `NewsletterError`."""
+def listening(port: int, host: str = HOST) -> socket.socket:
+    """A socket; port 0 is any that is free. Raises `NewsletterError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((HOST, port))
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise NewsletterError(
             f"port {port} can't be used ({error.strerror}); choose another with --port, or leave --port out."
         ) from None
 
 
-def serve(app: ASGIApp, sock: socket.socket, *, ending: Callable[[], None]) -> None:
+def serve(app: ASGIApp, sock: socket.socket, *, ending: Callable[[], None], grace: int = _GRACE) -> None:
     """Answer on *sock* until Ctrl-C or SIGTERM; *ending* is called as soon as one comes."""
     config = uvicorn.Config(
         app, lifespan="off", ws="none", log_config=None, log_level="critical", access_log=False, server_header=False,
-        timeout_graceful_shutdown=_GRACE,
+        # Whose word for a visitor's address counts is the application's to say.
+        proxy_headers=False, timeout_graceful_shutdown=grace,
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn hands a signal on when it has ended
     try:

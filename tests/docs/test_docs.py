@@ -22,7 +22,7 @@ from letters import a_post
 
 from newsletter import cli
 from newsletter.checks import RULES
-from newsletter.config import PASSWORD_VARIABLE, Config, Design, document, load, loading
+from newsletter.config import PASSWORD_VARIABLE, VENDORS, Config, Design, document, load, loading
 from newsletter.mail import Address
 from newsletter.posts import KEYS
 from newsletter.render import render
@@ -245,13 +245,15 @@ def test_configuration_md_has_each_column_and_no_other() -> None:
 def test_configuration_md_has_each_variable_and_no_other() -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "newsletter").rglob("*.py"))
     known = set(re.findall(r"\bNEWSLETTER_[A-Z_]+\b|\bXDG_STATE_HOME\b|\bNO_COLOR\b", code))
+    for name, vendor in VENDORS.items():
+        known |= {vendor.variable(name, key) for key in (vendor.key, vendor.secret, vendor.hook) if key}
     assert PASSWORD_VARIABLE in known
     assert tables(CONFIGURATION.read_text())["The environment"] == known
 
 
 def _load(folder: Path, text: str) -> Config:
     (folder / "newsletter.toml").write_text(text if "[newsletter]" in text else IDENTITY + text)
-    for name in ("smtp-password.txt", "our-server.pem", "dkim.key"):
+    for name in re.findall(r'^\w+_file = "(.+)"', text, re.MULTILINE):
         (folder / name).write_text("a secret")
     return load(folder, {})
 

@@ -40,8 +40,7 @@ class SesFake(Fake):
             return exception(400, "MessageRejected", "Transaction failed: it was not liked.")
         data = b64decode(body["Content"]["Raw"]["Data"], validate=True)
         found = message_from_bytes(data, policy=policy.default)
-        (tag,) = body["EmailTags"]
-        assert re.fullmatch("[A-Za-z0-9_-]{1,256}", tag["Value"]) and len(data) <= 40_000_000 * 3 // 4
+        assert len(data) <= 40_000_000 * 3 // 4
         assert b"\n" not in data.replace(b"\r\n", b"") and max(map(len, data.split(b"\r\n"))) <= 998
         took = self.keep(
             Took(
@@ -49,7 +48,6 @@ class SesFake(Fake):
                 str(found["Subject"]),
                 str((found.get_body(("plain",)) or found).get_content()),
                 fields={name: str(value) for name, value in found.items()},
-                tag=tag["Value"],
                 data=data,
             )
         )

@@ -1,5 +1,8 @@
 """Consent as use cases; nobody else changes a subscriber's status.
 
+    asking    from a form to a reader: sign-up, confirmation, reminder, expiry
+    wishes    what a reader does by a signed link: leave, come back within a day, pause, start over, change, erase
+
 Guarantees
     What `subscribers.TRANSITIONS` does not allow does not happen, whoever asks.
 """

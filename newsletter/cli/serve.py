@@ -1,0 +1,244 @@
+"""The command that answers on the web: serve."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event, Thread
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from newsletter.cli.output import data, iso, say, warn
+from newsletter.cli.project import Project, now, open_project
+from newsletter.errors import ConfigError, NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.consent.asking import Desk
+    from newsletter.web.door import Tally
+
+_LOOK = 2.0  # seconds between two looks for letters that other processes planned
+_MINUTE = 60.0
+_PATIENCE = 60  # a wipe of the files may be repeated after so many times what the last one took
+_GRACE = 10  # seconds for answers that are under way
+_FRESH = 1.0  # seconds that figures are good for
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 is any.")
+@click.option("--schedule", is_flag=True, help="Also send what is due, as `newsletter schedule` does.")
+@click.pass_context
+def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
+    """Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings.
+
+    Runs behind a web server that speaks https for it (docs/serve.md has one for Caddy and for nginx), on any path. It
+    mails confirmations within seconds. After a change of newsletter.toml or of a template start it anew. Ctrl-C or
+    SIGTERM ends it when what is under way is finished.
+
+    \b
+    Example:
+      newsletter serve
+      newsletter serve --port 8080 --schedule
+    """
+    project = open_project(ctx)
+    if not project.config.identity.url:
+        raise ConfigError(
+            "newsletter.toml: [newsletter] url is empty, and every link in a letter begins with it; write the address"
+            ' at which the world will see these pages, or "http://127.0.0.1:8000" to try them on this computer.'
+        )
+    return _serve(project, host, port, schedule=schedule)
+
+
+def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
+    from newsletter.consent.asking import Desk
+    from newsletter.links import Links
+    from newsletter.scheduler import fingerprint, floor
+    from newsletter.stationery import Stationery
+    from newsletter.web.app import public_app
+    from newsletter.web.door import Tally
+    from newsletter.web.house import House
+    from newsletter.web.pages import Pages
+    from newsletter.web.serving import listening
+    from newsletter.web.serving import serve as answer
+    from newsletter.web.turns import Turns
+
+    config, store, secret = project.config, project.store, project.secret
+    identity = config.identity
+    pages = Pages(identity, config.design, urlsplit(identity.url).path.rstrip("/"))
+    pages.said()  # a fault in a file of words shows now
+    sock = listening(port, host)
+    place = sock.getsockname()[1]
+    desk = Desk(Stationery(identity, config.design, secret), fingerprint(secret), lambda: floor(config, store))
+    ending, tally, turns = Ending(), Tally(), Turns(store)
+    keeper = Keeper(project, desk, ending)
+    threads = [Thread(target=keeper.run, name="keeper", daemon=True)]
+    if schedule:
+        threads.append(Thread(target=_schedule, args=(project, ending), name="schedule", daemon=True))
+    links = Links(secret, identity.url, identity.list_id)
+    house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
+    figures = Figures(project, tally, threads, perf_counter())
+    app = public_app(house, place, tally=tally, figures=figures)
+    store.facts.put("served_at", now().isoformat())
+    for thread in threads:
+        thread.start()
+    data(f"{identity.name}: {identity.url}/ is answered at http://{host}:{place}/")
+    say("Ctrl-C ends it.")
+    if waits := _why_letters_wait(project):
+        warn([waits])
+    try:
+        answer(app, sock, ending=ending.begin, grace=_GRACE)
+    finally:
+        ending.begin()
+        turns.close()
+        for thread in threads:
+            thread.join()
+    return 130 if ending.signal == signal.SIGINT else 0
+
+
+def _why_letters_wait(project: Project) -> str:
+    from newsletter.scheduler import REHEARSAL
+
+    provider = project.config.provider
+    if provider == REHEARSAL:
+        return (
+            f"the provider is a folder: letters that ask for a confirmation go to {project.config.folder.path.name}/."
+        )
+    if project.store.facts.went_live(provider) is None:
+        return f"nothing leaves through {provider}, not even confirmations, before `newsletter go-live`."
+    return ""
+
+
+class Ending:
+    """Whether to end; asked by every thread."""
+
+    def __init__(self) -> None:
+        self.event, self.signal = Event(), 0
+
+    def begin(self, number: int = 0) -> None:
+        """End."""
+        self.signal = self.signal or number
+        self.event.set()
+
+    def __call__(self) -> bool:
+        return self.event.is_set()
+
+
+def _schedule(project: Project, ending: Ending) -> None:
+    """What `newsletter schedule` does, in this process; with a store of its own."""
+    from newsletter.cli.daemon import Daemon
+    from newsletter.scheduler import run_daemon
+
+    run_daemon(Daemon(project.config, ending).wake, stop=ending)
+
+
+class Keeper:
+    """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
+
+    def __init__(self, project: Project, desk: Desk, ending: Ending) -> None:
+        self._project, self._desk, self._ending = project, desk, ending
+        self._bell = Event()
+        self._said, self._rest = "", 0.0
+
+    def wake(self) -> None:
+        """There is a letter to write."""
+        self._bell.set()
+
+    def run(self) -> None:
+        """Until the end."""
+        minute, wiped = 0.0, 0.0
+        while not self._ending():
+            self._bell.wait(_LOOK)
+            self._bell.clear()
+            self._guarded(self._letters)
+            if monotonic() >= minute:
+                minute = monotonic() + _MINUTE
+                self._guarded(self._minute)
+            if monotonic() >= wiped:
+                begun = monotonic()
+                self._guarded(self._wipe)
+                wiped = monotonic() + _PATIENCE * (monotonic() - begun)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Whatever goes wrong is said once, and it goes on."""
+        complaint = ""
+        try:
+            work()
+        except NewsletterError as error:
+            complaint = str(error)
+        except Exception as error:
+            complaint = f"this should not have happened, and it is not your mistake: {type(error).__name__}: {error}"
+        if complaint and complaint != self._said:
+            warn([complaint])
+            self._said = complaint
+
+    def _letters(self) -> None:
+        from newsletter.consent.asking import take_up
+        from newsletter.scheduler import REHEARSAL, notify
+
+        config, store = self._project.config, self._project.store
+        take_up(store, self._desk, at=now())
+        if self._ending() or monotonic() < self._rest or not store.notices.waiting(at=now()):
+            return
+        live = config.provider == REHEARSAL or store.facts.went_live(config.provider) is not None
+        if live and not store.restored():
+            problems = notify(config, store, self._project.provider, now=now, stop=self._ending)
+            if problems:
+                self._rest = monotonic() + _MINUTE  # a server that refuses us is not asked every two seconds
+                raise NewsletterError("; ".join(problems))
+
+    def _minute(self) -> None:
+        from newsletter.consent.asking import look_after
+        from newsletter.store.buckets import clear
+
+        store = self._project.store
+        look_after(store, self._desk, at=now())
+        with store.write() as c:
+            clear(c, before=now() - timedelta(days=2))
+
+    def _wipe(self) -> None:
+        from newsletter.consent.wishes import wipe
+
+        wipe(self._project.store)
+
+
+@dataclass
+class Figures:
+    """What /healthz tells: how the server is, nothing about anybody."""
+
+    project: Project
+    tally: Tally
+    threads: list[Thread]
+    since: float
+    _kept: tuple[float, Mapping[str, Any]] = field(default=(-_FRESH, {}))
+
+    def __call__(self) -> Mapping[str, Any]:
+        """The figures, at most a second old: asking often costs nothing."""
+        if perf_counter() - self._kept[0] >= _FRESH:
+            self._kept = perf_counter(), self._found()
+        return self._kept[1]
+
+    def _found(self) -> Mapping[str, Any]:
+        store, last, waiting, database = self.project.store, None, 0, True
+        try:
+            last, waiting = store.facts.last_tick(), store.notices.waiting()
+        except NewsletterError:
+            database = False
+        tally = self.tally
+        return {
+            "ok": database and all(thread.is_alive() for thread in self.threads),
+            "database": database,
+            "uptime_seconds": round(perf_counter() - self.since),
+            "last_run": iso(last),
+            "letters_waiting": waiting,
+            "requests": dict(sorted(tally.requests.items())),
+            "faults": tally.failed,
+            "slowest_ms": round(tally.slowest * 1000, 1),
+        }
+
+
+COMMANDS = {"serve": serve}

@@ -1,0 +1,102 @@
+"""Forms: bodies that were sent, where from, and the signed nonce that a page's form carries.
+
+A nonce says when the form was fetched: whoever sends it back at once is a machine, and one of yesterday is no use. It
+names nobody. It may be used once, which is the store's to know (`store.buckets`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from newsletter.links import mac
+
+BODY_MOST = 64 * 1024  #: octets
+_FIELDS_MOST = 100
+LEAST_AGE, MOST_AGE = timedelta(seconds=2), timedelta(hours=12)  #: of a nonce
+_RANDOM, _MAC = 12, 16  # octets
+_NETWORK_BITS = {4: 24, 6: 48}  # what one customer of a network usually has, or a small company
+
+
+class TooLarge(Exception):
+    """A body beyond `BODY_MOST`."""
+
+
+async def form_of(request: Request) -> dict[str, list[str]]:
+    """The fields of a form that was sent; empty for anything else. Raises `TooLarge`."""
+    body = b""
+    async for some in request.stream():
+        body += some
+        if len(body) > BODY_MOST:
+            raise TooLarge
+    return fields_of(body, request.headers.get("content-type", ""))
+
+
+def fields_of(body: bytes, content_type: str) -> dict[str, list[str]]:
+    """The fields of a urlencoded *body*."""
+    if not content_type.lower().startswith("application/x-www-form-urlencoded"):
+        return {}
+    found: dict[str, list[str]] = {}
+    try:
+        for name, value in parse_qsl(body.decode("utf-8", "replace"), max_num_fields=_FIELDS_MOST):
+            found.setdefault(name, []).append(value)
+    except ValueError:
+        return {}
+    return found
+
+
+def only(form: Mapping[str, Sequence[str]], name: str) -> str:
+    """The last value of a field, "" without one."""
+    return form[name][-1] if form.get(name) else ""
+
+
+# --- where from
+
+
+def network_of(request: Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The block of addresses that a visitor comes from, as "192.0.2.0/24"; "" when nobody can say."""
+    peer = request.client.host if request.client else ""
+    # The nearest first: each proxy of ours added whom it saw, and what stands before that may be made up.
+    chain = [*request.headers.get("x-forwarded-for", "").split(","), peer]
+    for word in reversed(chain):
+        try:
+            address = ip_address(word.strip())
+        except ValueError:
+            return ""
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if not any(address in network for network in trusted):
+            return str(ip_network((address, _NETWORK_BITS[address.version]), strict=False))
+    return ""
+
+
+# --- nonces
+
+
+def new_nonce(secret: bytes, *, at: datetime) -> str:
+    """A nonce for a form that is fetched at *at*."""
+    named = int(at.timestamp()).to_bytes(5) + os.urandom(_RANDOM)
+    return urlsafe_b64encode(named + _signature(secret, named)).decode()
+
+
+def nonce_age(secret: bytes, nonce: str, *, at: datetime) -> timedelta | None:
+    """How long ago *nonce* was made; None for one that is not ours."""
+    try:
+        octets = urlsafe_b64decode(nonce)
+    except ValueError:
+        return None
+    named, signature = octets[: 5 + _RANDOM], octets[5 + _RANDOM :]
+    if not hmac.compare_digest(signature, _signature(secret, named)):
+        return None
+    return timedelta(seconds=int(at.timestamp()) - int.from_bytes(named[:5]))
+
+
+def _signature(secret: bytes, named: bytes) -> bytes:
+    return mac(secret, b"newsletter form\0" + named)[:_MAC]

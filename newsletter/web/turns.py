@@ -1,0 +1,87 @@
+"""What visitors ask of the store, many to a commit.
+
+Requests are answered by one thread and the store is written by another: whatever has come while it was at work makes
+up its next turn, one transaction. Under load a commit is shared by dozens, and nobody waits for more than two.
+
+What goes wrong
+    A work that raises is done alone, and its asker gets the exception. More than `MOST` in the queue: `StoreBusy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from newsletter.errors import StoreBusy
+from newsletter.store import Store, Transaction
+
+T = TypeVar("T")
+MOST = 5_000  #: works in the queue: some seconds' worth
+_TOGETHER = 128  # in one transaction: others write the same database
+
+_Turn = tuple[Callable[[Transaction], Any], asyncio.Future[Any]]
+
+
+class Turns:
+    """The thread that writes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="turns", daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Callable[[Transaction], T]) -> T:
+        """What *work* returns, once that is durable."""
+        if self._queue.qsize() >= MOST:
+            raise StoreBusy("more is being asked than the database can keep; try again in a minute.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((work, future))
+        return await future
+
+    async def look(self, question: Callable[[Transaction], T]) -> T:
+        """What *question* finds; it waits for nobody who writes."""
+        return await run_in_threadpool(self._read, question)
+
+    def _read(self, question: Callable[[Transaction], T]) -> T:
+        with self._store.read() as connection:
+            return question(connection)
+
+    def close(self) -> None:
+        """End when everything that was asked is done."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (turn := self._queue.get()) is not None:
+            turns, last = [turn], False
+            while len(turns) < _TOGETHER:
+                try:
+                    more = self._queue.get_nowait()
+                except Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                turns.append(more)
+            answers = self._store.together([work for work, _ in turns])
+            loop = turn[1].get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, turns, answers)
+            if last:
+                return
+
+
+def _tell(turns: list[_Turn], answers: list[Any]) -> None:
+    for (_, future), answer in zip(turns, answers, strict=True):
+        if future.done():  # the visitor went away
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
