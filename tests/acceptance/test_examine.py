@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ from typing import Any
 import pytest
 from mailserver import MailServer
 from nameserver import Fault, NameServer, serving
-from typist import Typed
+from typist import CHECKOUT, Typed
 
 from newsletter.links import Links, Purpose
 
@@ -198,6 +201,27 @@ def test_the_unsubscribe_link_is_tried_with_a_token_of_nobody(
     assert [method for method, _ in asked] == ["GET", "POST"]
     token = asked[0][1].removeprefix("/u/")
     assert Links(secret.encode(), url, f"list.{HOME}").read(Purpose.UNSUBSCRIBE, token) == bytes(16)
+
+
+def test_newsletter_serve_answers_as_it_should(
+    project: Path, newsletter: Typed, nameserver: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = closed_port()
+    configure(project, url=f'"http://127.0.0.1:{port}"')
+    server = subprocess.Popen(
+        [sys.executable, "-m", "newsletter", "serve", "--port", str(port)],
+        cwd=project, env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert server.stdout is not None
+    try:
+        assert b"is answered at" in server.stdout.readline()
+        ran = newsletter("doctor", "--json")
+        shown = newsletter("doctor").out
+    finally:
+        server.terminate()
+        server.communicate()
+    assert [f for f in json.loads(ran.out) if f["rule"] in ("unsubscribe-page", "clock")] == []
+    assert f"http://127.0.0.1:{port} and this machine looked at" in shown
 
 
 def test_a_website_that_knows_no_such_page(project: Path, newsletter: Typed, nameserver: NameServer) -> None:
