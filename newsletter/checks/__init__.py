@@ -20,10 +20,11 @@ from difflib import get_close_matches
 from itertools import islice
 
 from newsletter.checks import clients, contrast, duties, header, images, inbox, links, parity, source, spam, structure
-from newsletter.checks.finding import Finding, Part, Severity, error, halves, warning
+from newsletter.checks.finding import Finding, Part, error, warning
 from newsletter.checks.reading import LARGEST, Context, Reading
 from newsletter.config import Design, Identity
 from newsletter.errors import PostError, TemplateError
+from newsletter.findings import Severity, halves
 from newsletter.posts import Fault, Post
 from newsletter.proof import SAMPLE, Proof, pull
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from newsletter.findings import Severity
+
 _QUOTED = 60  # characters
 _JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # of emoji, and of Persian words
-
-
-class Severity(StrEnum):
-    """What a finding does to its post."""
-
-    ERROR = "error"  #: holds it
-    WARNING = "warning"  #: worth mending; holds it only under --strict
-    NOTE = "note"  #: good to know
 
 
 class Part(StrEnum):
@@ -59,16 +53,6 @@ def note(
 ) -> Finding:
     """A finding that is good to know."""
     return Finding(rule, Severity.NOTE, problem, remedy, part, line, clipped(quote))
-
-
-def halves(words: str) -> tuple[str, str]:
-    """Problem and remedy, as sentences, of what an error says with a semicolon between them."""
-    problem, _, remedy = words.partition("; ")
-    return _sentence(problem), _sentence(remedy or "put it right")
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
 
 
 def clipped(text: str, most: int = _QUOTED) -> str:

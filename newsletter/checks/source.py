@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from newsletter.checks.finding import Finding, clipped, error, halves, warning
+from newsletter.checks.finding import Finding, clipped, error, warning
 from newsletter.checks.reading import Reading
+from newsletter.findings import halves
 from newsletter.posts import TO_BE_WRITTEN
 
 _MERGE_FIELD = r"\{\{[^{}\n]{0,80}\}\}|\{%[^{}\n]{0,80}%\}|\*\|[A-Z_:]{2,40}\|\*|%%[A-Za-z_]{2,40}%%|@@[A-Z_]{2,40}@@"

@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "See six weeks of a newsletter in a minute, in a scratch folder."),
         "init": ("start", "Make a new project: settings, templates, sample posts, an example list."),
         "dkim": ("dkim", "Make the key that signs your letters, and its record for the DNS."),
+        "doctor": ("doctor", "What is wrong around you: the DNS, the mail server, the website, this machine."),
         "go-live": ("run", "Let the configured provider send from now on."),
     },
     "Write": {

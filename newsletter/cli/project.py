@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from newsletter.scheduler import PressMaker, Tick
     from newsletter.store import Store
 
+SECRET_VARIABLE = "NEWSLETTER_SECRET"  # noqa: S105  the name, not the secret
 _SECRET_BYTES = 32
 
 
@@ -89,8 +90,8 @@ class Project:
 
         Raises `ConfigError` when it is gone and there are letters that it signed.
         """
-        if word := os.environ.get("NEWSLETTER_SECRET", ""):
-            return self._checked(word, "NEWSLETTER_SECRET")
+        if word := os.environ.get(SECRET_VARIABLE, ""):
+            return self._checked(word, SECRET_VARIABLE)
         path = self.secret_path
         try:
             return self._checked(path.read_text().strip(), str(path))
@@ -151,7 +152,7 @@ class Project:
     @property
     def known_secret(self) -> bytes:
         """The signing key if there is one; a question must not make one."""
-        return self.secret if os.environ.get("NEWSLETTER_SECRET") or self.secret_path.exists() else bytes(_SECRET_BYTES)
+        return self.secret if os.environ.get(SECRET_VARIABLE) or self.secret_path.exists() else bytes(_SECRET_BYTES)
 
     @property
     def database(self) -> Path | None:

@@ -54,6 +54,7 @@ class Session(smtplib.SMTP):
         self._literal = not helo
         self.replies = ReplyReader()
         self._aborted = False
+        self.banner = ""  # what it says first, before EHLO
         self.server = f"the mail server {settings.host}, port {settings.port},"
 
     # -- opening -------------------------------------------------------------------------------------
@@ -63,7 +64,9 @@ class Session(smtplib.SMTP):
         self.replies = ReplyReader()
         try:
             self._connect()
-            self._check(Phase.CONNECT, self.reply())
+            banner = self.reply()
+            self.banner = banner.text
+            self._check(Phase.CONNECT, banner)
             self._greet()
             if self._settings.security is Security.STARTTLS:
                 self._starttls()

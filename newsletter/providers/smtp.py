@@ -64,7 +64,7 @@ class Smtp:
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
-        settings, context = self._settings, self._tls()
+        settings, context = self._settings, tls_context(self._settings)
         connections = min(settings.connections, self.window)
         manners = Manners(
             per_session=settings.messages_per_connection,
@@ -96,7 +96,7 @@ class Smtp:
 
     def _knock(self) -> bool:
         """Call on the server, which it logs: a log of which nothing is new may have stopped, or nothing happened."""
-        session = Session(self._settings, self._tls(), helo=self._helo)
+        session = Session(self._settings, tls_context(self._settings), helo=self._helo)
         try:
             session.open()
         except ProviderError:
@@ -105,20 +105,24 @@ class Smtp:
         session.leave()
         return True
 
-    def _tls(self) -> ssl.SSLContext | None:
-        """Certificate and host name are checked; reading the system's authorities costs about 20 ms."""
-        if self._settings.security is Security.NONE:
-            return None
-        context = ssl.create_default_context()
-        if self._settings.ca_file is not None:
-            try:
-                context.load_verify_locations(self._settings.ca_file)
-            except OSError as error:  # ssl.SSLError is one
-                raise ProviderError(
-                    f"ca_file {self._settings.ca_file} can't be read as a certificate ({error.strerror}); "
-                    "give the path of a PEM file, or remove ca_file from [provider.smtp]"
-                ) from error
-        return context
+
+def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
+    """Certificate and host name are checked; reading the system's authorities costs about 20 ms.
+
+    None without encryption. Raises `ProviderError` for a ca_file that is none.
+    """
+    if settings.security is Security.NONE:
+        return None
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(settings.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ProviderError(
+                f"ca_file {settings.ca_file} can't be read as a certificate ({error.strerror}); "
+                "give the path of a PEM file, or remove ca_file from [provider.smtp]"
+            ) from error
+    return context
 
 
 class _Fleet:

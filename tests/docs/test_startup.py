@@ -16,7 +16,7 @@ from newsletter.cli import COMMANDS, cli
 
 CHECKOUT = Path(__file__).parents[2]
 FOR_MAIL = {"jinja2", "premailer", "markdown_it", "lxml"}  # 0.4 s, when something leaves
-FOR_OTHERS = {"apscheduler", "requests", "alembic", "rich", "imapclient", "flufl"}
+FOR_OTHERS = {"apscheduler", "requests", "alembic", "rich", "imapclient", "flufl", "dns"}
 
 #: run as the program is, then name what was loaded
 PROBE = """
