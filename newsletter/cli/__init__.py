@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "subscribers",
             "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
+        "mailbox": ("mailbox", "Read what came back by mail: bounces, complaints, requests to leave."),
         "webhook": ("hooks", "The address at which your provider tells what came back."),
         "suppressions": ("suppressions", "Addresses that get nothing more: list, add, lift, quarantined."),
     },

@@ -19,6 +19,7 @@ from newsletter.config import Config, find_root, load
 from newsletter.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
+    from newsletter.incoming import Open
     from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
@@ -72,6 +73,15 @@ class Project:
         from newsletter.providers import open_provider
 
         return open_provider(self.config, now=now)
+
+    @cached_property
+    def box(self) -> Open | None:
+        """Opens the mailbox of [mailbox], if there is one; nothing is connected yet."""
+        if self.config.mailbox is None:
+            return None
+        from newsletter.providers.mailbox import Mailbox
+
+        return partial(Mailbox, self.config.mailbox)
 
     @cached_property
     def secret(self) -> bytes:
