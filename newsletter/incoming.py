@@ -122,8 +122,9 @@ def _take(store: Store, letter: Letter, marks: Ours, found: Look, *, fingerprint
     told = read(letter.data, marks)
     found.read += 1
     done = _is_ours(told)
-    if heard := events(letter.data, told, source=SOURCE, at=min(letter.arrived_at, at)):
-        word = Heard([_by_name(store, event) for event in heard])
+    heard = events(letter.data, told, source=SOURCE, at=min(letter.arrived_at, at))
+    if believed := [_by_name(store, event) for event in heard if _credible(event)]:
+        word = Heard(believed)
         found.effects += feedback.take_in(store, word, source=SOURCE, fingerprint=fingerprint, at=at).effects
         done = done or store.feedback.concerns(word, fingerprint=fingerprint)
     if done:
@@ -146,7 +147,15 @@ def _by_name(store: Store, event: Event) -> Event:
 def _is_ours(told: Sequence[Told]) -> bool:
     """Whether a report bears a mark of ours, whatever came of it."""
     reports = (Kind.BOUNCE, Kind.DELAYED, Kind.DELIVERED, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
-    return any(one.kind in reports and (one.delivery or one.subscriber or one.message_id) for one in told)
+    return any(one.kind in reports and (one.delivery or one.subscriber) for one in told)
+
+
+def _credible(event: Event) -> bool:
+    """A complaint is for ever, and a mail with one is quickly made: it has to bring something that we signed.
+
+    The letter that comes back with it does, in its List-Unsubscribe.
+    """
+    return event.kind is not EventKind.COMPLAINED or event.delivery is not None or event.subscriber is not None
 
 
 def _where(store: Store, box: Box, at: datetime) -> tuple[int, date | None]:

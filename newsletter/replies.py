@@ -165,7 +165,9 @@ def parse(code: int, lines: Sequence[bytes]) -> Reply:
         text = line.decode("utf-8", "replace").strip()
         if found := _STATUS.match(text):
             status, text = status or found[1], text[found.end() :]
-        words.append("".join(c if c.isprintable() else "�" for c in text.replace("\t", " ")))
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else "�" for c in text.replace("\t", " "))
+        words.append(text)
     return Reply(code, status, " ".join(filter(None, words))[:_TEXT_MAX])
 
 

@@ -283,7 +283,7 @@ def judging(config: Config, folder: Folder, judged: dict[str, str], *, at: datet
         from newsletter.proof import pull_from
 
         proof = pull_from(template, rendered, post, config.identity, date=at)
-        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words))
+        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words, config.design.templates))
         judged[post.id] = reason_to_hold(post, found, strict=config.checks.strict)
         if judged[post.id]:
             raise PostHeld(judged[post.id])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _QUOTED = 60  # characters
+_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # of emoji, and of Persian words
 
 
 class Severity(StrEnum):
@@ -73,5 +74,5 @@ def _sentence(words: str) -> str:
 def clipped(text: str, most: int = _QUOTED) -> str:
     """*text* on one line of at most *most* characters, with nothing in it that would move a terminal's cursor."""
     text = " ".join(text[: most * 8].split())
-    text = "".join(c for c in text if c.isprintable())
+    text = "".join(c for c in text if c.isprintable() or c in _JOINERS)
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

@@ -88,7 +88,7 @@ def _all(project: Project) -> list[_Verdict]:
 
 def _verdict(project: Project, post: Post) -> _Verdict:
     config = project.config
-    context = Context.of(project.folder, config.checks.lock_screen_words)
+    context = Context.of(project.folder, config.checks.lock_screen_words, config.design.templates)
     found = check_post(post, config.identity, config.design, context=context, at=now())
     draft = post.status is PostStatus.DRAFT
     return _Verdict(post.number, post.title, f"posts/{post.path.name}", draft, tuple(found))

@@ -77,7 +77,8 @@ def _look(ctx: click.Context, *, as_json: bool) -> None:
         if count := next((n for e, n in found.effects.items() if e == effect), 0):
             data(f"{plural(count, 'reader')} {words}.")
     if found.left:
-        data(f"{plural(found.left, 'letter')} {'stays' if found.left == 1 else 'stay'} where they were, for you.")
+        stay = "stays where it was" if found.left == 1 else "stay where they were"
+        data(f"{plural(found.left, 'letter')} {stay}, for you.")
 
 
 def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:

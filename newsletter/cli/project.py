@@ -85,13 +85,18 @@ class Project:
 
     @cached_property
     def secret(self) -> bytes:
-        """The signing key: NEWSLETTER_SECRET, or secret.key beside the database, made at first use."""
+        """The signing key: NEWSLETTER_SECRET, or secret.key beside the database, made at first use.
+
+        Raises `ConfigError` when it is gone and there are letters that it signed.
+        """
         if word := os.environ.get("NEWSLETTER_SECRET", ""):
             return self._checked(word, "NEWSLETTER_SECRET")
         path = self.secret_path
         try:
             return self._checked(path.read_text().strip(), str(path))
         except FileNotFoundError:
+            if (store := self.existing_store()) and store.ledger.any_template():
+                raise ConfigError(_KEY_IS_GONE.format(path=path)) from None
             return _new_secret(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
@@ -166,6 +171,13 @@ class Project:
         if len(word) < _SECRET_BYTES:
             raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
         return word.encode()
+
+
+_KEY_IS_GONE = (
+    "{path} is missing, and every unsubscribe link that was mailed is signed with it: copy it back from your backup"
+    " (or set NEWSLETTER_SECRET). Nothing was sent. If it is lost for good, `openssl rand -hex 32 > {path}` makes a new"
+    " one; the links in earlier letters are dead then."
+)
 
 
 def _why(error: Exception) -> str:

@@ -24,6 +24,9 @@ _TOKENS_MOST = 20
 _AROUND_MAX = 4_000  # characters of a report in which another reason would stand
 _RECIPIENTS_MOST = 50  # of a notice in words
 _NOTHING = Reply(0, "", "")
+_FEEDBACK_TYPE = re.compile(r"^\s*([A-Za-z-]{1,40})")
+_OUTLOOK = "x-hmxmroriginalrecipient"
+_NO_COMPLAINT = frozenset({"auth-failure", "dmarc", "not-spam", "virus", "other"})
 _ARRIVED = frozenset({"delivered", "relayed", "expanded", "deliverable", "deliver"})
 
 
@@ -159,14 +162,17 @@ def subscriber_in(text: str, links: Links | None) -> bytes | None:
 
 
 def _complaint(opened: Opened) -> list[Told]:
-    """RFC 5965. What is only about authentication (RFC 6591), or says "not spam" after all, is none."""
+    """RFC 5965. What is about authentication (RFC 6591) or a virus, or says "not spam" after all, is none."""
     fields = dict(reversed(opened.feedback))
-    kind = fields.get("feedback-type", "").strip().lower()
-    if not opened.feedback or kind in ("auth-failure", "not-spam", "dmarc"):
-        return []
-    names = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
+    kind = "".join(_FEEDBACK_TYPE.findall(fields.get("feedback-type", ""))[:1]).lower() or "abuse"
+    names = ("original-rcpt-to", "removal-recipient", _OUTLOOK)
     named = [a for name, v in (*opened.feedback, *opened.returned) if name in names for _, a in addresses(v)]
+    # Outlook.com's own programme returns the letter alone, with the recipient in a field of its header.
+    if kind in _NO_COMPLAINT or not (opened.feedback or any(name == _OUTLOOK for name, _ in opened.returned)):
+        return []
     whom = list(dict.fromkeys(named or opened.written_to)) or [""]
+    if kind.startswith("opt-out"):
+        return [Told(Kind.UNSUBSCRIBE, one) for one in whom]
     return [Told(Kind.COMPLAINT, one, Reply(0, "", f"feedback-type: {kind}"), suppress=True) for one in whom]
 
 

@@ -264,9 +264,24 @@ def test_marks_are_of_one_recipient() -> None:
 # --- complaints
 
 
-@pytest.mark.parametrize("kind", ["auth-failure", "not-spam"])
+@pytest.mark.parametrize("kind", ["auth-failure", "not-spam", "virus"])
 def test_reports_that_are_no_complaint(kind: str) -> None:
     assert one(complaint(kind=kind)).kind is not Kind.COMPLAINT
+
+
+def test_who_opts_out_at_their_mail_host_leaves() -> None:
+    told = one(complaint(kind="opt-out"))
+    assert (told.kind, told.recipient, told.suppress) == (Kind.UNSUBSCRIBE, "ana@example.org", False)
+
+
+def test_outlook_returns_the_letter_alone() -> None:
+    back = "X-HmXmrOriginalRecipient: ben@example.org\n" + letter()
+    data = (
+        "From: staff@hotmail.example\nTo: maya@letters.example.org\nSubject: complaint about message from 192.0.2.1\n"
+        f'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: message/rfc822\n\n{back}\n--b--\n'
+    )
+    told = one(data.encode())
+    assert (told.kind, told.recipient, told.suppress) == (Kind.COMPLAINT, "ben@example.org", True)
 
 
 def test_a_complaint_names_the_recipient() -> None:

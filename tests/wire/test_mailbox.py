@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from returned import complaint, dsn, letter, person
 from world import OWNER, SECRET, World
 
 from newsletter import incoming
+from newsletter.cli import answer
 from newsletter.config import MailboxSettings, Security
 from newsletter.errors import ProviderError
 from newsletter.links import Links, Purpose
@@ -121,6 +123,14 @@ def test_a_complaint_by_the_link_in_the_letter_that_came_back(world: World, serv
     server.put(complaint(letter(listed=listed).replace("ana@example.org", "redacted@example.org")))
     look(world, settings(server.port))
     assert world.reader("cleo@example.org").status is Status.SUPPRESSED
+
+
+def test_a_complaint_that_anybody_could_have_written_is_the_owners(world: World, server: Dovecot) -> None:
+    forged = complaint(more="Original-Rcpt-To: ana@example.org\n")
+    server.put(forged)
+    assert look(world, settings(server.port)).left == 1
+    assert world.reader("ana@example.org").status is Status.ACTIVE
+    assert server.lies_in() == [forged]
 
 
 def test_a_crash_between_commit_and_move_counts_once(world: World, server: Dovecot) -> None:
@@ -367,3 +377,36 @@ def cut_after(port: int, octets: int) -> Iterator[int]:
     finally:
         listener.close()
         thread.join()
+
+
+# --- as it is typed
+
+
+def test_as_it_is_typed(
+    server: Dovecot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two readers, a request to leave, a letter for the owner."""
+    root = tmp_path / "letters"
+    (root / "posts").mkdir(parents=True)
+    (root / "newsletter.toml").write_text(
+        '[newsletter]\nname = "N"\nfrom = "maya@letters.example.org"\nreply_to = "maya@example.org"\n'
+        'postal_address = "12 Birch Lane"\n'
+        f'[mailbox]\nhost = "127.0.0.1"\nport = {server.port}\nsecurity = "none"\nusername = "{USER}"\n'
+    )
+    monkeypatch.setenv("NEWSLETTER_MAILBOX_PASSWORD", PASSWORD)
+
+    def typed(*words: str) -> str:
+        capsys.readouterr()
+        assert answer(["--root", str(root), *words]) == 0
+        return capsys.readouterr().out
+
+    for name in ("ana", "ben"):
+        typed("subscribers", "add", f"{name}@example.org")
+    server.put(person("Please unsubscribe me."), person("Thank you, Maya."))
+    assert typed("mailbox").splitlines() == [
+        "2 new letters read: 1 request to leave.",
+        "1 reader left the list, as they asked.",
+        "1 letter stays where it was, for you.",
+    ]
+    assert json.loads(typed("mailbox", "--json")) == {"read": 0, "handled": {}, "effects": {}, "left": 0}
+    assert "unsubscribed" in typed("history", "ana@example.org")
