@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+import genuine
 import pytest
-import test_hear
-import test_hear_sendgrid
-import test_hear_ses
-import test_hear_unsigned
+import tell
 from desk import Desk
 from test_hooks import KEY, Site, status
 
-from newsletter.events import Hook
+from newsletter.events import Heard, Hook
 from newsletter.mail import Accepted
 from newsletter.providers import brevo, mailgun, mailjet, postmark, resend, sendgrid, ses
 from newsletter.store import Store
 from newsletter.subscribers import Status
-from newsletter.web.hooks import Hear, path_for
+from newsletter.web.hooks import path_for
 
-AT = test_hear.AT  # of all these samples
-_SENDGRID = {"type": "bounce", "status": "5.1.1", "reason": "550 5.1.1 <ana@example.org>: user unknown"}
+AT = genuine.AT  # of all these samples
+_SES = {
+    "notificationType": "Bounce",
+    "bounce": {
+        "bounceType": "Permanent",
+        "bouncedRecipients": [
+            {"emailAddress": "ana@example.org", "status": "5.1.1", "diagnosticCode": f"smtp; {genuine.NO_SUCH}"}
+        ],
+        "timestamp": "2026-03-09T09:29:38.237Z",
+        "feedbackId": "0102018c-fb-000000",
+    },
+    "mail": {"messageId": "0102018c-7a-000000", "destination": ["ana@example.org"]},
+}
+_SENDGRID = {"type": "bounce", "status": "5.1.1", "reason": genuine.NO_SUCH}
+_BREVO = tell.brevos("hard_bounce", reason=genuine.NO_SUCH)
+_MAILJET = tell.mailjets("bounce", hard_bounce=True, error="user unknown", comment=genuine.NO_SUCH)
+_UNSIGNED = replace(tell.UNSIGNED, webhook_secret="open-sesame")
 
 #: vendor → how it is heard, and a genuine request: a dead address, ana@example.org
-GENUINE: dict[str, tuple[Callable[..., object], Hook]] = {
-    "postmark": (partial(postmark.hear, settings=test_hear.POSTMARK), test_hear.GENUINE["postmark"][1]),
-    "resend": (partial(resend.hear, settings=test_hear.RESEND), test_hear.GENUINE["resend"][1]),
-    "mailgun": (partial(mailgun.hear, settings=test_hear.MAILGUN), test_hear.GENUINE["mailgun"][1]),
+GENUINE: dict[str, tuple[Callable[..., Heard], Hook]] = {
+    "postmark": (
+        partial(postmark.hear, settings=genuine.POSTMARK),
+        genuine.from_postmark(genuine.bounce_at_postmark()),
+    ),
+    "resend": (partial(resend.hear, settings=genuine.RESEND), genuine.from_resend(genuine.bounce_at_resend())),
+    "mailgun": (partial(mailgun.hear, settings=genuine.MAILGUN), genuine.from_mailgun(genuine.bounce_at_mailgun())),
     "ses": (
-        partial(ses.hear, settings=test_hear_ses.SETTINGS, fetch=test_hear_ses.Amazon()),
-        test_hear_ses.hook(test_hear_ses.signed("2")),
+        partial(ses.hear, settings=tell.SES_SETTINGS, fetch=tell.Amazon()),
+        tell.sns_hook(tell.sns_fields("2", Message=json.dumps(_SES))),
     ),
     "sendgrid": (
-        partial(sendgrid.hear, settings=test_hear_sendgrid.settings()),
-        test_hear_sendgrid.signed([test_hear_sendgrid.event("bounce", **_SENDGRID)]),
+        partial(sendgrid.hear, settings=tell.sendgrid_settings()),
+        tell.sendgrid_hook([tell.sendgrid_event("bounce", **_SENDGRID)]),
     ),
-    "brevo": (
-        partial(brevo.hear, settings=test_hear_unsigned.settings("pass")),
-        test_hear_unsigned.hook(test_hear_unsigned.BOUNCES["brevo"], "pass"),
-    ),
-    "mailjet": (
-        partial(mailjet.hear, settings=test_hear_unsigned.settings("pass")),
-        test_hear_unsigned.hook(test_hear_unsigned.BOUNCES["mailjet"], "pass"),
-    ),
+    "brevo": (partial(brevo.hear, settings=_UNSIGNED), genuine.from_postmark(_BREVO)),
+    "mailjet": (partial(mailjet.hear, settings=_UNSIGNED), genuine.from_postmark(_MAILJET)),
 }
 SIGNS_THE_BODY = ("resend", "ses", "sendgrid")
 every_vendor = pytest.mark.parametrize("name", GENUINE)
@@ -53,18 +65,13 @@ every_vendor = pytest.mark.parametrize("name", GENUINE)
 def site(store: Store, name: str) -> Site:
     """Ana and Ben got post 1 on the day of the samples; *name* may tell what came back."""
     hear = GENUINE[name][0]
-
-    def heard(hook: Hook, at: object) -> object:
-        return hear(hook, at=at)
-
-    as_hear: Hear = heard  # type: ignore[assignment]
     desk = Desk(store, at=AT.replace(hour=9, minute=0))
     desk.publish(1)
     desk.join("ana", "ben")
     for claim in desk.submitting():
         desk.record([claim], Accepted())
     desk.at = AT
-    return Site(desk, name, as_hear)
+    return Site(desk, name, lambda hook, at: hear(hook, at=at))
 
 
 @every_vendor
