@@ -118,7 +118,7 @@ def splice() -> None:
     whole = micros(lambda n: merge(template, personal[n]), READERS)
     line("merge: a reader's values encoded and joined", whole)
     line("  of it the values", micros(lambda n: template.values(personal[n]), READERS))
-    line("  of it the joining", micros(lambda n: template.filled(values[n]), READERS))
+    line("  of it the joining", micros(lambda n: b"".join(template.pieces(values[n])), READERS))
     line("Message-ID (a keyed hash)", micros(ident, READERS))
     line("token, https and mailto", micros(unsubscribe, READERS))
     line("hash of the content, by template and values", micros(lambda n: template.fingerprint(values[n]), READERS))
@@ -155,7 +155,7 @@ def dkim() -> None:
     personal = Personal(claims[0].recipient, AT, "x@letters.example.org", *links.unsubscribe(
         identity.unsubscribe_address, claims[0].token))  # fmt: skip
     values = template.values(personal)
-    data = template.filled(values)
+    data = b"".join(template.pieces(values))
     domain = identity.sender.address.domain
     pems = {kind: new_key(kind) for kind in Algorithm}
     keys = {k: signing_key(pem, domain=domain, selector=k.kind, where="bench") for k, pem in pems.items()}

@@ -236,11 +236,12 @@ def plain(count: int, rivals: Rivals) -> None:
     table = Table(f"Plain, {count:,} recipients, smtp-sink")
     with servers.sink() as port:
         table.laps += [newsletter("newsletter send", count, port), smtp_source(count, port)]
+        table.laps.append(newsletter("newsletter send, processes = 2", count, port, delivery="processes = 2"))
         for lap in rivals.laps(count, port):
             table.laps.append(lap) if isinstance(lap, Lap) else table.skipped.append(lap)
     table.show()
     ours = table.laps[0].rate
-    print("\nnewsletter send : " + ", ".join(f"{lap.name} {ours / lap.rate:.1f}" for lap in table.laps[1:]))
+    print("\nnewsletter send : " + ", ".join(f"{lap.name} {ours / lap.rate:.2f}" for lap in table.laps[1:]))
 
 
 def dkim(count: int) -> None:

@@ -38,12 +38,13 @@ class ConfigError(NewsletterError):
 
 
 class PostError(NewsletterError):
-    """A post's file can't be used as it is."""
+    """A post's file can't be used as it is; *more* is wrong with it besides, when that is known."""
 
     exit_status = 2
 
     def __init__(self, path: Path | str, problem: str, *, line: int | None = None) -> None:
         self.path, self.problem, self.line = Path(path), problem, line
+        self.more: tuple[PostError, ...] = ()
         super().__init__(f"{path}{f', line {line}' if line else ''}: {problem}")
 
 

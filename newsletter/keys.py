@@ -138,3 +138,16 @@ def _read(pem: bytes, where: str) -> PrivateKeyTypes:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigError(f"{where}: this key is damaged, or of a kind that can't be read; {_REMEDY}") from None
+
+
+def rsa_bits(public: bytes) -> int | None:
+    """The size of the RSA key in a DNS record's octets; None when it is no RSA key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(public)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key.key_size if isinstance(key, rsa.RSAPublicKey) else None

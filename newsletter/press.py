@@ -21,6 +21,7 @@ from newsletter.links import Links
 from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.posts import Post
 from newsletter.store.ledger import Begun, Claim, Ledger
+from newsletter.verp import ReversePaths
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
@@ -78,6 +79,11 @@ class Press:
     _templates: dict[str, MessageTemplate] = field(default_factory=dict)  # by revision
     _plates: dict[str, _Plate] = field(default_factory=dict)  # by revision
     _kept: set[str] = field(default_factory=set)  # revisions known to be in the ledger
+    _reverse_path: Callable[[int], Address] = field(init=False, repr=False)  # of a delivery
+
+    def __post_init__(self) -> None:
+        sender, to = self.identity.sender.address, self.identity.bounces_to
+        self._reverse_path = ReversePaths(self.secret, to, self.identity.list_id).path if to else lambda _: sender
 
     @classmethod
     def of(
@@ -119,7 +125,7 @@ class Press:
         """The message of one claim, and what its attempt fixes."""
         revision = claim.revision or self.begun_with(claim) or self._keep(claim, at)
         date = claim.first_at or at
-        message, content = self._plate(revision).print(claim, date, self.identity.sender.address)
+        message, content = self._plate(revision).print(claim, date, self._reverse_path(claim.id))
         if claim.content and content != claim.content:
             raise NewsletterError(
                 "the bytes differ from those of the first attempt (was secret.key or url changed?); it is not sent"

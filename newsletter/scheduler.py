@@ -33,7 +33,7 @@ from newsletter.catalogue import Standing, position_before, survey
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
-from newsletter.errors import NewsletterError, PostHeld, RunLocked, SubscriberError
+from newsletter.errors import NewsletterError, PostHeld, RunLocked, StoreError, SubscriberError
 from newsletter.gate import Allowance
 from newsletter.limits import allowance
 from newsletter.mail import Provider
@@ -48,6 +48,7 @@ from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 if TYPE_CHECKING:
     from newsletter.compose import MessageTemplate
+    from newsletter.incoming import Open
     from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
@@ -60,6 +61,7 @@ _log = logging.getLogger(__name__)
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
 _BAD_ROWS_SHOWN = 50
+_LOOK_MOST = timedelta(minutes=2)  #: for the mailbox; the next run goes on where this one stopped
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Tick:
     held: dict[int, str] = field(default_factory=dict)  #: posts that the checks keep back, by number, with the reason
     notes: list[str] = field(default_factory=list)  #: warnings: nothing was stopped by them
     stopped: list[str] = field(default_factory=list)  #: why something was held or stopped
+    unread: str = ""  #: why the mailbox could not be read
 
     @property
     def clean(self) -> bool:
@@ -144,12 +147,16 @@ def tick(
     press: PressMaker = Press.of,
     crew: Crew = lambda messages: nullcontext(list),
     wait: Callable[[timedelta], None] = pass_time,
+    box: Open | None = None,
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned).
 
-    *wait* is called while a limit lets nothing pass.
+    *wait* is called while a limit lets nothing pass. *box* is the mailbox with what came back, if there is one.
     """
     result = Tick(now())
+    if box is not None:
+        result.unread = _look(box, config, store, secret, now=now, stop=stop)
+        result.notes += filter(None, [result.unread])
     if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
         result.notes.append(missed)
     result.stopped = reason_to_wait(store, provider.name, at=result.at)
@@ -186,6 +193,29 @@ def tick(
     return result
 
 
+def _look(box: Open, config: Config, store: Store, secret: bytes, *, now: Clock, stop: Callable[[], bool]) -> str:
+    """Read the mailbox first, so that whoever left gets nothing more; why it could not be read, as a sentence.
+
+    Letters don't wait for a mailbox: not for one that is slow, and not for one that breaks something here.
+    """
+    from newsletter.incoming import look  # 30 ms to import: only who has a mailbox pays
+
+    at = now()
+    try:
+        look(
+            box, store, config.identity, secret, fingerprint=fingerprint(secret), at=at,
+            stop=lambda: stop() or now() - at > _LOOK_MOST,
+        )  # fmt: skip
+    except StoreError:
+        raise
+    except NewsletterError as error:
+        return f"What came back could not be read: {error}."
+    except Exception as error:
+        _log.exception("mailbox")
+        return f"What came back could not be read, and it is not your mistake: {type(error).__name__}: {error}."
+    return ""
+
+
 def _plan(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
     """Take in what changed, and plan what is due; the posts."""
     # Small steps back are the clock's business; the ledger's time never runs backwards.
@@ -203,9 +233,8 @@ def _tell(
     """Alerts to the owner, and a sign of life."""
     hers = {h.reason for h in store.facts.holds() if h.kind is HoldKind.OWNER}
     blocked = [e.reason for e in store.catalogue.entries() if e.standing is Standing.BLOCKS and e.reason]
-    wrong = [
-        s for s in dict.fromkeys([missed, *result.stopped, *blocked, *feedback.undecided(store)]) if s and s not in hers
-    ]
+    said = [missed, *result.stopped, *blocked, *feedback.undecided(store), result.unread]
+    wrong = [s for s in dict.fromkeys(said) if s and s not in hers]
     if provider.name != REHEARSAL and store.facts.went_live(provider.name) and not store.restored():
         watch.alert(store, config.identity, config.alerts, wrong, at=result.at)
         result.notes += notify(config, store, provider, now=now, stop=stop)
@@ -233,7 +262,7 @@ def notify(
     report = delivery.deliver(
         store,
         provider,
-        Copyist(store.notices, config.identity.sender.address, config.dkim),
+        Copyist(store.notices, config.identity.reverse_path, config.dkim),
         book=store.notices,
         now=now,
         on_uncertain=config.on_uncertain,
@@ -254,7 +283,7 @@ def judging(config: Config, folder: Folder, judged: dict[str, str], *, at: datet
         from newsletter.proof import pull_from
 
         proof = pull_from(template, rendered, post, config.identity, date=at)
-        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words))
+        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words, config.design.templates))
         judged[post.id] = reason_to_hold(post, found, strict=config.checks.strict)
         if judged[post.id]:
             raise PostHeld(judged[post.id])

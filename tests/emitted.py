@@ -219,6 +219,14 @@ https://example.org/a/very/long/address/that/goes/on/and/on/and/on/and/on/and/on
 |---|---|
 | c | d |
 
+| | Monday | Tuesday |
+|---|:-:|--:|
+| morning | nine | twelve |
+
+| Who | When | Where to write |
+|---|---|---|
+| The practice | Monday mornings | the.practice.in.birch.lane@letters.example.org |
+
 ```
 a line of code that is so long that it can't possibly fit on the screen of a phone, however one turns it
 ```

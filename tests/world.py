@@ -22,6 +22,7 @@ from newsletter import consent
 from newsletter.compose import MessageTemplate, compile_template
 from newsletter.config import Alerts, Config, Identity, Limits, Mode, OnUncertain, Rules
 from newsletter.errors import NewsletterError
+from newsletter.incoming import Open
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.posts import Post
 from newsletter.press import Press
@@ -277,15 +278,20 @@ class World:
         made.unprintable = self.unprintable
         return made
 
+    @property
+    def identity_address(self) -> str:
+        """Where requests to leave are sent."""
+        return str(self.config.identity.unsubscribe_address)
+
     # Time
 
-    def tick(self, at: datetime | str | None = None) -> Tick:
-        """One tick, at *at* or now."""
+    def tick(self, at: datetime | str | None = None, *, box: Open | None = None) -> Tick:
+        """One tick, at *at* or now; *box* is the mailbox."""
         if at is not None:
             self.now = when(at)
         done = tick(
             self.config, self.store, self.provider, SECRET, now=lambda: self.now, jitter=lambda: 0.5, press=self.press,
-            wait=self.pass_time,
+            wait=self.pass_time, box=box,
         )  # fmt: skip
         self.ticks.append(done)
         return done

@@ -19,11 +19,12 @@ from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
-from newsletter.checks import clients, contrast, header, images, inbox, links, parity, source, spam, structure
-from newsletter.checks.finding import Finding, Part, Severity, error, halves, warning
+from newsletter.checks import clients, contrast, duties, header, images, inbox, links, parity, source, spam, structure
+from newsletter.checks.finding import Finding, Part, error, warning
 from newsletter.checks.reading import LARGEST, Context, Reading
 from newsletter.config import Design, Identity
 from newsletter.errors import PostError, TemplateError
+from newsletter.findings import Severity, halves
 from newsletter.posts import Fault, Post
 from newsletter.proof import SAMPLE, Proof, pull
 
@@ -63,6 +64,7 @@ RULES: Mapping[str, Callable[[Reading], Iterator[Finding]]] = {
     **clients.RULES,
     **spam.RULES,
     **parity.RULES,
+    **duties.RULES,
     **header.RULES,
 }
 
@@ -89,7 +91,7 @@ def check_post(post: Post, identity: Identity, design: Design, *, context: Conte
     try:
         return check(pull(post, identity, design, SAMPLE, date=at), context=context)
     except PostError as fault:
-        return [error("front-matter" if fault.line is None else "content", *halves(fault.problem), line=fault.line)]
+        return [error("content", *halves(each.problem), line=each.line) for each in (fault, *fault.more)]
     except TemplateError as fault:
         place = f"templates/email/{fault.template}{f', line {fault.line}' if fault.line else ''}: "
         problem, remedy = halves(fault.problem)

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from newsletter.findings import Severity
+
 _QUOTED = 60  # characters
-
-
-class Severity(StrEnum):
-    """What a finding does to its post."""
-
-    ERROR = "error"  #: holds it
-    WARNING = "warning"  #: worth mending; holds it only under --strict
-    NOTE = "note"  #: good to know
+_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # of emoji, and of Persian words
 
 
 class Part(StrEnum):
@@ -60,18 +55,8 @@ def note(
     return Finding(rule, Severity.NOTE, problem, remedy, part, line, clipped(quote))
 
 
-def halves(words: str) -> tuple[str, str]:
-    """Problem and remedy, as sentences, of what an error says with a semicolon between them."""
-    problem, _, remedy = words.partition("; ")
-    return _sentence(problem), _sentence(remedy or "put it right")
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
-
-
 def clipped(text: str, most: int = _QUOTED) -> str:
     """*text* on one line of at most *most* characters, with nothing in it that would move a terminal's cursor."""
     text = " ".join(text[: most * 8].split())
-    text = "".join(c for c in text if c.isprintable())
+    text = "".join(c for c in text if c.isprintable() or c in _JOINERS)
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

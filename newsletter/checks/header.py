@@ -80,7 +80,8 @@ def unfilled(reading: Reading) -> Iterator[Finding]:
         if found:
             yield error(
                 "unfilled",
-                f"“{clipped(found[0], 40)}” was to be filled in for each reader and is not.",
+                f"{reading.template_line(found[0])}“{clipped(found[0], 40)}” was to be filled in for each reader and is"
+                " not.",
                 "Look for it in your templates; those that come with newsletter have the right names.",
                 part,
                 quote=text[max(0, found.start() - 20) : found.end() + 20],

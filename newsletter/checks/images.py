@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from newsletter.checks.finding import Finding, Part, clipped, error, note, warning
 from newsletter.checks.reading import Reading
+from newsletter.render.images import filename
 
 HEAVY = 500_000  #: octets of one picture that a telephone takes long to load
 ALL_HEAVY = 2_000_000  #: octets of all of them together
@@ -78,7 +80,7 @@ def weight(reading: Reading) -> Iterator[Finding]:
                 "image-size",
                 f"The picture {image.filename} has {len(image.data) / 1e6:.1f} MB.",
                 "Save it smaller: 1,200 pixels wide as JPEG is plenty, about 200 kB.",
-                line=reading.line_of(image.filename) or reading.key_line("image"),
+                line=_line(reading, image.filename),
                 quote=image.filename,
             )
     attached = sum(len(image.data) for image in reading.proof.rendered.images)
@@ -88,6 +90,12 @@ def weight(reading: Reading) -> Iterator[Finding]:
             f"The pictures have {attached / 1e6:.1f} MB together.",
             "Save them smaller, or show fewer: below 2 MB a letter opens at once.",
         )
+
+
+def _line(reading: Reading, name: str) -> int | None:
+    """The line of the post that shows the file which travels as *name*."""
+    body = enumerate(reading.post.body.split("\n"), reading.post.body_line)
+    return next((n for n, text in body if name in filename(unquote(text))), None) or reading.key_line("image")
 
 
 def setting(reading: Reading) -> Iterator[Finding]:
@@ -113,18 +121,18 @@ def source(reading: Reading) -> Iterator[Finding]:
         address = image.attributes.get("src", "")
         if address.startswith("cid:") or (own and address.startswith(f"{own}/")):
             continue
-        shown = clipped(address, 40)
+        shown, place = clipped(address, 40), reading.template_line(address) if address else ""
         if address.startswith("https://"):
             yield warning(
                 "image-source",
-                f"The picture {shown} is fetched from another site, which learns who reads the letter and when.",
+                f"{place}The picture {shown} is fetched from another site, which learns who reads the letter and when.",
                 "Keep the picture in the project, or on your own site.",
                 Part.TEMPLATE,
             )
         else:
             yield error(
                 "image-source",
-                f"The picture “{shown}” can't be found from a reader's mailbox.",
+                f"{place}The picture “{shown}” can't be found from a reader's mailbox.",
                 "Give its whole address, beginning with https://.",
                 Part.TEMPLATE,
             )

@@ -43,7 +43,7 @@ def preheader(reading: Reading) -> Iterator[Finding]:
         short = _length(given) < PREHEADER_LEAST
         yield note(
             "preheader",
-            f"The preheader has {len(given)} characters; "
+            f"The preheader has {len(given)} character{'' if len(given) == 1 else 's'}; "
             + ("inboxes have room for more." if short else "inboxes cut it off."),
             f"{PREHEADER_LEAST} to {PREHEADER_MOST} characters are right, the most important words first.",
             line=line,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import unquote
 
 from newsletter.checks.css import Sheet, sheet
@@ -13,6 +14,7 @@ from newsletter.checks.page import Element, Page
 from newsletter.config import LOCK_SCREEN_WORDS
 from newsletter.posts import Folder, Post, PostStatus
 from newsletter.proof import Proof
+from newsletter.render.templates import Filler
 
 LARGEST = 256 * 1024  #: octets of HTML that are read word by word; of more only the size is said
 
@@ -27,12 +29,17 @@ class Context:
 
     posts: Mapping[str, PostStatus] | None = None  #: id → status of every post in the folder; None = not known
     lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS
+    templates: Path | None = None  #: the project's own
 
     @classmethod
-    def of(cls, folder: Folder, lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS) -> Context:
+    def of(
+        cls, folder: Folder, lock_screen_words: tuple[str, ...] = LOCK_SCREEN_WORDS, templates: Path | None = None
+    ) -> Context:
         """The context that a folder of posts gives; a broken file is there as well, and counts as live."""
         posts = {fault.id: PostStatus.LIVE for fault in folder.faults}
-        return cls(posts | {post.id: post.status for post in (*folder.posts, *folder.held)}, lock_screen_words)
+        return cls(
+            posts | {post.id: post.status for post in (*folder.posts, *folder.held)}, lock_screen_words, templates
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,11 @@ class Reading:
     def _shown(self) -> str:
         return _plain(self.words)
 
+    def template_line(self, words: str) -> str:
+        """File and line of the first template that has *words* in it, to begin a sentence with; "" for none."""
+        found = Filler(self.context.templates).find(words)
+        return f"templates/email/{found[0]}, line {found[1]}: " if found else ""
+
     # The post's file
 
     @cached_property
@@ -113,7 +125,9 @@ class Reading:
 
 def _plain(text: str) -> str:
     """*text* as it can be found again whatever the typographer did to it."""
-    return re.sub(r"[\s*_\\\"'“”‘’„‚«»‹›–—…-]+", " ", unquote(text)).strip()
+    # Whatever looks like a token was broken by a word joiner.
+    words = unquote(text).replace("\N{WORD JOINER}", "")
+    return re.sub(r"[\s*_\\\"'“”‘’„‚«»‹›–—…-]+", " ", words).strip()
 
 
 def _prose(body: str, first: int) -> Iterator[tuple[int, str]]:

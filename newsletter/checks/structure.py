@@ -101,14 +101,12 @@ def banned(reading: Reading) -> Iterator[Finding]:
     """Scripts, forms, frames and things loaded from elsewhere: mail programs drop them, and filters drop the mail."""
     tags = Counter(e.tag for e in reading.page.elements if e.tag in _CARRIED_OUT_NOWHERE)
     for tag in tags:
-        yield error(
-            "banned", f"The letter has a <{tag}>, which no mail program carries out.", "Take it out.", Part.TEMPLATE
-        )
+        problem = f"{reading.template_line(f'<{tag}')}The letter has a <{tag}>, which no mail program carries out."
+        yield error("banned", problem, "Take it out.", Part.TEMPLATE)
     handlers = {name for e in reading.page.elements for name in e.attributes if re.fullmatch(r"on[a-z]{3,30}", name)}
     for name in sorted(handlers):
-        yield error(
-            "banned", f"The letter has {name}=…, which no mail program carries out.", "Take it out.", Part.TEMPLATE
-        )
+        problem = f"{reading.template_line(f'{name}=')}The letter has {name}=…, which no mail program carries out."
+        yield error("banned", problem, "Take it out.", Part.TEMPLATE)
 
 
 def kept_style(reading: Reading) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "See six weeks of a newsletter in a minute, in a scratch folder."),
         "init": ("start", "Make a new project: settings, templates, sample posts, an example list."),
         "dkim": ("dkim", "Make the key that signs your letters, and its record for the DNS."),
+        "doctor": ("doctor", "What is wrong around you: the DNS, the mail server, the website, this machine."),
         "go-live": ("run", "Let the configured provider send from now on."),
     },
     "Write": {
@@ -39,6 +40,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "subscribers",
             "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
+        "mailbox": ("mailbox", "Read what came back by mail: bounces, complaints, requests to leave."),
         "webhook": ("hooks", "The address at which your provider tells what came back."),
         "suppressions": ("suppressions", "Addresses that get nothing more: list, add, lift, quarantined."),
     },

@@ -317,7 +317,7 @@ def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected
     else:
         data(f"  Next       {'cannot be told now, see below' if coming is None else 'nothing in the next 60 days'}")
     for sentence in _fared(answer["posts"]):
-        data(f"  Came back  {sentence}")
+        data(f"  Feedback   {sentence}")
     for sentence in answer["waiting"]:
         data(f"  Waiting    {sentence}")
     if answer["attention"]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from textwrap import wrap
 from typing import Any
 
 import click
 
 from newsletter.checks import Context, Finding, Part, Severity, check_post, from_fault
+from newsletter.cli.findings import bold, counted, dim, show_finding
 from newsletter.cli.output import Progress, data, facts, json_option, plural, warn
 from newsletter.cli.project import Project, now, open_project
 from newsletter.posts import Fault, Post, PostStatus
-
-_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-_WIDEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,7 @@ def _all(project: Project) -> list[_Verdict]:
 
 def _verdict(project: Project, post: Post) -> _Verdict:
     config = project.config
-    context = Context.of(project.folder, config.checks.lock_screen_words)
+    context = Context.of(project.folder, config.checks.lock_screen_words, config.design.templates)
     found = check_post(post, config.identity, config.design, context=context, at=now())
     draft = post.status is PostStatus.DRAFT
     return _Verdict(post.number, post.title, f"posts/{post.path.name}", draft, tuple(found))
@@ -119,14 +113,14 @@ def _fact(verdict: _Verdict, finding: Finding) -> dict[str, Any]:
 def _show(verdicts: list[_Verdict], *, alone: bool) -> None:
     shared = _shared(verdicts)
     if shared:
-        data(_bold("Every letter"))
+        data(bold("Every letter"))
         _show_findings(shared.values())
     for v in verdicts:
         own = [finding for finding in v.findings if _said(finding) not in shared]
         if own or alone:
             number = f"#{v.number} " if v.number else ""
             heading = f"{number}{v.title}".strip() or "A file that is no post"
-            data(f"{_bold(heading)}{' (a draft)' if v.draft else ''}  {_dim(v.file)}")
+            data(f"{bold(heading)}{' (a draft)' if v.draft else ''}  {dim(v.file)}")
             _show_findings(own)
     data(_summary(verdicts, shared))
 
@@ -148,49 +142,22 @@ def _shared(verdicts: list[_Verdict]) -> dict[_Said, Finding]:
 
 
 def _show_findings(findings: Iterable[Finding]) -> None:
-    columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
     for finding in findings:
         place = f"line {finding.line}" if finding.line else "" if finding.part is Part.POST else finding.part
-        mark = (
-            click.style(f"{finding.severity:<7}", fg=_COLOURS[finding.severity], bold=True)
-            if _colour()
-            else (f"{finding.severity:<7}")
-        )
-        first, *rest = _wrapped(finding.problem, columns - 21)
-        data(f"  {mark}  {place:<8}  {first}")
-        for line in (*rest, *_wrapped(f"{finding.remedy} [{finding.rule}]", columns - 21)):
-            data(f"{'':21}{line}")
-        if finding.quote:
-            data(f"{'':21}{_dim(f'> {finding.quote}')}")
+        show_finding(finding.severity, place, finding.problem, f"{finding.remedy} [{finding.rule}]", finding.quote)
     data()
-
-
-def _wrapped(text: str, columns: int) -> list[str]:
-    return wrap(text, max(columns, 30), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _summary(verdicts: list[_Verdict], shared: dict[_Said, Finding]) -> str:
     looked = f"{plural(len(verdicts), 'post')} looked at"
     own = [f for v in verdicts for f in v.findings if _said(f) not in shared]
     counts = {severity: sum(f.severity is severity for f in (*own, *shared.values())) for severity in Severity}
-    parts = [plural(count, severity) for severity, count in counts.items() if count]
+    parts = counted(counts)
     if not parts:
         return f"{looked}: nothing was found."
     held = sum(bool(v.count(Severity.ERROR)) for v in verdicts if not v.draft)
     kept = f" {plural(held, 'post does', 'posts do')} not leave before that is mended." if held else ""
-    return f"{looked}: {', '.join(parts)}.{kept}"
-
-
-def _colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _bold(text: str) -> str:
-    return click.style(text, bold=True) if _colour() else text
-
-
-def _dim(text: str) -> str:
-    return click.style(text, dim=True) if _colour() else text
+    return f"{looked}: {parts}.{kept}"
 
 
 COMMANDS = {"check": check}

@@ -19,12 +19,12 @@ from newsletter.cli.crew import crew_of
 from newsletter.cli.output import data, say, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
-from newsletter.config import PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
+from newsletter.config import MAILBOX_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, Config, load
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.scheduler import QUARTER, run_daemon, run_lock, tick
 
 _QUARTER_MINUTES = QUARTER // timedelta(minutes=1)
-_SECRETS = (PASSWORD_VARIABLE, STORE_VARIABLE, "NEWSLETTER_SECRET")
+_SECRETS = (PASSWORD_VARIABLE, MAILBOX_VARIABLE, STORE_VARIABLE, "NEWSLETTER_SECRET")
 
 
 # --- schedule
@@ -96,6 +96,7 @@ class Daemon:
                     stop=self._stop,
                     press=project.press,
                     crew=crew_of(project.config, self._stop),
+                    box=project.box,
                 )
             if result.planned.count or result.report.submitted:
                 for line in sentences(project, project.store, result):

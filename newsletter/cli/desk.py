@@ -16,7 +16,7 @@ from newsletter.checks import Context, check
 from newsletter.cli.project import Project, looked_at, now
 from newsletter.config import Config
 from newsletter.config.settings import FILE_NAME
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, NewsletterError
 from newsletter.keys import SigningKey
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post
@@ -39,7 +39,9 @@ def sheet_of(project: Project, number: int, reader: str) -> Sheet:
     with suppress(ConfigError):  # the machine that letters are written on may lack the key of the one that sends them
         keys = project.keys
     proof = pull(post, config.identity, config.design, about.recipient, date=about.when.at or now(), keys=keys)
-    findings = check(proof, context=Context.of(project.folder, config.checks.lock_screen_words))
+    findings = check(
+        proof, context=Context.of(project.folder, config.checks.lock_screen_words, config.design.templates)
+    )
     before, after = neighbours(project.folder.posts, number)
     chosen = str(about.recipient.address) if reader else ""
     return Sheet(proof, about.when, chosen, tuple(findings), before, after, held=about.held)
@@ -115,6 +117,16 @@ class Desk:
                 return replace(self._sheet(project, number, _address(reader, readers)), readers=readers)
             finally:
                 project.close()
+
+    def beside(self, number: int) -> tuple[Post | None, Post | None]:
+        """The posts before and after *number*, whatever is the matter with that one."""
+        with suppress(NewsletterError):  # the settings may be what is the matter
+            project = self._project()
+            try:
+                return neighbours(project.folder.posts, number)
+            finally:
+                project.close()
+        return None, None
 
     def test(self, number: int, reader: str, to: str) -> str:
         """Send a test message, and say what went out. Raises `NewsletterError`."""

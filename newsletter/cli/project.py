@@ -19,12 +19,14 @@ from newsletter.config import Config, find_root, load
 from newsletter.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
+    from newsletter.incoming import Open
     from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
     from newsletter.scheduler import PressMaker, Tick
     from newsletter.store import Store
 
+SECRET_VARIABLE = "NEWSLETTER_SECRET"  # noqa: S105  the name, not the secret
 _SECRET_BYTES = 32
 
 
@@ -74,14 +76,28 @@ class Project:
         return open_provider(self.config, now=now)
 
     @cached_property
+    def box(self) -> Open | None:
+        """Opens the mailbox of [mailbox], if there is one; nothing is connected yet."""
+        if self.config.mailbox is None:
+            return None
+        from newsletter.providers.mailbox import Mailbox
+
+        return partial(Mailbox, self.config.mailbox)
+
+    @cached_property
     def secret(self) -> bytes:
-        """The signing key: NEWSLETTER_SECRET, or secret.key beside the database, made at first use."""
-        if word := os.environ.get("NEWSLETTER_SECRET", ""):
-            return self._checked(word, "NEWSLETTER_SECRET")
+        """The signing key: NEWSLETTER_SECRET, or secret.key beside the database, made at first use.
+
+        Raises `ConfigError` when it is gone and there are letters that it signed.
+        """
+        if word := os.environ.get(SECRET_VARIABLE, ""):
+            return self._checked(word, SECRET_VARIABLE)
         path = self.secret_path
         try:
             return self._checked(path.read_text().strip(), str(path))
         except FileNotFoundError:
+            if (store := self.existing_store()) and store.ledger.any_template():
+                raise ConfigError(_KEY_IS_GONE.format(path=path)) from None
             return _new_secret(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
@@ -136,7 +152,7 @@ class Project:
     @property
     def known_secret(self) -> bytes:
         """The signing key if there is one; a question must not make one."""
-        return self.secret if os.environ.get("NEWSLETTER_SECRET") or self.secret_path.exists() else bytes(_SECRET_BYTES)
+        return self.secret if os.environ.get(SECRET_VARIABLE) or self.secret_path.exists() else bytes(_SECRET_BYTES)
 
     @property
     def database(self) -> Path | None:
@@ -156,6 +172,13 @@ class Project:
         if len(word) < _SECRET_BYTES:
             raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
         return word.encode()
+
+
+_KEY_IS_GONE = (
+    "{path} is missing, and every unsubscribe link that was mailed is signed with it: copy it back from your backup"
+    " (or set NEWSLETTER_SECRET). Nothing was sent. If it is lost for good, `openssl rand -hex 32 > {path}` makes a new"
+    " one; the links in earlier letters are dead then."
+)
 
 
 def _why(error: Exception) -> str:

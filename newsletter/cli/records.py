@@ -197,9 +197,7 @@ def _answers(posts: list[dict[str, Any]], figures: dict[str, Figures]) -> None:
         )
         for p, f in told
     ]
-    table(
-        ("What came of it", "Accepted", "Failed", "Spam, they say", "Left after it"), rows, right=frozenset(range(1, 5))
-    )
+    table(("What came of it", "Accepted", "Failed", "Called spam", "Left after it"), rows, right=frozenset(range(1, 5)))
 
 
 def _balance(posts: list[dict[str, Any]]) -> str:
@@ -260,9 +258,9 @@ def who_got(ctx: click.Context, number: int, as_json: bool) -> None:
     )
     got = sum(r.state == "accepted" for r in records)
     back = sum(r.came_back_at is not None for r in records)
-    returned = f", {back:,} of them came back" if back else ""
+    returned = f"; {back:,} came back" if back else ""
     on_record = plural(len(records), "delivery", "deliveries")
-    data(f"\n{plural(got, 'message')} accepted{returned} of {on_record} on record.")
+    data(f"\n{plural(got, 'message')} accepted of {on_record} on record{returned}.")
 
 
 def _remark(r: Record) -> str:

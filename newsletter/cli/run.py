@@ -55,6 +55,7 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
             progress=bar,
             press=project.press,
             crew=crew_of(project.config, stop),
+            box=project.box,
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
@@ -212,13 +213,9 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
         else:
             data(
                 f"{links}, and nothing here answers them yet: whoever clicks finds a dead page until `newsletter serve`"
-                f" runs there. Mail to {config.identity.unsubscribe_address} works."
+                " runs there."
             )
-    else:
-        data(
-            f"There is no url, so readers unsubscribe by mail to {config.identity.unsubscribe_address}: `newsletter"
-            " subscribers unsubscribe`."
-        )
+    data(_by_mail(project))
     again = "is sent once more" if config.on_uncertain is OnUncertain.RESEND else "waits for your word"
     doubt = project.provider.window * config.processes
     data(
@@ -241,6 +238,21 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
     store.facts.go_live(name, at=now())
     data(f"{name} is live; `newsletter cron` prints the line that makes it run by itself.")
     return 0
+
+
+def _by_mail(project: Project) -> str:
+    """What becomes of a reader who asks by mail to leave."""
+    from newsletter.incoming import last_look
+
+    where, zone = project.config.identity.unsubscribe_address, project.config.identity.timezone
+    if project.config.mailbox is None:
+        return (
+            f"Mail to {where} works: it reaches you, and you take the reader off (`newsletter subscribers"
+            " unsubscribe`). With a [mailbox] in newsletter.toml that happens by itself."
+        )
+    if (last := last_look(project.store)) is None:
+        return f"Mail to {where} takes a reader off, but the mailbox was never read: try `newsletter mailbox` first."
+    return f"Mail to {where} takes a reader off; the mailbox was last read on {moment(last, zone)}."
 
 
 def _described(project: Project) -> str:

@@ -22,6 +22,8 @@ from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.subscribers import Pause, Status, read_rows, write_rows
 
+_NAME_MOST = 40  # characters of a name in the list
+
 _EVERYONE = "all"
 _PAUSED = {
     Pause.OWNER: "by you",
@@ -46,6 +48,12 @@ def subscribers() -> None:
 
 def _pauses(reader: Reader) -> str:
     return ", ".join(words for pause, words in _PAUSED.items() if pause in reader.pauses)
+
+
+def _short(name: str) -> str:
+    """*name* for the list: what one says, and nothing that turns the line round; --json has all of it."""
+    plain = "".join(c for c in name if c.isprintable() or c == "\N{ZERO WIDTH JOINER}")
+    return plain if len(plain) <= _NAME_MOST else f"{plain[: _NAME_MOST - 1]}…"
 
 
 def _state(reader: Reader) -> str:
@@ -85,7 +93,7 @@ def list_(ctx: click.Context, status: str, as_json: bool) -> None:
         rows = [
             (
                 reader.address,
-                reader.name,
+                _short(reader.name),
                 _state(reader),
                 "" if reader.had_through is None else f"#{reader.position}",
                 reader.timezone,

@@ -113,9 +113,9 @@ def add(ctx: click.Context, addresses: tuple[str, ...], reason: str, complained:
 @json_option
 @click.pass_context
 def lift(ctx: click.Context, address: str, yes: bool, as_json: bool) -> int:
-    """Send to ADDRESS again: the mailbox is there after all.
+    """Send to ADDRESS again.
 
-    What came back in the meantime is sent again, one letter at a time. A complaint is for ever.
+    The mailbox is there after all. What came back is sent again, one letter at a time. A complaint is for ever.
 
     \b
     Example:
@@ -140,10 +140,11 @@ def lift(ctx: click.Context, address: str, yes: bool, as_json: bool) -> int:
 @json_option
 @click.pass_context
 def quarantined(ctx: click.Context, as_json: bool) -> None:
-    """What was told of too many readers at once, and waits for your word.
+    """What waits for your word.
 
-    Look whether it can be true: an old list may have many dead addresses; a provider's mistake, or somebody who got
-    hold of your webhook's address, looks the same. Then `accept` or `discard`, for some of them or for all.
+    It was told of too many readers at once. Look whether it can be true: an old list may have many dead addresses; a
+    provider's mistake, or somebody who got hold of your webhook's address, looks the same. Then `accept` or `discard`,
+    for some of them or for all.
 
     \b
     Example:
@@ -198,7 +199,7 @@ def _decide(ctx: click.Context, addresses: tuple[str, ...], *, believed: bool, y
 @json_option
 @click.pass_context
 def accept(ctx: click.Context, addresses: tuple[str, ...], yes: bool, as_json: bool) -> int:
-    """Believe what waits in quarantine, about ADDRESSES or about all.
+    """Believe what waits, about ADDRESSES or all.
 
     \b
     Example:
@@ -214,7 +215,7 @@ def accept(ctx: click.Context, addresses: tuple[str, ...], yes: bool, as_json: b
 @json_option
 @click.pass_context
 def discard(ctx: click.Context, addresses: tuple[str, ...], yes: bool, as_json: bool) -> int:
-    """Do not believe what waits in quarantine, about ADDRESSES or about all.
+    """Forget what waits, about ADDRESSES or all.
 
     \b
     Example:

@@ -35,7 +35,11 @@ from newsletter.mail import Mailbox
 
 _MAGIC = b"newsletter message template 1\n"
 _URI = re.compile(r"[!-;=?-~]+")  # no space, no angle bracket, ASCII: may stand between angle brackets
-_NO_GREETING = re.compile(r"[@,;:/\\<>\"\[\]{}|=]|\bwww\.", re.IGNORECASE)
+# Mail programs make a link of "example.org"; what databases write for nothing at all is no name.
+_NO_GREETING = re.compile(
+    r"[@,;:/\\<>\"\[\]{}|=]|\bwww\.|\w\.[^\W\d_]{2}|^(?:none|null|nan|undefined|unknown|n\.a\.|anonymous)$",
+    re.IGNORECASE,
+)
 _GREETING_MOST = 60  # characters
 
 

@@ -11,7 +11,14 @@ Within: `settings` has the values, `document` the file with its lines and faults
 each kind of value, `palette` the colours, `loading` the sections.
 """
 
-from newsletter.config.loading import DKIM_VARIABLE, PASSWORD_VARIABLE, STORE_VARIABLE, find_root, load
+from newsletter.config.loading import (
+    DKIM_VARIABLE,
+    MAILBOX_VARIABLE,
+    PASSWORD_VARIABLE,
+    STORE_VARIABLE,
+    find_root,
+    load,
+)
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
@@ -27,6 +34,7 @@ from newsletter.config.settings import (
     Identity,
     Images,
     Limits,
+    MailboxSettings,
     Missing,
     Mode,
     OnUncertain,
@@ -44,6 +52,7 @@ __all__ = [
     "ENTRY_POINTS",
     "FILE_NAME",
     "LOCK_SCREEN_WORDS",
+    "MAILBOX_VARIABLE",
     "PASSWORD_VARIABLE",
     "STORE_VARIABLE",
     "VENDORS",
@@ -58,6 +67,7 @@ __all__ = [
     "Identity",
     "Images",
     "Limits",
+    "MailboxSettings",
     "Missing",
     "Mode",
     "OnUncertain",

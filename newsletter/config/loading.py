@@ -29,6 +29,7 @@ from newsletter.config.settings import (
     Identity,
     Images,
     Limits,
+    MailboxSettings,
     Missing,
     Mode,
     OnUncertain,
@@ -42,11 +43,13 @@ from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
+MAILBOX_VARIABLE = "NEWSLETTER_MAILBOX_PASSWORD"
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
 DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp", *vendors.VENDORS)
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
+_IMAP_PORT = 143  # RFC 8314 section 3: 993 speaks TLS from the first octet, 143 after STARTTLS
 _STORE_REMEDY = 'write "sqlite:///newsletter.db" or "postgresql://…"'
 
 
@@ -95,6 +98,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     of_vendors = reading.all(providers)
     plugin = {} if provider in PROVIDERS else providers.section(provider).untouched()
     dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
+    post_box = top.section("mailbox")
+    mailbox = _mailbox(post_box, root, environment, wanted=top.has("mailbox"))
     alerts = _alerts(top.section("alerts"), root)
     web = _web(top.section("web"))
     log_file = top.section("log").read("file", values.optional(lambda value: files.path(root, value)), None)
@@ -119,9 +124,15 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         checks=checks,
         web=web,
         dkim=dkim,
+        mailbox=mailbox,
         notes=tuple(
             _notes(
-                [*_password_file(server, root, environment), *reading.secret_files, *_key_files(dkim)],
+                [
+                    *_password_file(server, root, environment),
+                    *_password_file(post_box, root, environment, MAILBOX_VARIABLE),
+                    *reading.secret_files,
+                    *_key_files(dkim),
+                ],
                 smtp.postfix_log if provider == "smtp" else None,
             )
         ),
@@ -160,6 +171,7 @@ def _identity(section: Section) -> Identity:
         language=section.read("language", values.language, "en"),
         timezone=section.read("timezone", values.timezone, values.zone("UTC")),
         unsubscribe_to=section.read("unsubscribe_to", values.address, None),
+        bounces_to=section.read("bounces_to", values.optional(values.bounce_address), None),
     )
 
 
@@ -341,6 +353,47 @@ def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_us
     )
 
 
+def _mailbox(section: Section, root: Path, environment: Mapping[str, str], *, wanted: bool) -> MailboxSettings | None:
+    default = MailboxSettings("")
+    if wanted:
+        section.need("host", 'the mail server that keeps your mail, such as "imap.example.org"')
+        section.need("username", "the name with which your mail program logs in; often the whole address")
+    host = section.read("host", values.host, "127.0.0.1")
+    security = section.read("security", values.choice(Security), default.security)
+    if security is Security.NONE and not values.is_loopback(host):
+        section.fault(
+            "security",
+            f'without protection only this machine can be reached, not {host}; write "tls" or "starttls"',
+            ' = "none"',
+        )
+    username = section.read("username", values.filled, "")
+    password = section.read("password_file", lambda value: files.secret(root, value), "", secret=True)
+    password = environment.get(MAILBOX_VARIABLE, "").rstrip("\r\n") or password
+    if username and not password and not section.has("password_file"):
+        section.fault(
+            "username",
+            f"there is no password for it; put one in the environment as {MAILBOX_VARIABLE}, "
+            "or in a file of its own that password_file names",
+        )
+    folder = section.read("folder", values.folder_name, default.folder)
+    done = section.read("done_folder", values.folder_name, default.done_folder)
+    if folder.lower() == done.lower():
+        section.fault("done_folder", "it has to be another folder than the one that is read", f' = "{done}"')
+    usual = default.port if security is Security.TLS else _IMAP_PORT
+    made = MailboxSettings(
+        host=host,
+        port=section.read("port", values.number(1, 65535), usual),
+        security=security,
+        username=username,
+        password=password,
+        ca_file=section.read("ca_file", lambda value: files.existing(root, value), None),
+        folder=folder,
+        done_folder=done,
+        timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
+    )
+    return made if wanted else None
+
+
 def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:
     """The environment comes before `key_file`."""
     domain = section.read("domain", values.domain, sender)
@@ -386,9 +439,11 @@ def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
     return path, octets
 
 
-def _password_file(section: Section, root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+def _password_file(
+    section: Section, root: Path, environment: Mapping[str, str], variable: str = PASSWORD_VARIABLE
+) -> Iterator[tuple[str, Path]]:
     """Where the password's file is named, and the file; nothing when the password comes from elsewhere."""
-    if section.has("password_file") and not environment.get(PASSWORD_VARIABLE):
+    if section.has("password_file") and not environment.get(variable):
         yield section.place("password_file"), section.read("password_file", lambda value: files.path(root, value), root)
 
 

@@ -73,11 +73,17 @@ class Identity:
     language: str = "en"  #: BCP 47
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     unsubscribe_to: Address | None = None  #: address of the mailto form; default reply_to, else sender
+    bounces_to: Address | None = None  #: reverse path, with a token for each delivery; None = the sender's address
 
     @property
     def list_id(self) -> str:
         """RFC 2919, without angle brackets."""
         return f"list.{self.sender.address.domain}"
+
+    @property
+    def reverse_path(self) -> Address:
+        """Where a failure notice goes that belongs to no delivery."""
+        return self.bounces_to or self.sender.address
 
     @property
     def unsubscribe_address(self) -> Address:
@@ -184,6 +190,21 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxSettings:
+    """[mailbox]: where bounces and requests to leave arrive, by IMAP."""
+
+    host: str
+    port: int = 993
+    security: Security = Security.TLS
+    username: str = ""
+    password: str = field(default="", repr=False)  #: NEWSLETTER_MAILBOX_PASSWORD or password_file
+    ca_file: Path | None = None  #: additional certificate authority, PEM
+    folder: str = "INBOX"
+    done_folder: str = "Newsletter/Handled"  #: made when it is not there; / stands for the server's own separator
+    timeout: timedelta = timedelta(seconds=60)  #: to connect and for each answer
+
+
+@dataclass(frozen=True, slots=True)
 class VendorSettings:
     """[provider.VENDOR]; what only one of them has is empty for the others."""
 
@@ -258,6 +279,7 @@ class Config:
     log_file: Path | None = None  #: [log] file
     folder: FolderSettings = FolderSettings()
     smtp: SmtpSettings = SmtpSettings()
+    mailbox: MailboxSettings | None = None  #: None: nobody looks into one
     vendors: Mapping[str, VendorSettings] = field(default_factory=dict)  #: by name; all of them after `load`
     plugin: Mapping[str, object] = field(default_factory=dict, repr=False)  #: the section of another package's provider
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody

@@ -25,6 +25,7 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+BOUNCES_LOCAL_MAX = 37  # of 64; the rest is for a plus and a token
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 _UNITS = {
@@ -381,6 +382,25 @@ def address(value: object) -> Address:
         return Address.parse(filled(value))
     except SubscriberError as error:
         raise WrongValueError(f'{error}; write it as "maya@example.org"') from None
+
+
+def bounce_address(value: object) -> Address:
+    """An address with room for a token behind a plus (RFC 5321 section 4.5.3.1.1: 64 octets in all)."""
+    given = address(value)
+    if len(given.local) > BOUNCES_LOCAL_MAX:
+        raise WrongValueError(
+            f"the part before the @ may have {BOUNCES_LOCAL_MAX} characters here, because a token is written behind"
+            " it; choose a shorter one"
+        )
+    return given
+
+
+def folder_name(value: object) -> str:
+    """The name of a folder of a mailbox; / separates the parts."""
+    given = filled(value).strip("/")
+    if not given or any(c in given for c in "*%"):
+        raise WrongValueError('write the name of a folder, such as "INBOX" or "Newsletter/Handled"')
+    return given
 
 
 def is_loopback(host: str) -> bool:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from newsletter.preview.files import write
 from newsletter.preview.outlook import Outlook, Turn, outlook
-from newsletter.preview.page import Site, page, page_of
+from newsletter.preview.page import Site, beside, page, page_of
 from newsletter.preview.sheet import Sheet, Someone, neighbours
 from newsletter.preview.views import View, framed, letter
 
@@ -29,6 +29,7 @@ __all__ = [
     "Someone",
     "Turn",
     "View",
+    "beside",
     "framed",
     "letter",
     "neighbours",

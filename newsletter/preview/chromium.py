@@ -91,16 +91,23 @@ class Tab:
 
     def open(self, url: str, *, width: int = 1280, height: int = _HEIGHT, scheme: str = "light") -> None:
         """Show *url*, and wait until it and its frames are there."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self._stretch(width, height)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._loaded = False
         self.call("Page.navigate", url=url)
         while not self._loaded:
             self._read()
 
+    def _stretch(self, width: int, height: int) -> None:
+        """Make the window so large."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     def screenshot(self, path: Path, *, whole: bool = True) -> None:
         """The *whole* page, or what its window shows, as a PNG."""
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        if whole:  # what lies beyond the window comes out pushed aside where a page runs from right to left
+            size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+            self._stretch(size["width"], max(size["height"], _HEIGHT))
+        shot = self.call("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _read(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from newsletter.checks import Finding, Severity
-from newsletter.posts import PostStatus
+from newsletter.posts import Post, PostStatus
 from newsletter.preview.places import places
 from newsletter.preview.sheet import NEAR_CLIP, Sheet, kilobytes
 from newsletter.preview.views import View, letter
@@ -96,15 +96,20 @@ def page(sheet: Sheet, view: View, site: Site, *, form: Mapping[str, str] | None
             }
             for n, v in enumerate(View, 1)
         ],
-        "neighbours": [
-            {"rel": rel, "number": p.number, "title": p.title, "href": href}
-            for rel, p in (("prev", sheet.before), ("next", sheet.after))
-            if p and (href := site.neighbour(p.number))
-        ],
+        "neighbours": beside(sheet.before, sheet.after, site),
         "message": site.message(),
         "form": form,
     }
     return page_of("preview.html", values | _inbox(proof) | _reader(sheet) | _sizes(proof) | _shown(sheet, view, site))
+
+
+def beside(before: Post | None, after: Post | None, site: Site) -> list[dict[str, Any]]:
+    """The way to the posts before and after one, as far as they have a page."""
+    return [
+        {"rel": rel, "number": post.number, "title": post.title, "href": href}
+        for rel, post in (("prev", before), ("next", after))
+        if post and (href := site.neighbour(post.number))
+    ]
 
 
 def _inbox(proof: Proof) -> dict[str, Any]:
@@ -217,10 +222,11 @@ def _file(proof: Proof) -> str:
 
 def _lines(findings: Sequence[Finding], text: str) -> list[dict[str, Any]]:
     """The lines of the post's file, each with the findings that are about it."""
-    about: dict[int, list[str]] = {}
-    for finding in findings:
+    about: dict[int, list[dict[str, str]]] = {}
+    for finding in findings:  # what weighs most comes first
         if finding.line:
-            about.setdefault(finding.line, []).append(f"{finding.problem} {finding.remedy}")
+            remark = {"severity": finding.severity.value, "words": f"{finding.problem} {finding.remedy}"}
+            about.setdefault(finding.line, []).append(remark)
     return [{"n": n, "text": line, "findings": about.get(n, [])} for n, line in enumerate(text.splitlines(), 1)]
 
 

@@ -51,5 +51,13 @@ def vendor(name: str) -> ModuleType:
 
 def refusals(config: Config) -> list[str]:
     """What *config*'s provider can't do exactly, each with the way out. Asks nobody."""
-    found: list[str] = vendor(config.provider).refusals(config) if config.provider in VENDORS else []
+    if config.provider not in VENDORS:
+        return []
+    found: list[str] = vendor(config.provider).refusals(config)
+    if config.identity.bounces_to is not None:
+        found = [
+            *found,
+            f"{config.provider} gives letters a reverse path of its own, so nothing ever comes to bounces_to: remove it"
+            " from [newsletter] (bounces are told by webhook, see `newsletter webhook`), or send through smtp.",
+        ]
     return found

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from math import inf
 from selectors import EVENT_READ
 from time import monotonic
+from typing import Final
 
 from newsletter.errors import ProviderError
 from newsletter.mail import About, Message, Outcome, Rejected, Reply, Uncertain
@@ -34,6 +35,12 @@ from newsletter.replies import Phase, outcome, parse
 Result = Outcome | ProviderError | Dropped
 
 _CHUNK = 65_536  # octets read at once
+# An Enum looks up a member anew each time it is named, in 65 ns.
+RSET: Final = Phase.RSET
+MAIL: Final = Phase.MAIL
+RCPT: Final = Phase.RCPT
+DATA: Final = Phase.DATA
+DOT: Final = Phase.DOT
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +51,7 @@ class Job:
     drops: int = 0  #: sessions that broke while it was in hand
     seen: int = 0  #: messages accepted before the first of them
     commands: deque[tuple[Phase, bytes]] = field(default_factory=deque)  #: still to be said
-    body: bytes = b""  #: what DATA or BDAT is followed by
+    body: tuple[bytes, ...] = ()  #: what DATA or BDAT is followed by
     end: int = 0  #: where its last octet stands among all that the session writes; 0: not written
     refusal: Outcome | ProviderError | Dropped | None = None  #: before the body
 
@@ -116,6 +123,7 @@ class Channel:
                 self.spent = True
             elif not self._due and not self.session.quiet():  # closed while idle is nobody's failed try
                 self.session.close()
+                self.spent = True
                 return
             else:
                 self._begin(self._ready.popleft())
@@ -140,15 +148,15 @@ class Channel:
         sender, recipient = job.message.envelope.sender, job.message.envelope.recipient
         # Addresses are ASCII and so are our header fields: SMTPUTF8 (RFC 6531) is never needed.
         eight_bit = "" if good or data.isascii() else " BODY=8BITMIME"
-        job.commands = deque([(Phase.RSET, b"RSET\r\n")] if reset else [])
-        job.commands.append((Phase.MAIL, spoken(f"MAIL FROM:<{sender}>{eight_bit}")))
-        job.commands.append((Phase.RCPT, spoken(f"RCPT TO:<{recipient}>")))
+        job.commands = deque([(RSET, b"RSET\r\n")] if reset else [])
+        job.commands.append((MAIL, spoken(f"MAIL FROM:<{sender}>{eight_bit}")))
+        job.commands.append((RCPT, spoken(f"RCPT TO:<{recipient}>")))
         if self._chunking:
-            job.commands.append((Phase.DOT, b"BDAT %d LAST\r\n" % len(data)))
-            job.body = data
+            job.commands.append((DOT, b"BDAT %d LAST\r\n" % len(data)))
+            job.body = (data,)
         else:
-            job.commands.append((Phase.DATA, b"DATA\r\n"))
-            job.body = (data if good else stuffed(data)) + FINAL_DOT
+            job.commands.append((DATA, b"DATA\r\n"))
+            job.body = (data if good else stuffed(data), FINAL_DOT)
             self._awaiting = job
         self._begun += 1
         self._dirty = False
@@ -163,7 +171,7 @@ class Channel:
             if not self._pipelining:
                 return
         if self._chunking:
-            self._write(job.body)
+            self._write(*job.body)
             job.end = self._queued
 
     def _give_body(self, job: Job) -> None:
@@ -171,13 +179,14 @@ class Channel:
         if isinstance(job.refusal, Exception):  # MAIL was refused, yet somebody is there
             self._end(Dropped("it refused the sender and then asked for the message"))
             return
-        self._write(FINAL_DOT if job.refusal else job.body)
+        self._write(*((FINAL_DOT,) if job.refusal else job.body))
         job.end = self._queued
-        self._due.append((Phase.DOT, job))
+        self._due.append((DOT, job))
 
-    def _write(self, data: bytes) -> None:
-        self._out.append(data)
-        self._queued += len(data)
+    def _write(self, *data: bytes) -> None:
+        self._out += data
+        for octets in data:
+            self._queued += len(octets)
 
     def _flush(self) -> None:
         """Write what the kernel takes. If it takes nothing more, reading may still tell why."""
@@ -203,7 +212,7 @@ class Channel:
         """Something moved: the time of the next reply begins anew."""
         if not self._due:
             self.deadline = inf
-        elif self._due[0][0] is Phase.DOT and not self._rest:
+        elif self._due[0][0] is DOT and not self._rest:
             self.deadline = monotonic() + self._manners.final_timeout
         else:
             self.deadline = monotonic() + self._manners.timeout
@@ -217,21 +226,24 @@ class Channel:
         except Dropped as drop:
             self._end(drop)
             return
+        heard = False
         try:
             while not self.closed and (found := self.session.replies.take()) is not None:
                 self._farewell = False  # it goes on all the same: what it leaves unanswered may have been taken
                 self._answered(*found)
-                self._wait()
+                heard = True
         except Dropped as drop:
             self._farewell = False
             self._end(drop)
         if not self.closed:
+            if heard:  # a whole reply: octet by octet it may not keep us for ever
+                self._wait()
             self.start()
 
     def expire(self, now: float) -> None:
         """Give up when the server has been silent for too long."""
         if now >= self.deadline:
-            final = self._due[0][0] is Phase.DOT
+            final = self._due[0][0] is DOT
             seconds = self._manners.final_timeout if final else self._manners.timeout
             self._farewell = False  # it neither answers nor closes
             self._end(Dropped(f"it did not answer within {seconds:g} seconds"))
@@ -257,14 +269,17 @@ class Channel:
         if not self._due:
             raise Dropped(f"it said {parse(code, lines)} unasked")
         phase, job = self._due[0]
-        if code < 400 and (code == 354) != (phase is Phase.DATA) and (code >= 300 or phase is Phase.DATA):
+        if code == 250 and (phase is MAIL or phase is RCPT) and job.refusal is None and not job.commands:
+            self._due.popleft()  # yes to what more follows: four replies of five
+            return
+        if code < 400 and (code == 354) != (phase is DATA) and (code >= 300 or phase is DATA):
             raise Dropped(f"it answered {phase} with {parse(code, lines)}, which makes no sense here")
         self._due.popleft()
-        if phase is Phase.DATA:
+        if phase is DATA:
             self._awaiting = None
         if code == 421:
             self._said_farewell(phase, job, parse(code, lines))
-        elif phase is Phase.DOT:
+        elif phase is DOT:
             self._ended(job, parse(code, lines))
         elif code == 354:
             self._give_body(job)
@@ -272,7 +287,7 @@ class Channel:
             self._refused(phase, job, parse(code, lines))
         more = bool(self._due) and self._due[0][1] is job
         if job.refusal is not None and not more:
-            self._dirty = phase is not Phase.DOT
+            self._dirty = phase is not DOT
             self._settle(job, job.refusal)
         elif job.commands and not more:
             self._say(job)
@@ -281,15 +296,15 @@ class Channel:
 
     def _refused(self, phase: Phase, job: Job, reply: Reply) -> None:
         """A 4xx or 5xx before the body."""
-        if phase is Phase.RSET:
+        if phase is RSET:
             self.spent = True  # a MAIL that is refused after this says nothing about us
-        elif phase is Phase.MAIL and self.spent:
+        elif phase is MAIL and self.spent:
             job.drops += 1
             job.refusal = Dropped(f"it refused to start anew, then said {reply}")
-        elif phase is Phase.MAIL:
+        elif phase is MAIL:
             job.refusal = self.session.refused(phase, reply, sender=job.message.envelope.sender.domain)
             self.spent = True
-        elif phase is Phase.RCPT or phase is Phase.DATA:
+        elif phase is RCPT or phase is DATA:
             job.refusal = outcome(phase, reply)
         if job.refusal is not None:
             job.commands.clear()
@@ -301,12 +316,12 @@ class Channel:
                 job.refusal = Uncertain(f"its envelope was refused and its body was accepted: {reply}")
             return
         if self._sent >= job.end:
-            self._settle(job, outcome(Phase.DOT, reply))
+            self._settle(job, outcome(DOT, reply))
         elif reply.code >= 400:  # the reason why it reads no further; what follows would be half a message
-            self._settle(job, outcome(Phase.DOT, reply))
+            self._settle(job, outcome(DOT, reply))
             self._end(Dropped("it stopped reading"))
         else:  # without its end nothing was accepted, whatever it says
-            self._due.appendleft((Phase.DOT, job))
+            self._due.appendleft((DOT, job))
             raise Dropped(f"it said {reply} in the middle of a message")
 
     def _said_farewell(self, phase: Phase, job: Job, reply: Reply) -> None:
@@ -316,7 +331,7 @@ class Channel:
         self.spent = self._farewell = True
         job.commands.clear()
         if job.refusal is None:
-            if phase is Phase.RCPT or phase is Phase.DATA or phase is Phase.DOT:
+            if phase is RCPT or phase is DATA or phase is DOT:
                 job.refusal = outcome(phase, reply)
             else:
                 job.drops += 1

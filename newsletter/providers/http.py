@@ -115,9 +115,8 @@ class _Carrier(Thread):
     """A thread with a session: requests go in, answers come out."""
 
     def __init__(self, work: Callable[[requests.Session, _Job], Exchange], done: SimpleQueue[_Done]) -> None:
-        super().__init__(
-            name="http", daemon=True
-        )  # a name that is looked up for ever can't keep the program from ending
+        # A daemon: a name that is looked up for ever can't keep the program from ending.
+        super().__init__(name="http", daemon=True)
         self.inbox: SimpleQueue[_Job | None] = SimpleQueue()
         self._work, self._done = work, done
         self.start()

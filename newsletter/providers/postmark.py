@@ -128,12 +128,14 @@ def outcome(result: Mapping[str, Any]) -> Outcome:
     code, words = int(result["ErrorCode"]), str(result.get("Message", ""))
     if code == 0:
         return Accepted(str(result["MessageID"]))
-    reply = Reply(code, "", f"{words} (code {code})")
-    if code in _ABOUT_THEM:
-        return Rejected(reply, About.ADDRESS)
+    reply = Reply(0, "", f"{words} (Postmark's code {code})")
     if code in (100, 429):
         return Deferred(reply)
-    return Rejected(reply, About.US if code in _ABOUT_US else About.MESSAGE)
+    if code in _ABOUT_THEM or (code == 300 and "'To'" in words):
+        return Rejected(reply, About.ADDRESS)
+    # From 1200 up they are about streams, templates and accounts.
+    about_us = code in _ABOUT_US or code >= 1200 or (code == 300 and "'From'" in words)
+    return Rejected(reply, About.US if about_us else About.MESSAGE)
 
 
 def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Postmark:

@@ -54,6 +54,7 @@ class Session(smtplib.SMTP):
         self._literal = not helo
         self.replies = ReplyReader()
         self._aborted = False
+        self.banner = ""  # what it says first, before EHLO
         self.server = f"the mail server {settings.host}, port {settings.port},"
 
     # -- opening -------------------------------------------------------------------------------------
@@ -63,7 +64,9 @@ class Session(smtplib.SMTP):
         self.replies = ReplyReader()
         try:
             self._connect()
-            self._check(Phase.CONNECT, self.reply())
+            banner = self.reply()
+            self.banner = banner.text
+            self._check(Phase.CONNECT, banner)
             self._greet()
             if self._settings.security is Security.STARTTLS:
                 self._starttls()
@@ -272,8 +275,7 @@ class Session(smtplib.SMTP):
         """Why no session came about. Only certificates and a wrong kind of port wait for the owner."""
         tls, wait = self._settings.security, BUSY
         if isinstance(error, ssl.SSLCertVerificationError):
-            fault = _CERTIFICATE.get(error.verify_code, f"can't be trusted ({error.verify_message})")
-            return ProviderError(f"{self.server} showed a certificate that {fault}. Nothing was sent")
+            return ProviderError(f"{self.server} {certificate_fault(error)}. Nothing was sent")
         if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
             other = 'try security = "starttls"' if tls is Security.TLS else "ask your mail host"
             return ProviderError(f"{self.server} does not speak TLS there; {_CHECK}, or {other}")
@@ -289,6 +291,12 @@ class Session(smtplib.SMTP):
         else:
             words = f"can't be reached: {why(error)}; {_CHECK}"
         return ProviderError(f"{self.server} {words}", retry_after=wait)
+
+
+def certificate_fault(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with a server's certificate, as the second half of a sentence."""
+    fault = _CERTIFICATE.get(error.verify_code, f"can't be trusted ({error.verify_message})")
+    return f"showed a certificate that {fault}"
 
 
 def _loopback(sock: socket.socket | None) -> bool:

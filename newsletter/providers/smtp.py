@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
 
@@ -64,7 +64,7 @@ class Smtp:
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """Yield each message with its outcome as the server answers. Raises `ProviderError` about us."""
-        settings, context = self._settings, self._tls()
+        settings, context = self._settings, tls_context(self._settings)
         connections = min(settings.connections, self.window)
         manners = Manners(
             per_session=settings.messages_per_connection,
@@ -96,7 +96,7 @@ class Smtp:
 
     def _knock(self) -> bool:
         """Call on the server, which it logs: a log of which nothing is new may have stopped, or nothing happened."""
-        session = Session(self._settings, self._tls(), helo=self._helo)
+        session = Session(self._settings, tls_context(self._settings), helo=self._helo)
         try:
             session.open()
         except ProviderError:
@@ -105,20 +105,24 @@ class Smtp:
         session.leave()
         return True
 
-    def _tls(self) -> ssl.SSLContext | None:
-        """Certificate and host name are checked; reading the system's authorities costs about 20 ms."""
-        if self._settings.security is Security.NONE:
-            return None
-        context = ssl.create_default_context()
-        if self._settings.ca_file is not None:
-            try:
-                context.load_verify_locations(self._settings.ca_file)
-            except OSError as error:  # ssl.SSLError is one
-                raise ProviderError(
-                    f"ca_file {self._settings.ca_file} can't be read as a certificate ({error.strerror}); "
-                    "give the path of a PEM file, or remove ca_file from [provider.smtp]"
-                ) from error
-        return context
+
+def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
+    """Certificate and host name are checked; reading the system's authorities costs about 20 ms.
+
+    None without encryption. Raises `ProviderError` for a ca_file that is none.
+    """
+    if settings.security is Security.NONE:
+        return None
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(settings.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ProviderError(
+                f"ca_file {settings.ca_file} can't be read as a certificate ({error.strerror}); "
+                "give the path of a PEM file, or remove ca_file from [provider.smtp]"
+            ) from error
+    return context
 
 
 class _Fleet:
@@ -176,7 +180,8 @@ class _Fleet:
             raise self._failure
 
     def _pull(self, messages: Iterator[Message]) -> None:
-        while self._failure is None and self._in_flight < self._room():
+        room = self._room()
+        while self._failure is None and self._in_flight < room:
             try:
                 message = next(messages, None)
             except Exception as error:  # the caller's own: first tell it what becomes of the others
@@ -197,9 +202,10 @@ class _Fleet:
 
     def _deal(self) -> None:
         """Let the channels take what is ready; close what has done its part, open more while some is left over."""
-        for channel in self._channels:
-            channel.start()
-        for channel in [c for c in self._channels if c.closed or c.exhausted]:
+        if self._ready:
+            for channel in self._channels:
+                channel.start()
+        for channel in [c for c in self._channels if c.exhausted]:
             self._channels.remove(channel)
             self._selector.unregister(channel.sock)
             if not channel.closed:
@@ -228,9 +234,9 @@ class _Fleet:
                 self._door.recv(100)
             else:
                 key.data.turn()
-        now = monotonic()
-        for channel in self._channels:
-            channel.expire(now)
+        if (now := monotonic()) >= deadline:
+            for channel in self._channels:
+                channel.expire(now)
 
     # -- sessions ------------------------------------------------------------------------------------
 
@@ -252,17 +258,16 @@ class _Fleet:
 
     def _admit(self) -> None:
         """Take in sessions that have opened; bear with those that have not while others stand."""
-        with contextlib.suppress(Empty):
-            while True:
-                session, error = self._opened.get_nowait()
-                self._opening.remove(session)
-                if error is not None:
-                    self._bear(error)
-                    continue
-                channel = Channel(session, self._ready, self._results, self._manners)
-                self._channels.append(channel)
-                self._selector.register(channel.sock, channel.watched, channel)
-                channel.start()
+        while not self._opened.empty():  # nobody else takes from it
+            session, error = self._opened.get()
+            self._opening.remove(session)
+            if error is not None:
+                self._bear(error)
+                continue
+            channel = Channel(session, self._ready, self._results, self._manners)
+            self._channels.append(channel)
+            self._selector.register(channel.sock, channel.watched, channel)
+            channel.start()
 
     def _lost(self, job: Job, error: Exception) -> list[Job]:
         """A job was not handed over: it goes back, if it is to be tried again."""
@@ -308,9 +313,8 @@ class _Fleet:
             session.leave()
         for thread in self._threads:
             thread.join(_STOP_TIMEOUT)
-        with contextlib.suppress(Empty):
-            while True:
-                self._opened.get_nowait()[0].close()
+        while not self._opened.empty():
+            self._opened.get()[0].close()
         self._selector.close()
         self._door.close()
         self._bell.close()

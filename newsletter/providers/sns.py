@@ -78,8 +78,10 @@ def fetch(url: str) -> bytes:
     """What is at *url*. Raises `ProviderError`."""
     import requests
 
+    from newsletter.providers.exchange import new_session
+
     try:
-        with requests.get(url, timeout=10, allow_redirects=False, stream=True) as answer:
+        with new_session() as session, session.get(url, timeout=10, allow_redirects=False, stream=True) as answer:
             body: bytes = next(answer.iter_content(_ANSWER_MOST + 1), b"")
             if answer.status_code != 200 or len(body) > _ANSWER_MOST:
                 raise ProviderError(f"Amazon SNS answered {answer.status_code} at {urlsplit(url).netloc}")

@@ -57,9 +57,14 @@ def sections(item: object, key: str) -> list[Mapping[str, object]]:
 
 
 def text(item: Mapping[str, object], key: str) -> str:
-    """The text or number at *key*, as text; empty when there is none."""
+    """The text or number at *key*, as one line; empty when there is none.
+
+    What can't be shown becomes a space: no database takes NUL or half a surrogate.
+    """
     value = item.get(key)
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def instant(value: object, default: datetime) -> datetime:

@@ -32,7 +32,7 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._code = b""
+        self._code = 0  # of the reply whose first lines have come
         self._lines: list[bytes] = []
 
     def __bool__(self) -> bool:
@@ -47,23 +47,24 @@ class ReplyReader:
         """The next reply: its code and the text of each line; None while it isn't complete. Raises `Dropped`."""
         while (end := self._buffer.find(b"\n", 0, LINE_MAX + 1)) >= 0:
             line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
-            digits, more = line[:3], line[3:4]
+            code, more = _BEGINNINGS.get(line[:4], (0, False))
             # RFC 5321 section 4.2.1: the same code on every line.
-            if (
-                not (digits.isdigit() and b"200" <= digits < b"600" and more in b" -")
-                or (self._code or digits) != digits
-            ):
+            if not code or (self._code or code) != code:
                 raise Dropped(f"it answered {shown(line.decode('utf-8', 'replace'))}, which is not SMTP")
             self._lines.append(line[4:])
-            if more != b"-":
-                lines, self._lines, self._code = self._lines, [], b""
-                return int(digits), lines
-            self._code = digits
+            if not more:
+                lines, self._lines, self._code = self._lines, [], 0
+                return code, lines
+            self._code = code
             if len(self._lines) >= LINES_MAX:
                 raise Dropped("its answer did not end")
         if len(self._buffer) > LINE_MAX:
             raise Dropped("its answer did not end")
         return None
+
+
+#: How a line of a reply may begin: its code, and whether more lines follow.
+_BEGINNINGS = {b"%d%b" % (code, sign): (code, sign == b"-") for code in range(200, 600) for sign in (b"", b" ", b"-")}
 
 
 def spoken(line: str) -> bytes:

@@ -87,7 +87,7 @@ def _image(path: Path, data: bytes, place: Place, box: tuple[int, int]) -> Inlin
     # Twice as many pixels as points: sharp on a good screen. A file says so by its name, or by being that wide.
     natural = width // 2 if path.stem.endswith("@2x") else width
     shown = min(box[0], natural, box[1] * width // height) or 1
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)
+    name = filename(path.name)
     digest = hashlib.sha256(clean).hexdigest()[:24]
     return InlineImage(
         cid=f"{digest}@{place.domain}",
@@ -98,6 +98,11 @@ def _image(path: Path, data: bytes, place: Place, box: tuple[int, int]) -> Inlin
         height=max(1, round(height * shown / width)),
         url=f"{place.site}/m/{digest}/{name}" if place.site else "",
     )
+
+
+def filename(name: str) -> str:
+    """*name* as it goes into a header field and an address: without what either would need signs around."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
 
 
 def _read(path: Path, project: Path) -> bytes:

@@ -13,7 +13,7 @@ Diagnostics
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from itertools import pairwise
@@ -35,8 +35,8 @@ from newsletter.mail import shown
 from newsletter.posts import Post
 from newsletter.posts.names import named
 from newsletter.render.images import ImageError, InlineImage, Place, load
-from newsletter.render.plaintext import width
 from newsletter.render.syntax import DEEPEST, ONLY, Medium, choose, make_buttons
+from newsletter.render.tables import fit_columns
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH_QUOTES = ("“", "”", "‘", "’")
@@ -66,6 +66,8 @@ _DASHES = (
     (re.compile(r"(?<!\.)\.\.\.(?!\.)"), "…"),
 )
 LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
+
+_FAULTS_MOST = 20  # whoever mends these sees the next
 
 _ABSOLUTE = re.compile(r"https?://[^/]|mailto:[^?]|tel:.", re.IGNORECASE)
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -114,42 +116,60 @@ def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: 
     """Make *tokens* fit for mail, in place, and return the images they show, each once.
 
     *url* is where the newsletter lives on the web ("" = nowhere), *place* where its images are, *callouts* the titles
-    of call-outs by kind. Raises `PostError`.
+    of call-outs by kind. Raises `PostError`, for every image and link that can't work.
     """
     _step_headings(tokens)
     _title_callouts(tokens, callouts)
     _draw_boxes(tokens)
     make_buttons(tokens, post)
     _close_up(tokens)
-    found: dict[str, InlineImage] = {}
+    fit_columns(tokens)
+    images: dict[str, InlineImage] = {}  # by what the post calls them
+    faults: dict[str, PostError] = {}  # by their words
     for block in tokens:
-        children = block.children
-        if children is None:
+        if block.children is None:
             continue
-        block.children = children = [child for child in children if child.type != "footnote_anchor"]
-        for token in children:
-            if token.type == "image":
-                image = _image(str(token.attrs["src"]), post, place, _line(post, block, token))
-                found[image.src] = image
-                token.meta["image"] = image
-            elif token.type == "link_open":
-                problem = _make_absolute(token, url)
-                if problem:
-                    raise PostError(named(post.path), problem, line=_line(post, block, token))
+        block.children = [child for child in block.children if child.type != "footnote_anchor"]
+        for token in block.children:
+            if problem := _problem(token, post, url, place, images):
+                fault = PostError(named(post.path), problem, line=_line(post, block, token))
+                faults.setdefault(str(fault), fault)
+                if len(faults) == _FAULTS_MOST:
+                    raise _together(faults.values())
+    if faults:
+        raise _together(faults.values())
     tokens[:] = [token for token in tokens if token.type != "footnote_anchor"]
-    return list(found.values())
+    return list({image.src: image for image in images.values()}.values())
 
 
-def _image(source: str, post: Post, place: Place, line: int | None) -> InlineImage:
+def _problem(token: Token, post: Post, url: str, place: Place, images: dict[str, InlineImage]) -> str:
+    """Give an image its file and a link its whole address; otherwise say why it can't work in a mail."""
+    if token.type == "link_open":
+        return _make_absolute(token, url)
+    if token.type != "image":
+        return ""
+    source = unquote(str(token.attrs["src"]))
     try:
-        return load(unquote(source), post=post.path, place=place)
+        token.meta["image"] = images[source] = images.get(source) or load(source, post=post.path, place=place)
     except ImageError as error:
-        raise PostError(named(post.path), f"the image {shown(unquote(source))} {error}", line=line) from None
+        return f"the image {shown(source)} {error}"
+    return ""
+
+
+def _together(faults: Iterable[PostError]) -> PostError:
+    """The first of *faults*, which knows of the others."""
+    first, *more = faults
+    first.more = tuple(more)
+    return first
 
 
 def lead_image(post: Post, place: Place) -> InlineImage:
     """The image that the post's front matter names; raises `PostError`."""
-    return _image(post.image, post, place, None)
+    try:
+        return load(unquote(post.image), post=post.path, place=place)
+    except ImageError as error:
+        line = post.places.get("image")
+        raise PostError(named(post.path), f"the image {shown(unquote(post.image))} {error}", line=line) from None
 
 
 def _step_headings(tokens: Sequence[Token]) -> None:
@@ -271,24 +291,8 @@ def _header_cell(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -
     return f'<th scope="col"{RendererHTML.renderAttrs(tokens[idx])}>'
 
 
-_PHONE, _CHARACTER, _CELL = 280, 9.5, 20  # px: the column on the smallest phone, a letter, a cell's padding
-
-
 def _table_open(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
-    """A table whose longest words fit side by side on any phone keeps them whole; else they break where they must."""
-    end = next(at for at in range(idx, len(tokens)) if tokens[at].type == "table_close")
-    longest: dict[int, int] = {}
-    column = 0
-    for token in tokens[idx:end]:
-        if token.type == "tr_open":
-            column = 0
-        elif token.type == "inline":
-            words = plain(token.children).split()
-            longest[column] = max(longest.get(column, 0), *map(width, words), 0)
-            column += 1
-    whole = sum(longest.values()) * _CHARACTER + len(longest) * _CELL <= _PHONE
-    kind = "facts whole" if whole else "facts"
-    return f'<table class="{kind}" cellpadding="0" cellspacing="0" border="0" width="100%">\n'
+    return f'<table{RendererHTML.renderAttrs(tokens[idx])} cellpadding="0" cellspacing="0" border="0" width="100%">\n'
 
 
 def _picture(_: object, tokens: Sequence[Token], idx: int, *_rest: object) -> str:

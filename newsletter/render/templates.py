@@ -94,6 +94,8 @@ class Filler:
     def find(self, words: str) -> tuple[str, int] | None:
         """The first template that has *words* as they are, and the line; the project's own come first."""
         for name in self._names():
+            if self._is_garbled(name):  # a picture, or what an operating system leaves in folders
+                continue
             source = self._source(name)
             if (at := source.find(words)) >= 0:
                 return name, source.count("\n", 0, at) + 1

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, inspect, text
 
 from newsletter.errors import StoreBusy, StoreError, StoreTooNew
-from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path
+from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path, straight
 from newsletter.store.facts import Facts
 from newsletter.store.schema import metadata
 
@@ -126,8 +126,8 @@ class Store:
             yield connection
             if changes(connection) == before:
                 return  # a tick with nothing due must not cost a sync for each thing it found in order
-            generation = connection.scalar(_RAISE)
-        self._note(int(generation or 0))
+            raised = straight(connection, _RAISE)
+        self._note(int(raised[0][0]) if raised else 0)
 
     def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
         """Do *works* in one transaction, for one commit; what each of them returned, or raised.
@@ -304,6 +304,8 @@ class Store:
                 ident = connection.scalar(text("SELECT value FROM meta WHERE key = 'id'"))
             place = f"{ident} {self.engine.url.set(password=None)}"
             self._marker = self._state_folder / f"{hashlib.sha256(place.encode()).hexdigest()[:20]}.generation"
+            with suppress(OSError):
+                self._state_folder.mkdir(parents=True, exist_ok=True)
         return self._marker
 
     def _note(self, generation: int) -> None:
@@ -312,7 +314,6 @@ class Store:
         if marker is None:
             return
         with suppress(OSError):  # no state folder, no marker: the protection is lost, never the run
-            marker.parent.mkdir(parents=True, exist_ok=True)
             # In place, one write of a fixed length: a rename takes a third of a commit's time, and each comes by here.
             file = os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
@@ -325,8 +326,6 @@ _TRACES = (
     "the deletion is done, but traces of it may stay in {file} ({why}); close other programs that use this newsletter, "
     "then run the same command once more."
 )
-_RAISE = text(
-    "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value"
-)
+_RAISE = "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value"
 _GENERATION = text("SELECT value FROM meta WHERE key = 'generation'")
 _FIRST_FACTS = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

@@ -280,6 +280,14 @@ class Audience:
             paused = c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE status = 'active' AND pauses <> 0")) or 0
         return {s.value: int(found.get(s.value, 0)) for s in Status} | {"paused": int(paused)}
 
+    def at_domains(self, domains: Iterable[str]) -> int:
+        """How many of the active readers who are not paused have an address in one of *domains*."""
+        patterns = {f"domain_{n}": f"%@{domain}" for n, domain in enumerate(domains)}
+        alike = " OR ".join(f"key LIKE :{name}" for name in patterns)
+        question = text(f"SELECT COUNT(*) FROM subscriber WHERE status = 'active' AND pauses = 0 AND ({alike})")
+        with self._store.read() as c:
+            return int(c.scalar(question, patterns) or 0)
+
     def in_file(self) -> int:
         """How many stood in the owner's file when it was last taken."""
         with self._store.read() as c:

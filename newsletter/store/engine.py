@@ -8,12 +8,12 @@ transaction begins with `BEGIN IMMEDIATE`: read-then-write transactions that sta
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from newsletter.errors import StoreBusy, StoreError
@@ -56,7 +56,22 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    straight(connection, "BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def straight(connection: Connection, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """What *statement* (with the driver's marks) returns, past SQLAlchemy's binding and results.
+
+    Those cost 60 µs, more than SQLite takes for a statement; with a window of 50 that was 10 µs a message.
+    """
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall()) if cursor.description else []
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(statement, None, error) from error
+    finally:
+        cursor.close()
 
 
 def changes(connection: Connection) -> int:
@@ -65,7 +80,7 @@ def changes(connection: Connection) -> int:
         raw = connection.connection.driver_connection
         assert isinstance(raw, sqlite3.Connection)
         return raw.total_changes
-    return int(connection.scalar(text("SELECT pg_current_xact_id_if_assigned()::text")) or 0)
+    return int(straight(connection, "SELECT pg_current_xact_id_if_assigned()::text")[0][0] or 0)
 
 
 @contextmanager

@@ -141,6 +141,12 @@ class Feedback:
                 return Taken(replayed=True)
             return _Intake(c, judge, fingerprint, at).take(heard.events, source, flood)
 
+    def concerns(self, heard: Heard, *, fingerprint: Fingerprint) -> bool:
+        """Whether anything of what was *heard*, now or before, was about somebody we know."""
+        idents = [_ident(event, fingerprint) for event in heard.events]
+        with self._store.read() as c:
+            return any(c.scalar(sql.CONCERNS, {"ident": ident}) for ident in idents)
+
     def waiting(self) -> list[Waiting]:
         """What is in quarantine, oldest first."""
         with self._store.read() as c:
@@ -183,7 +189,7 @@ class _Intake:
         """Everything that one request or mail told."""
         grave: list[tuple[int, Event, Subject, Verdict]] = []
         for event in events:
-            ident = self.fingerprint(f"{event.source}\0{event.id}")
+            ident = _ident(event, self.fingerprint)
             if self.c.scalar(sql.KNOWN, {"ident": ident}):
                 self.taken.known += 1
                 continue
@@ -280,6 +286,10 @@ class _Intake:
         if self.c.scalar(sql.STRUCK_OUT, values | {"strikes": audience.STRIKES, "before": before}):
             return self._suppress(subject, Cause.BOUNCED, "several letters in a row came back")
         return Effect.COUNTED
+
+
+def _ident(event: Event, fingerprint: Fingerprint) -> str:
+    return fingerprint(f"{event.source}\0{event.id}")
 
 
 # Within a transaction

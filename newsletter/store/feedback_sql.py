@@ -16,6 +16,7 @@ FORGET_NONCES = text("DELETE FROM nonce WHERE at < :before")
 USE_NONCE = text("INSERT INTO nonce (hash, at) VALUES (:hash, :at) ON CONFLICT (hash) DO NOTHING")
 
 KNOWN = text("SELECT 1 FROM event WHERE ident = :ident")
+CONCERNS = text("SELECT 1 FROM event WHERE ident = :ident AND effect <> 'unknown'")
 ADD = text(
     "INSERT INTO event (ident, source, kind, at, heard_at, effect, subscriber_id, delivery_id, hard, dead, code,"
     " status, diagnostic)"

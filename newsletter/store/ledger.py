@@ -18,13 +18,16 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from newsletter.errors import NotFound, StoreError
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
 from newsletter.store import ledger_sql as sql
+from newsletter.store.engine import straight
 from newsletter.store.schema import instant, micros, optional_instant
 from newsletter.subscribers import Pause
 
@@ -37,8 +40,7 @@ _PLACE = re.compile(r":(\w+)")
 FAULTS_MAX = 5  #: times a message may fail to be composed, or break the connection to the server
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One delivery under lease, with all that composing it needs."""
 
     id: int
@@ -55,8 +57,7 @@ class Claim:
     content: str | None  #: the hash of its bytes, without signatures
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What `begin` fixes for one attempt."""
 
     claim: Claim
@@ -77,8 +78,7 @@ class Doubt:
     since: datetime  #: its last attempt began
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An outcome with what it does next."""
 
     claim: Claim
@@ -311,6 +311,11 @@ class Ledger:
         with self._store.write() as c:
             c.execute(sql.KEEP, {"revision": revision, "post": post_id, "at": micros(at), "body": body})
 
+    def any_template(self) -> bool:
+        """Whether a message was ever made, with links that are signed."""
+        with self._store.read() as c:
+            return c.scalar(text("SELECT 1 FROM template LIMIT 1")) is not None
+
     def template(self, revision: str) -> bytes | None:
         """The compiled template of *revision*."""
         with self._store.read() as c:
@@ -326,8 +331,7 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
     """The claims in the order in which they fell due, and the last one's place in it."""
     if not ids:
         return [], (-1, -1)
-    statement, values = _driver(c, sql.READ_CLAIMS, {"ids": [[i] for i in ids]})
-    rows = c.exec_driver_sql(statement, values).all()
+    rows = _driver(c, sql.READ_CLAIMS, {"ids": [[i] for i in ids]})
     claims = []
     for (
         key, fence, post_id, ident, epoch, copy, attempts, date, revision, content, recipient, token, name, address,
@@ -341,27 +345,35 @@ def _read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int,
         claims.append(
             Claim(key, fence, post_id, ident, epoch, copy, attempts, bytes(token), mailbox, first_at, revision, content)
         )
-    return claims, (rows[-1].not_before, claims[-1].id)
+    return claims, (rows[-1][-1], claims[-1].id)
 
 
-def _driver(c: Connection, statement: str, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    """*statement* and its values as the driver takes them; a list of rows becomes ``(?, ?), (?, ?)``.
-
-    Past SQLAlchemy's own binding, which costs more than the database does.
-    """
-    mark = "?" if c.dialect.paramstyle == "qmark" else "%s"
+def _driver(c: Connection, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What *statement* returns; a list of rows among its *values* becomes ``(?, ?), (?, ?)``."""
+    sizes = tuple((len(v), len(v[0])) if isinstance(v, list) else None for v in values.values())
+    spelled, names = _spelled(statement, c.dialect.paramstyle, tuple(values), sizes)
     bound: list[Any] = []
+    for name in names:
+        value = values[name]
+        bound.extend(chain.from_iterable(value)) if isinstance(value, list) else bound.append(value)
+    return straight(c, spelled, bound)
+
+
+@lru_cache(maxsize=512)
+def _spelled(
+    statement: str, paramstyle: str, names: tuple[str, ...], sizes: tuple[tuple[int, int] | None, ...]
+) -> tuple[str, list[str]]:
+    """*statement* with the driver's marks, and the names of its values in their order."""
+    mark = "?" if paramstyle == "qmark" else "%s"
+    size, order = dict(zip(names, sizes, strict=True)), list[str]()
 
     def place(found: re.Match[str]) -> str:
-        value = values[found[1]]
-        if not isinstance(value, list):
-            bound.append(value)
+        order.append(found[1])
+        if (rows := size[found[1]]) is None:
             return mark
-        for row in value:
-            bound.extend(row)
-        return ", ".join([f"({', '.join([mark] * len(value[0]))})"] * len(value))
+        return ", ".join([f"({', '.join([mark] * rows[1])})"] * rows[0])
 
-    return _PLACE.sub(place, statement), tuple(bound)
+    return _PLACE.sub(place, statement), order
 
 
 def _begin(c: Connection, attempts: Sequence[Begun], provider: str, at: datetime, lease: timedelta) -> set[int]:
@@ -380,7 +392,7 @@ def _begin(c: Connection, attempts: Sequence[Begun], provider: str, at: datetime
         for a in attempts
     ]
     values = {"at": micros(at), "lease": micros(at + lease), "provider": provider, "rows": rows}
-    begun = {row[0] for row in c.exec_driver_sql(*_driver(c, sql.BEGIN, values))}
+    begun = {row[0] for row in _driver(c, sql.BEGIN, values)}
     if len(begun) < len(attempts):
         c.execute(sql.WITHDRAW, [_fenced(a.claim) for a in attempts if a.claim.id not in begun])
     return begun
@@ -407,10 +419,9 @@ def _accept(c: Connection, results: Sequence[Result], provider: str, at: datetim
         words = (reply.code or None, reply.status or None, reply.text or None)
         rows.append((r.claim.id, r.claim.fence, r.outcome.provider_id or None, *words))
     values = {"at": micros(at), "provider": provider, "rows": rows}
-    done = [[row[0]] for row in c.exec_driver_sql(*_driver(c, sql.ACCEPT, values))]
-    if done:
-        c.exec_driver_sql(*_driver(c, sql.ADVANCE_ALL, {"at": micros(at), "ids": done}))
-        c.exec_driver_sql(*_driver(c, sql.ATTEMPT_ACCEPTED, {"ids": done}))
+    if done := _driver(c, sql.ACCEPT, values):
+        _driver(c, sql.ADVANCE_ALL, {"at": micros(at), "ids": done})
+        _driver(c, sql.ATTEMPT_ACCEPTED, {"ids": done})
     return len(done)
 
 

@@ -217,7 +217,10 @@ COPIES = (
     " 0)), :at"
     " FROM subscriber s JOIN post p ON p.number = :number AND p.status = 'live' AND p.standing <> 'blocks'"
     " WHERE s.status = 'active' AND s.pauses = 0 AND :revision = :revision AND :news = :news"
-    " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1) AND {which}"
+    " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1)"
+    # It comes by itself.
+    " AND NOT EXISTS (SELECT 1 FROM delivery w WHERE w.subscriber_id = s.id AND w.reopen = 1 AND w.post_id = p.id"
+    "  AND w.epoch = s.epoch) AND {which}"
     " ORDER BY s.id"
 )
 PROMISE_COPIES = text(
@@ -229,8 +232,9 @@ PROMISE_COPIES = text(
 AGAIN = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, reopen, reason, slot,"
     " not_before, planned_at)"
-    " SELECT d.post_id, d.subscriber_id, d.epoch, d.copy + 1, d.number, 1, 'withdrawn', NULL, 1, 'came back', :at, :at,"
-    " :at FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
+    " SELECT d.post_id, d.subscriber_id, d.epoch, d.copy + 1, d.number, 1, 'withdrawn', NULL, 1,"
+    " 'the first came back', :at, :at, :at"
+    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
     " WHERE d.subscriber_id = :subscriber AND d.post_id IN (SELECT id FROM post) AND d.state = 'accepted'"
     f" AND {CAME_BACK.format(d='d')}"
     " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.post_id = d.post_id AND n.subscriber_id = d.subscriber_id"

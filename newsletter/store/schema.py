@@ -51,7 +51,8 @@ def micros(at: datetime) -> int:
     """*at* (aware) in microseconds since 1970."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(value: int) -> datetime:

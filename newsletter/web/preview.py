@@ -26,8 +26,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from newsletter.errors import NewsletterError, NotFound
-from newsletter.preview import Sheet, View, letter, page, page_of
+from newsletter.errors import NewsletterError, NotFound, PostError
+from newsletter.posts import Post
+from newsletter.preview import Sheet, View, beside, letter, page, page_of
 from newsletter.preview.views import POLICY
 from newsletter.starter import builtin_templates
 from newsletter.web.watching import Bell
@@ -58,6 +59,10 @@ class Desk(Protocol):
 
     def sheet(self, number: int, reader: str) -> Sheet:
         """Post *number* for *reader* ("" = the sample one) from the files as they are now. Raises `NewsletterError`."""
+        ...
+
+    def beside(self, number: int) -> tuple[Post | None, Post | None]:
+        """The posts before and after *number*, whatever is the matter with that one."""
         ...
 
     def test(self, number: int, reader: str, to: str) -> str:
@@ -127,7 +132,20 @@ class Window:
             sheet = self.desk.sheet(number, reader)
             return _html(page(sheet, view, _Here(number, sheet.reader), form=form))
         except NewsletterError as error:
-            return _fault(number, reader, error)
+            return self._fault(number, reader, error)
+
+    def _fault(self, number: int, reader: str, error: NewsletterError) -> Response:
+        """A page that says what is in the way, and goes by itself when that does."""
+        more = error.more if isinstance(error, PostError) else ()
+        values = {
+            "newsletter": "Preview",
+            "number": number,
+            "reader": reader,
+            "sentences": [_sentence(each) for each in (error, *more)],
+            "live": True,
+            "neighbours": beside(*self.desk.beside(number), _Here(number, reader)),
+        }
+        return _html(page_of("preview-fault.html", values), _status(error))
 
     def _letter(self, request: Request) -> Response:
         number, reader, view = _asked(request)
@@ -211,13 +229,6 @@ def _asked(request: Request) -> tuple[int, str, View]:
 
 def _html(text: str, status: int = 200) -> Response:
     return HTMLResponse(text, status_code=status, headers={"Content-Security-Policy": _PAGE_POLICY})
-
-
-def _fault(number: int, reader: str, error: NewsletterError) -> Response:
-    """A page that says what is in the way, and goes by itself when that does."""
-    values = {"newsletter": "Preview", "number": number, "reader": reader, "sentence": _sentence(error)}
-    values |= {"live": True, "neighbours": []}
-    return _html(page_of("preview-fault.html", values), _status(error))
 
 
 def _unforeseen(_: Request, error: Exception) -> Response:

@@ -66,6 +66,7 @@ async function show(url, { push = false } = {}) {
   if (push) history.pushState(null, "", url);
   replaceParts(new DOMParser().parseFromString(html, "text/html"));
   keys();
+  showChosen();
 }
 
 // --- what was saved
@@ -133,8 +134,15 @@ function keys() {
   document.documentElement.classList.toggle("keys-on", keysAreOn());
 }
 
+/** On a phone the ways to look at it are one row that runs out of the screen: the chosen one comes into it. */
+function showChosen() {
+  const row = byId("views"), chosen = row?.querySelector("[aria-current]");
+  if (chosen) row.scrollLeft = chosen.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
+}
+
 document.addEventListener("click", follow);
 document.addEventListener("keydown", press);
 window.addEventListener("popstate", () => show(location.href));
 keys();
+showChosen();
 listen();

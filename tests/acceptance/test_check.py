@@ -51,6 +51,13 @@ def test_an_error_says_where_it_is_and_what_to_do(practice: Practice) -> None:
     )  # fmt: skip
 
 
+def test_pictures_and_links_that_can_not_work_are_told_all_at_once(practice: Practice) -> None:
+    mended(practice)
+    practice.post(2, "Worries", f"{BODY}\n\n![a hat](images/hat.jpg)\n\n[there](there.html)", preheader=LONG)
+    found = practice.run("check", "--json").json()
+    assert [(f["rule"], f["line"]) for f in found] == [("content", 10), ("content", 12)]
+
+
 def test_a_warning_counts_only_when_strict(practice: Practice) -> None:
     mended(practice)
     practice.post(2, "Worries", BODY)

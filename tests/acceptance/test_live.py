@@ -292,6 +292,15 @@ class TestWhatIsSaved:
         path.write_text(good)
         assert "The Relationship Is the Work" in own.get("/4")
 
+    def test_all_that_is_in_the_way_is_said_beside_the_way_to_other_posts(self, own: Live) -> None:
+        path = own.root / "posts/004-the-relationship-is-the-work.md"
+        good = path.read_text()
+        path.write_text(f"{good}\n![a hat](images/hat.jpg) and [there](there.html)\n")
+        status, text, _ = own.ask("GET", "/4?as=ana.lucero@example.org")
+        path.write_text(good)
+        assert status == 422 and "images/hat.jpg" in text and "there.html" in text
+        assert 'rel="prev" href="/3?as=ana.lucero%40example.org"' in text and 'rel="next" href="/5?' in text
+
     def test_looking_changes_nothing_while_it_runs_and_after(
         self, project: Path, newsletter: Typed, home: Path
     ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from typist import CHECKOUT, Typed
 
 from newsletter.links import Links, Purpose
@@ -179,7 +179,14 @@ class TestThePage:
         for where in (shown["index.html"], shown["said"]):
             assert where.count("subjct") == 1
         assert 'href="views/markdown.html#line-4"' in shown["index.html"]
-        assert '<li id="line-4" class="marked">' in shown["markdown.html"]
+        assert '<li id="line-4" class="marked warning">' in shown["markdown.html"]
+
+    def test_what_keeps_a_post_from_leaving_looks_graver_in_its_file_than_a_warning(
+        self, project: Path, look: Any
+    ) -> None:
+        (project / "posts/007-x.md").write_text("---\ntitle: X\n---\n\nSee TK <b>here</b>.\n")
+        line = look("7")["markdown.html"].partition('<li id="line-5" class="marked error">')[2].partition("</li>")[0]
+        assert '<p class="remark error" lang="en">“TK”' in line and '<p class="remark warning"' in line
 
     def test_warns_of_a_letter_that_gmail_would_cut(self, project: Path, look: Any) -> None:
         (project / "posts/007-long.md").write_text("---\ntitle: Long\n---\n\n" + "All is well. " * 9_000)
@@ -322,6 +329,17 @@ class TestPictures:
                 paper[name] = sum(picture.convert("RGB").getpixel((2, 2)))  # type: ignore[arg-type]
         assert paper["desktop.png"] > 600 > 200 > paper["dark.png"]
         assert not list(home.iterdir()), "Chromium leaves nothing in the owner's home"
+
+    def test_a_short_letter_from_right_to_left_lies_in_the_middle(self, tmp_path: Path) -> None:
+        program = CHROMIUM()
+        assert program is not None
+        page, picture = tmp_path / "page.html", tmp_path / "page.png"
+        frame = '<div style="width:400px;height:300px;margin:20px auto;background:#000000">'
+        page.write_text(f'<!DOCTYPE html><html dir="rtl"><body style="margin:0">{frame}</div>')
+        with chromium.camera(program) as photograph:
+            photograph(page, picture, 680)
+        with Image.open(picture) as shown:
+            assert ImageOps.invert(shown.convert("L")).getbbox() == (140, 20, 540, 320)
 
     def test_a_stranger_s_picture_is_left_alone(
         self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

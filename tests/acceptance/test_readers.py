@@ -309,6 +309,15 @@ def test_sync_without_a_file_in_the_settings(typed: Typed, project: Path) -> Non
 # looking
 
 
+def test_a_name_without_end_or_turned_round_leaves_the_list_in_order(typed: Typed, mine: Path) -> None:
+    write(mine, f"yoko@example.org,{'Y' * 500},Asia/Tokyo,,,2", "bo@example.org,\u202eoB 👩\u200d👧,,,,")
+    typed("subscribers", "sync", "--yes")
+    out = typed("subscribers", "list").out
+    assert max(map(len, out.splitlines())) < 120 and f"{'Y' * 39}…  active" in out
+    assert "\u202e" not in out and "oB 👩\u200d👧" in out
+    assert listed(typed)["yoko@example.org"]["name"] == "Y" * 500
+
+
 def test_the_list_as_people_read_it(typed: Typed, mine: Path) -> None:
     assert typed("subscribers", "list").out == "There are no readers on record yet.\n"
     write(mine, "yoko@example.org,Yōko 田中,Asia/Tokyo,,,2", BO)

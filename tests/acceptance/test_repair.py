@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from mailserver import HANG_UP, MailServer
-from practice import ANA, BO, CY, HOUR, MONDAY, Practice, each
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice, each
 
 
 def copies(practice: Practice, number: int) -> set[tuple[str, int, str]]:
@@ -136,6 +136,21 @@ def test_a_backup_while_a_run_is_under_way_is_whole(live: Practice, mail: MailSe
     assert copy.execute("SELECT COUNT(*) FROM delivery").fetchone() == (3,)
     copy.close()
     assert (live.root / "copy.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_signing_key_that_is_lost_is_not_replaced_by_another(live: Practice, mail: MailServer) -> None:
+    live.run("send", at=MONDAY)
+    live.run("send", at=MONDAY + 1.1 * HOUR)
+    sent, key = len(mail.taken), live.root / "secret.key"
+    word = key.read_text()
+    key.unlink()
+    live.at = MONDAY + 8 * DAY
+    ran = live.run("send")
+    assert ran.status == 2 and "secret.key is missing" in ran.err and "backup" in ran.err
+    assert (len(mail.taken), key.exists()) == (sent, False)
+    key.write_text(word)
+    assert live.run("send").status == 0
+    assert len(mail.taken) > sent
 
 
 def test_a_backup_never_overwrites(live: Practice) -> None:

@@ -124,6 +124,14 @@ class TestWhatIsSaved:
         page.until("document.querySelectorAll('iframe').length === 2")
         page.until(f"{_LETTER.format('desktop')}.body?.textContent.includes('Hello')")
 
+    def test_the_chosen_way_to_look_at_it_is_on_a_phone_s_screen(self, page: Page, site: str) -> None:
+        chosen = "document.querySelector('#views [aria-current]').getBoundingClientRect()"
+        page.open(f"{site}/4?show=source", width=375)
+        page.until(f"{chosen}.left >= 0 && {chosen}.right <= 375")
+        page.ask("document.querySelector('#views a').click(); 1")
+        page.until("document.querySelector('#views [aria-current]').textContent.includes('Light')")
+        page.until(f"{chosen}.left >= 0")
+
     def test_what_is_being_typed_is_left_alone(self, page: Page, site: str, root: Path) -> None:
         page.open(f"{site}/4")
         time.sleep(0.3)

@@ -529,3 +529,22 @@ def test_an_erased_person_s_delivery_that_is_under_way_changes_nothing(desk: Des
 def _traces(folder: Path, *words: bytes) -> list[str]:
     """Files below *folder* that hold one of *words* in any case."""
     return [p.name for p in folder.iterdir() if p.is_file() and any(w in p.read_bytes().lower() for w in words)]
+
+
+def test_readers_of_a_mail_system_are_those_who_get_letters(desk: Desk) -> None:
+    given = [
+        ("ana@gmail.com", Status.ACTIVE),
+        ("Bo@GoogleMail.com", Status.ACTIVE),
+        ("cy@notgmail.com", Status.ACTIVE),
+        ("dee@gmail.com.example.org", Status.ACTIVE),
+        ("eve@gmail.com", Status.UNSUBSCRIBED),
+        ("fay@gmail.com", Status.ACTIVE),
+    ]
+    for address, _ in given:
+        desk.store.audience.add(Row(2, Address.parse(address)), floor=-1, at_once=False, fingerprint=hashed, at=desk.at)
+    for address, wanted in given:
+        if wanted is LEFT:
+            desk.store.audience.change(address, Cause.UNSUBSCRIBED, LEFT, at=desk.at)
+    desk.store.audience.pause("fay@gmail.com")
+    assert desk.store.audience.at_domains(["gmail.com", "googlemail.com"]) == 2
+    assert desk.store.audience.at_domains(["proton.me"]) == 0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from desk import DAY, MINUTE, Desk, hashed
+from desk import DAY, MINUTE, Desk, hashed, row
 
 from newsletter import feedback
 from newsletter.errors import NotFound, SubscriberError
@@ -286,6 +286,33 @@ def test_a_suppression_that_was_wrong_is_lifted_and_the_letter_sent_again(desk: 
     assert post.effect(post.dead("ana")) is Effect.SUPPRESSED
     with pytest.raises(NotFound, match="not suppressed"):
         lift(desk, "ben")
+
+
+def copies(desk: Desk, number: int, which: str) -> int:
+    return desk.store.ledger.copies(number, which, f"revision-{number}", gap=0 * DAY, at=desk.at)
+
+
+def test_what_came_back_is_sent_again_by_hand_to_whom_it_failed(desk: Desk, post: Postbox) -> None:
+    post.hear(post.about("ana", BOUNCED, reply=BLOCKED))
+    assert (copies(desk, 1, "revised"), copies(desk, 1, "failed"), copies(desk, 1, "failed")) == (0, 1, 0)
+    assert desk.states("ana") == ["1 accepted", "1 planned"]
+
+
+def test_what_is_sent_again_by_itself_is_not_sent_by_hand_as_well(desk: Desk, post: Postbox) -> None:
+    post.hear(post.dead("ana"))
+    correct(desk, "ana", "anna")
+    assert (copies(desk, 1, "failed"), copies(desk, 1, "missing")) == (0, 0)
+
+
+@pytest.mark.parametrize(("reply", "dead"), [(GONE, True), (FULL, False)])
+def test_a_confirmation_that_came_back(desk: Desk, post: Postbox, reply: Reply, dead: bool) -> None:
+    """Somebody who was only asked: a dead address is not asked again, a full mailbox is nobody's strike."""
+    rows = [row("cy")]
+    desk.store.audience.import_rows(rows, confirmed=False, floor=-1, fingerprint=hashed, at=desk.at)
+    effect = post.effect(post.about("cy", BOUNCED, reply=reply, suppress=dead))
+    assert (effect, status(desk, "cy")) == (
+        (Effect.SUPPRESSED, Status.SUPPRESSED) if dead else (Effect.NOTED, Status.PENDING)
+    )
 
 
 # Strikes

@@ -16,7 +16,7 @@ from newsletter.cli import COMMANDS, cli
 
 CHECKOUT = Path(__file__).parents[2]
 FOR_MAIL = {"jinja2", "premailer", "markdown_it", "lxml"}  # 0.4 s, when something leaves
-FOR_OTHERS = {"apscheduler", "requests", "alembic", "rich"}
+FOR_OTHERS = {"apscheduler", "requests", "alembic", "rich", "imapclient", "flufl", "dns"}
 
 #: run as the program is, then name what was loaded
 PROBE = """
@@ -62,6 +62,14 @@ def test_help_loads_next_to_nothing(tmp_path: Path) -> None:
 def test_a_tick_that_finds_nothing_due_loads_nothing_that_makes_mail(project: Path) -> None:
     assert loaded("send", folder=project), "the first one makes the database, with alembic"
     assert not loaded("send", folder=project) & (FOR_MAIL | FOR_OTHERS | {"smtplib"})
+
+
+def test_what_a_mail_tells_is_read_without_a_database_or_a_network(tmp_path: Path) -> None:
+    (tmp_path / "bounce.eml").write_text(
+        "From: MAILER-DAEMON\nSubject: Undeliverable\n\n<ana@example.org>: unknown user\n"
+    )
+    told = loaded("mailbox", "--parse", "bounce.eml", folder=tmp_path)
+    assert "flufl" in told and not told & (FOR_MAIL | {"sqlalchemy", "imapclient", "smtplib", "cryptography"})
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from specimen import CHECKOUT, IDENTITY, SAMPLES, WORDS, by, proof, sample
 
-from newsletter.checks import Part, Severity, check, css, reading
+from newsletter.checks import Context, Part, Severity, check, css, reading
 from newsletter.checks.cascade import colour, inverted, ratio
 from newsletter.checks.clients import used
 from newsletter.checks.page import Page
@@ -64,6 +64,10 @@ def in_bytes(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         pytest.param("headings", put("<h1>Again</h1>"), "2 h1 headings", id="a second h1"),
         pytest.param("headings", turn("h1", "h2"), "no h1 heading", id="no h1"),
         pytest.param("headings", put("<h3>Deep</h3>"), "h3 right below an h1", id="a step left out"),
+        pytest.param("unsubscribe-link", turn("@@UNSUBSCRIBE_URL@@", "https://example.org/else"), "no link to unsubscribe", id="no way out"),
+        pytest.param("unsubscribe-link", turn('<a class="leave"', '<a style="display:none"'), "no link to", id="a hidden way out"),
+        pytest.param("unsubscribe-link", turn(">Unsubscribe</a>", "></a>"), "no link to unsubscribe", id="a way out without words"),
+        pytest.param("postal-address", turn("12 Birch Lane", "Portland"), "letter does not show your postal", id="no address"),
         pytest.param("table-role", put("<table><tr><td>x</td></tr></table>"), "1 layout table is", id="no role"),
         pytest.param("language", turn('<html lang="en"', "<html"), '<html lang="…">', id="no language"),
         pytest.param("language", turn('dir="ltr"', 'dir="rtl"'), '<html dir="…">', id="the wrong direction"),
@@ -168,6 +172,31 @@ def test_a_changed_message_is_noticed(rule: str, change: Callable[[bytes], bytes
     assert all(f.severity is Severity.ERROR for f in findings)
 
 
+def test_what_a_template_has_that_it_must_not_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "email"
+    folder.mkdir(parents=True)
+    (folder / ".DS_Store").write_bytes(b"\0\xff\xfe")
+    bad = '<script>x()</script>\n<p onclick="x()">@@NAME_OF@@</p>\n<img src="https://example.org/a.gif">'
+    source = '{% extends "builtin/post.html" %}\n{% block signoff %}\n' + bad + "\n{% endblock %}"
+    (folder / "post.html").write_text(source)
+    letter = proof(folder=tmp_path, design=Design(templates=folder))
+    found = [f for f in check(letter, context=Context(templates=folder)) if "line" in f.problem]
+    assert sorted((f.rule, f.problem.partition(": ")[0]) for f in found) == [
+        ("banned", "templates/email/post.html, line 3"),
+        ("banned", "templates/email/post.html, line 4"),
+        ("image-source", "templates/email/post.html, line 5"),
+        ("unfilled", "templates/email/post.html, line 4"),
+    ]
+
+
+def test_the_text_part_too_has_the_way_out_and_the_address(tmp_path: Path) -> None:
+    bare = proof(folder=tmp_path, text=lambda text: text.partition("-- ")[0])
+    assert [f.problem for f in by("unsubscribe-link", bare)] == ["The plain text has no address to unsubscribe at."]
+    assert "plain text does not show your postal address" in by("postal-address", bare)[0].problem
+    by_mail = proof(folder=tmp_path, identity=replace(IDENTITY, url=""))
+    assert not by("unsubscribe-link", by_mail)
+
+
 def test_without_a_url_the_way_out_is_mail_alone(tmp_path: Path) -> None:
     assert check(proof(folder=tmp_path, identity=replace(IDENTITY, url=""))) == []
 
@@ -239,6 +268,10 @@ def test_the_picture_at_the_top_has_words_too(project: Path) -> None:
 def test_heavy_pictures_are_noticed_one_by_one_and_together(project: Path) -> None:
     found = by("image-size", proof(f"{WORDS} {WORDS}\n\n![Noise](heavy.jpg)", folder=project))
     assert [(f.severity, f.line) for f in found] == [(Severity.WARNING, 8)] and "heavy.jpg" in found[0].problem
+    posts = project / "posts"
+    (posts / "a heavy@2x.jpg").write_bytes((posts / "heavy.jpg").read_bytes())
+    renamed = by("image-size", proof(f"{WORDS}\n\n![Noise](a%20heavy@2x.jpg)", folder=project))
+    assert [f.line for f in renamed] == [8], "though it travels under another name"
     images = proof(f"{WORDS} {WORDS}\n\n![Noise](heavy.jpg)", folder=project).rendered.images * 3
     letter = proof(folder=project)
     together = by("image-size", replace(letter, rendered=replace(letter.rendered, images=images)))

@@ -60,7 +60,7 @@ def claim(post: Post) -> Claim:
 
 def test_a_further_attempt_has_the_bytes_of_the_first_even_when_the_post_is_gone(post: Post, kept: Kept) -> None:
     begun, message = press(post, kept).print(claim(post), at=AT)
-    again = replace(claim(post), revision=begun.revision, first_at=begun.date, content=begun.content)
+    again = claim(post)._replace(revision=begun.revision, first_at=begun.date, content=begun.content)
     later, other = press(None, kept).print(again, at=AT + timedelta(hours=5))
     assert (later.content, later.message_id, other) == (begun.content, begun.message_id, message)
     data, content = press(None, kept).reprint(
@@ -71,7 +71,7 @@ def test_a_further_attempt_has_the_bytes_of_the_first_even_when_the_post_is_gone
 
 def test_another_key_is_another_signature_and_the_same_content(post: Post, kept: Kept) -> None:
     begun, message = press(post, kept, key()).print(claim(post), at=AT)
-    again = replace(claim(post), revision=begun.revision, first_at=begun.date, content=begun.content)
+    again = claim(post)._replace(revision=begun.revision, first_at=begun.date, content=begun.content)
     for keys in ((), (key(),), (key(), key())):
         later, other = press(None, kept, *keys).print(again, at=AT)
         assert later.content == begun.content and other.data != message.data
@@ -90,14 +90,14 @@ def test_another_key_is_another_signature_and_the_same_content(post: Post, kept:
 )
 def test_a_message_that_comes_out_different_is_not_sent(post: Post, kept: Kept, change: dict[str, object]) -> None:
     begun, _ = press(post, kept).print(claim(post), at=AT)
-    again = replace(claim(post), revision=begun.revision, first_at=begun.date, content=begun.content)
+    again = claim(post)._replace(revision=begun.revision, first_at=begun.date, content=begun.content)
     with pytest.raises(NewsletterError, match="differ from those of the first attempt|no address to unsubscribe"):
         press(None, kept, **change).print(again, at=AT)
 
 
 def test_a_template_that_was_damaged_is_not_used(post: Post, kept: Kept) -> None:
     begun, _ = press(post, kept).print(claim(post), at=AT)
-    again = replace(claim(post), revision=begun.revision, first_at=begun.date, content=begun.content)
+    again = claim(post)._replace(revision=begun.revision, first_at=begun.date, content=begun.content)
     kept.bodies[begun.revision] = kept.bodies[begun.revision].replace(b"That is all", b"That is not")
     with pytest.raises(NewsletterError, match="can't be read|was damaged"):
         press(None, kept).print(again, at=AT)

@@ -316,3 +316,37 @@ def test_a_link_that_leads_nowhere_is_refused_with_its_line(link: str, url: str,
         render(a_post(f"First.\n\nSecond\nthird {link}\n"), identity, Design())
     assert caught.value.line == 8
     assert "posts/004-endings.md, line 8" in str(caught.value)
+
+
+def test_everything_that_can_not_work_in_a_mail_is_told_at_once() -> None:
+    body = "[a](other.md) and [b](#top)\n\n![c](images/none.jpg)\n\n[a](other.md) again\n"
+    with pytest.raises(PostError, match="other.md") as caught:
+        rendered(body)
+    told = [(fault.line, fault.problem.split(";")[0]) for fault in (caught.value, *caught.value.more)]
+    assert told == [
+        (5, 'the link "other.md" leads nowhere in a mail'),
+        (5, 'the link "#top" jumps within the page, which mail programs can\'t do'),
+        (7, 'the image "images/none.jpg" is not there'),
+        (9, 'the link "other.md" leads nowhere in a mail'),
+    ]
+    with pytest.raises(PostError) as caught:
+        rendered("\n\n".join(f"[a](other{n}.md)" for n in range(500)))
+    assert len(caught.value.more) == 19
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        pytest.param(["a | b", "c | d"], ["facts whole"], id="short words stay whole everywhere"),
+        pytest.param(["Who | Where", "Ana | " + "w" * 60], ["facts", "whole", ""], id="one long word breaks alone"),
+        pytest.param(["Day | Hour | Place", "mornings | mornings | " + "w" * 30], ["facts", "whole", "snug", "roomy"], id="as far as there is room"),
+        pytest.param([" | ".join(["seven"] * 7)] * 2, ["facts roomy"], id="seven columns want a wide screen"),
+        pytest.param([" | ".join(["w" * 40] * 7)] * 2, ["facts"], id="words that break everywhere"),
+    ],
+)  # fmt: skip
+def test_as_few_columns_as_possible_break_their_words(rows: list[str], kinds: list[str]) -> None:
+    rule = "|".join(["---"] * (rows[0].count("|") + 1))
+    html = rendered("\n".join((rows[0], rule, *rows[1:]))).html
+    table = html[html.index('<table class="facts') :].partition("</table>")[0]
+    found = [re.findall(r'class="(.*?)"', tag) for tag in re.findall(r"<(?:table|td)[^>]*>", table)]
+    assert [name[0] if name else "" for name in found] == kinds + [""] * (len(found) - len(kinds))

@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tell import AT, SIGNATURE, STAMP
+from tell import sendgrid_event as event
+from tell import sendgrid_hook as signed
+from tell import sendgrid_settings as settings
 
 from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused
 from newsletter.events import EventKind, Heard, Hook
 from newsletter.providers import sendgrid
-
-AT = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
-SIGNATURE = "x-twilio-email-event-webhook-signature"
-STAMP = "x-twilio-email-event-webhook-timestamp"
-
-
-@cache
-def key(name: str) -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP384R1() if name == "another curve" else ec.SECP256R1())
-
-
-def shown(name: str) -> str:
-    """A public key as SendGrid's settings show it."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return b64encode(key(name).public_key().public_bytes(serialization.Encoding.DER, form)).decode()
-
-
-def settings(name: str = "sendgrid") -> VendorSettings:
-    return VendorSettings("https://api.sendgrid.com", webhook_secret=shown(name))
-
-
-def event(kind: str, **more: object) -> dict[str, Any]:
-    return {
-        "email": "ana@example.org",
-        "timestamp": 1_773_048_000,
-        "smtp-id": "<x@ismtpd>",
-        "event": kind,
-        "message_id": "9e@letters.example.org",
-        "sg_event_id": f"id-{kind}",
-        "sg_message_id": "14c5d75ce93.filterdrecv-5d.2",
-    } | more
-
-
-def signed(events: object, *, at: datetime = AT, signer: str = "sendgrid") -> Hook:
-    body = json.dumps(events).encode()
-    stamp = str(int(at.timestamp()))
-    signature = key(signer).sign(stamp.encode() + body, ec.ECDSA(hashes.SHA256()))
-    return Hook(body, {SIGNATURE: b64encode(signature).decode(), STAMP: stamp})
 
 
 def hear(events: object) -> Heard:

@@ -6,74 +6,21 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from fake import Asked, Fake, Said
+from tell import AT, HOST, PEM, TOPIC, Amazon, certificate, sns_fields
+from tell import SES_SETTINGS as SETTINGS
+from tell import sns_hook as hook
 
-from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import EventKind, Heard, Hook
-from newsletter.providers import ses
-
-AT = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
-TOPIC = "arn:aws:sns:eu-west-1:123456789012:letters"
-HOST = "https://sns.eu-west-1.amazonaws.com"
-PEM = f"{HOST}/SimpleNotificationService-0a1b2c.pem"
-SETTINGS = VendorSettings("https://email.eu-west-1.amazonaws.com", topics=(TOPIC,))
-
-
-@cache
-def key(name: str) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@cache
-def certificate(name: str) -> bytes:
-    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
-    built = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key(name).public_key())
-    built = built.serial_number(7).not_valid_before(AT - timedelta(days=30)).not_valid_after(AT + timedelta(days=30))
-    return built.sign(key(name), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-class Amazon:
-    """Stands for the two addresses of SNS that may be asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def __call__(self, url: str) -> bytes:
-        self.asked.append(url)
-        return certificate("amazon") if url.endswith(".pem") else b"<ConfirmSubscriptionResponse/>"
+from newsletter.providers import ses, sns
 
 
 def signed(version: str = "1", signer: str = "amazon", **fields: str) -> dict[str, str]:
-    kind = fields.setdefault("Type", "Notification")
-    fields.setdefault("MessageId", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324")
-    fields.setdefault("TopicArn", TOPIC)
-    fields.setdefault("Timestamp", AT.strftime("%Y-%m-%dT%H:%M:%S.012Z"))
-    fields.setdefault("Message", json.dumps(BOUNCE))
-    if kind != "Notification":
-        fields.setdefault("Token", "2336412f37")
-        url = f"{HOST}/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
-        fields.setdefault("SubscribeURL", url)
-    names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
-    text = "".join(f"{name}\n{fields[name]}\n" for name in names if name in fields)
-    digest = hashes.SHA1() if version == "1" else hashes.SHA256()
-    signature = key(signer).sign(text.encode(), padding.PKCS1v15(), digest)
-    return {
-        "SignatureVersion": version,
-        "SigningCertURL": PEM,
-        "Signature": b64encode(signature).decode(),
-        "UnsubscribeURL": f"{HOST}/?Action=Unsubscribe",
-    } | fields
-
-
-def hook(fields: dict[str, str]) -> Hook:
-    return Hook(json.dumps(fields).encode(), {"x-amz-sns-message-type": fields.get("Type", "")})
+    return sns_fields(version, signer, **{"Message": json.dumps(BOUNCE)} | fields)
 
 
 def hear(fields: dict[str, str], *, at: datetime = AT, amazon: Amazon | None = None) -> Heard:
@@ -349,3 +296,29 @@ def test_what_changes_nothing_is_counted(message: str) -> None:
 def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
     with pytest.raises(HookRefused):
         ses.hear(Hook(body), SETTINGS, at=AT, fetch=Amazon())
+
+
+class Pages(Fake):
+    """What may stand at an address."""
+
+    name = "pages"
+
+    def answer(self, asked: Asked) -> Said:
+        return {
+            "/a.pem": Said(200, b"a certificate"),
+            "/moved.pem": Said(302, b"", {"Location": f"{self.url}/a.pem"}),
+            "/gone.pem": Said(404, b"a page"),
+            "/endless.pem": Said(200, b"x" * 100_000),
+        }[asked.path]
+
+
+def test_an_address_is_asked_plainly_and_nothing_else_is_taken() -> None:
+    with Pages().running() as pages:
+        assert sns.fetch(f"{pages.url}/a.pem") == b"a certificate"
+        for path in ("moved", "gone", "endless"):
+            with pytest.raises(ProviderError, match="Amazon SNS answered"):
+                sns.fetch(f"{pages.url}/{path}.pem")
+        assert [asked.path for asked in pages.asked].count("/a.pem") == 1, "no redirect is followed"
+        assert not {"authorization", "cookie"} & set(pages.asked[0].headers)
+    with pytest.raises(ProviderError, match="could not be asked"):
+        sns.fetch(f"{pages.url}/a.pem")

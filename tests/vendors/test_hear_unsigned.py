@@ -9,41 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tell import AT, brevos, mailjets
 
 from newsletter.config import VendorSettings
 from newsletter.errors import HookRefused
 from newsletter.events import EventKind, Heard, Hook
 from newsletter.providers import brevo, mailjet
 
-AT = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
 VENDORS = pytest.mark.parametrize("vendor", [brevo, mailjet], ids=["brevo", "mailjet"])
-
-
-def brevos(kind: str, **more: object) -> dict[str, Any]:
-    return {
-        "event": kind,
-        "email": "ana@example.org",
-        "id": 26224,
-        "date": "2026-03-09 10:20:00",
-        "ts": 1_773_051_600,
-        "ts_event": 1_773_051_600,
-        "ts_epoch": 1_773_048_000_000,
-        "message-id": "<202603090920.1@smtp-relay.mailin.fr>",
-        "X-Mailin-custom": "9e@letters.example.org",
-    } | more
-
-
-def mailjets(kind: str, **more: object) -> dict[str, Any]:
-    return {
-        "event": kind,
-        "time": 1_773_048_000,
-        "MessageID": 13792286917004336,
-        "Message_GUID": "1ab23cd4",
-        "email": "ana@example.org",
-        "mj_campaign_id": 0,
-        "CustomID": "9e@letters.example.org",
-        "Payload": "",
-    } | more
 
 
 BOUNCES = {
@@ -131,6 +104,17 @@ def test_a_password_that_is_set_is_asked_for(
 def test_what_is_no_event_is_refused(vendor: ModuleType, body: bytes) -> None:
     with pytest.raises(HookRefused, match="neither an event"):
         vendor.hear(Hook(body), settings(), at=AT)
+
+
+@VENDORS
+def test_nothing_comes_through_that_no_database_takes(vendor: ModuleType) -> None:
+    odd = "\ud800 \x00 \x1b[2J \n"
+    found = {
+        key: odd if isinstance(value, str) and key != "event" else value for key, value in BOUNCES[name(vendor)].items()
+    }
+    (event,) = hear(vendor, found).events
+    for told in (event.id, event.recipient, event.message_id, event.provider_id, event.reply.text):
+        assert told.isprintable() and told.encode()
 
 
 @VENDORS

@@ -13,15 +13,19 @@ from uuid import UUID
 
 import pytest
 from fake_amazon import SesFake
-from fake_senders import MailjetFake, SendgridFake
-from letters import IDENTITY
+from fake_senders import BrevoFake, MailjetFake, SendgridFake
+from letters import IDENTITY, a_post
 from sample import AT, BODY, FIELDS, HEAD, MESSAGE_ID, PLAIN, message, settings
 
+from newsletter.compose import Personal, compile_template
 from newsletter.config import Config, Design, Dkim, Images, VendorSettings
 from newsletter.errors import ProviderError
-from newsletter.mail import About, Accepted, Deferred, Outcome, Rejected, Uncertain
+from newsletter.links import Links
+from newsletter.mail import About, Accepted, Address, Deferred, Envelope, Mailbox, Message, Outcome, Rejected, Uncertain
 from newsletter.providers import brevo, http, mailjet, sendgrid, ses, vendor
 from newsletter.providers.exchange import Answer
+from newsletter.providers.letter import dumps, letter
+from newsletter.render import render
 
 TEXT = "Hello Zoë,\nFrom me."
 HTML = '<p>Hello Zoë,</p><img src="cid:1@letters.example.org">'
@@ -131,6 +135,19 @@ def test_what_brevo_would_change_is_not_handed_over(body: str, words: str) -> No
         provider.part(message(body))
 
 
+def test_what_went_before_it_is_still_answered() -> None:
+    with BrevoFake().running() as fake:
+        provider = brevo.open_(fake.settings_here())
+        people = ["ana", "ben", "cem", "dan"]
+        messages = [replace(message(WITHOUT_IMAGE), delivery=n, envelope=to(name)) for n, name in enumerate(people)]
+        messages[2] = replace(messages[2], data=message(WITHOUT_IMAGE.replace("me.", "{{ x }}.")).data)
+        outcomes = provider.submit(messages)
+        assert [next(outcomes)[0].delivery, next(outcomes)[0].delivery] == [0, 1]
+        with pytest.raises(ProviderError, match="template language"):
+            next(outcomes)
+    assert [took.recipient for took in fake.took] == ["ana@example.org", "ben@example.org"]
+
+
 def test_brevo_is_given_header_fields_in_ascii() -> None:
     head = HEAD.replace("Feedback-ID: a-post", "Feedback-ID: =?utf-8?q?=C3=A9t=C3=A9?=")
     with pytest.raises(ProviderError, match="garbles a Feedback-ID"):
@@ -170,6 +187,23 @@ def test_mailjet_is_told_all_but_the_list_id() -> None:
         ]
     }
     assert "HTMLPart" not in sent("mailjet", PLAIN)[2]["Messages"][0]
+
+
+@pytest.mark.parametrize("module", [sendgrid, brevo, mailjet])
+@pytest.mark.parametrize("name", ["", "Ana", 'Garcia, "Zoë"', "山田"])
+def test_a_letter_to_many_says_what_each_would_say_by_itself(module: ModuleType, name: str) -> None:
+    form = compile_template(
+        render(a_post("Words, “quoted” \\ and a <tag>.\n"), IDENTITY, Design()), IDENTITY, post_id="x"
+    )
+    provider: Any = module.open_(settings())
+    for n in (1, 2):
+        recipient = Mailbox(name, Address.parse(f"reader{n}@example.org"))
+        links = Links(bytes(32), IDENTITY.url, IDENTITY.list_id).unsubscribe(IDENTITY.unsubscribe_address, bytes(16))
+        values = form.values(Personal(recipient, AT, f"{n:040x}@letters.example.org", *links))
+        data = b"".join(form.pieces(values))
+        envelope = Envelope(IDENTITY.sender.address, recipient.address)
+        made = Message(n, f"{n:040x}@letters.example.org", envelope, data, (), form, values)
+        assert provider.part(made) == dumps(module.item(letter(made)))
 
 
 @pytest.mark.parametrize("name", ["ses", "sendgrid", "brevo", "mailjet"])
@@ -340,9 +374,7 @@ def test_a_part_of_mailjets_request_is_refused_and_the_rest_is_not_sent_again() 
     assert len(fake.asked) == 1
 
 
-def to(name: str) -> Any:
-    from newsletter.mail import Address, Envelope
-
+def to(name: str) -> Envelope:
     return Envelope(Address.parse("maya@letters.example.org"), Address.parse(f"{name}@example.org"))
 
 

@@ -44,6 +44,12 @@ class Authority:
 
     def server(self, *names: str, expired: bool = False, by_itself: bool = False) -> ssl.SSLContext:
         """A server's context with a certificate for *names*."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.issue(*names, expired=expired, by_itself=by_itself))
+        return context
+
+    def issue(self, *names: str, expired: bool = False, by_itself: bool = False) -> Path:
+        """A file with a certificate for *names* and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         days = (-20, -10) if expired else (-1, 10)
         issuer = _name("itself") if by_itself else self.certificate.subject
@@ -57,9 +63,7 @@ class Authority:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 def _name(text: str) -> x509.Name:

@@ -1,0 +1,55 @@
+"""Findings as people see them: what weighs, where, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from textwrap import wrap
+
+import click
+
+from newsletter.cli.output import data, plural
+from newsletter.findings import Severity
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_WIDEST = 100
+INDENT = 21
+
+
+def show_finding(severity: Severity, place: str, problem: str, remedy: str, quote: str = "") -> None:
+    """One finding: two sentences, wrapped beside its weight and place, and the words that it is about."""
+    columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - INDENT
+    mark = f"{severity:<7}"
+    if _colour():
+        mark = click.style(mark, fg=_COLOURS[severity], bold=True)
+    first, *rest = _wrapped(problem, columns)
+    data(f"  {mark}  {place:<8}  {first}")
+    for line in (*rest, *_wrapped(remedy, columns)):
+        data(f"{'':{INDENT}}{line}")
+    if quote:
+        data(f"{'':{INDENT}}{dim(f'> {quote}')}")
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    return wrap(text, max(columns, 30), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def counted(counts: Mapping[Severity, int]) -> str:
+    """ "1 error, 2 warnings"; "" when there is nothing."""
+    return ", ".join(plural(counts[severity], severity) for severity in Severity if counts.get(severity))
+
+
+def bold(text: str) -> str:
+    """*text* as a heading, on a terminal."""
+    return click.style(text, bold=True) if _colour() else text
+
+
+def dim(text: str) -> str:
+    """*text* as an aside, on a terminal."""
+    return click.style(text, dim=True) if _colour() else text
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,97 @@
+"""What mail systems and people say, as patterns. Tables, and nothing else.
+
+All are searched without regard to capitals, in text of bounded length; none has two unbounded repetitions in a row.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _any(*phrases: str) -> re.Pattern[str]:
+    return re.compile("|".join(phrases), re.IGNORECASE)
+
+
+#: Who writes when a mail system does: names and local parts.
+DAEMON = _any(
+    r"mailer[-_. ]?daemon", r"post[-_. ]?master", r"mail[-_. ]?(?:daemon|delivery|system)", r"mdaemon", r"daemon@",
+    r"bounces?@", r"delivery[ -]?(?:sub)?system", r"delivery[ -]status", r"\bmta\b",
+    r"smtp[-_. ]?(?:daemon|gateway|server)",
+)  # fmt: skip
+
+#: It did not arrive.
+FAILURE = _any(
+    r"un-?deliver", r"not delivered", r"non-?\s?delivery", r"permanent (?:fatal )?error",
+    r"(?:delivery|mail|message|transmission)\W+(?:status|fail(?:ure|ed)|error|problem|report|notif|(?:could|was) not)",
+    r"fail(?:ure|ed)[ :]", r"return(?:ed|ing) (?:mail|message|e-?mail|to sender)", r"unable to deliver",
+    r"delivery .{0,40}(?:fail|problem|error|delay|unable)", r"can(?: ?not|not| not) be (?:delivered|sent|reached)",
+    r"could ?n[o']t be (?:delivered|sent|reached)", r"could not be (?:delivered|sent|reached)",
+    r"was ?n.t delivered", r"did ?n[o']t reach", r"did not reach", r"user unknown", r"unknown user",
+    r"invalid (?:user|recipient|address)",
+    r"unzustellbar", r"nicht zustell", r"zur[üu]ckgesandt", r"non remis", r"non distribu", r"échec", r"devuelto",
+    r"no se pudo entregar", r"mancata consegna", r"niet (?:worden )?(?:bezorgd|afgeleverd)", r"n[ãa]o (?:foi )?entreg",
+    r"配信", r"送信でき", r"エラー", r"未达", r"退信", r"投递失败", r"недостав", r"не (?:может|удалось) .{0,20}достав",
+)  # fmt: skip
+
+#: It has not arrived yet, and somebody still tries ...
+DELAY = _any(
+    r"\bdelay(?:ed)?\b", r"still (?:trying|being tried)", r"will (?:keep|continue) (?:trying|to (?:try|be))",
+    r"not yet been delivered", r"will be retried", r"(?:not|n't) need to re-?send", r"warning message only",
+    r"for the (?:past|last) \d+ (?:hours|minutes)", r"verzögert", r"retard[ée]",
+)  # fmt: skip
+
+#: ... unless it says that nobody does.
+GAVE_UP = _any(
+    r"permanent", r"giv(?:en|ing) up", r"gave up", r"no longer", r"too long", r"(?:final|fatal) error",
+    r"has been returned",
+)  # fmt: skip
+
+#: In a subject: the reader is not there, and a machine answers.
+AWAY = _any(
+    r"out of (?:the )?office", r"\booo\b", r"auto(?:matic|mated|-| )?\W?(?:reply|response|responder|answer)",
+    r"auto(?:reply|respon)", r"on (?:vacation|holiday|leave)", r"away from", r"vacation", r"i am away",
+    r"abwesen", r"automatische (?:antwort|r[üu]ckmeldung)", r"nicht im b[üu]ro", r"r[ée]ponse automatique",
+    r"absence du bureau", r"respuesta autom", r"fuera de (?:la )?oficina", r"risposta automatica",
+    r"fuori (?:sede|ufficio)",
+    r"afwezig", r"automatisch antwoord", r"resposta autom", r"ausência", r"自動返信", r"自动回复", r"自動応答",
+    r"автоответ",
+)  # fmt: skip
+
+#: A machine wants the sender to prove that they are a person.
+CHALLENGE = _any(
+    r"challenge[- /]?response", r"spam ?arrest", r"boxbe", r"\btmda\b", r"spamblocker",
+    r"confirm (?:that )?(?:you(?:r| are)|the) (?:message|e-?mail|mail|delivery|human|a (?:human|person)|real|sen[td])",
+    r"verif(?:y|ication).{0,40}(?:sender|your (?:e-?mail|address|identity|message)|you are)",
+    r"sender (?:verification|confirmation|authentication)",
+    r"(?:awaiting|requires?|needs?|pending) (?:your |sender )?(?:verification|confirmation|approval|authentication)",
+    r"please (?:confirm|verify|release) your (?:message|e-?mail|mail)", r"bestätigen sie .{0,30}(?:nachricht|mail)",
+)  # fmt: skip
+
+#: How a person's mail program begins the subject of an answer.
+ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|tr|fwd?|wg|rv|vs)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+
+#: What asks to be left out, and means nothing else.
+LEAVE = _any(
+    r"unsubscrib(?:e|ing)", r"opt[- ]?out",
+    r"(?:remove|delete) (?:me|my (?:e-?mail|address|name)|us|this (?:e-?mail|address))",
+    r"take me off", r"(?:stop|no more) (?:sending|mailing|e-?mailing|e-?mails|mails?|letters)",
+    r"cancel (?:my )?subscription", r"sign me off", r"abmelden", r"abbestellen", r"austragen", r"k[üu]ndigen",
+    r"d[ée]sabonn\w{0,8}", r"d[ée]sinscri\w{0,8}", r"darme? de baja", r"baja", r"cancelar (?:mi |la )?suscripci[óo]n",
+    r"disiscriv\w{0,8}", r"cancellami", r"uitschrijven", r"afmelden", r"descadastrar", r"cancelar inscri[çc][ãa]o",
+    r"配信停止", r"退订", r"отпис\w{0,8}",
+)  # fmt: skip
+
+#: One of these alone is a request too.
+LEAVE_ALONE = frozenset({"stop", "remove", "end", "leave", "signoff", "off"})
+
+#: Words that may stand beside a request and take nothing of it back. "Not" is none of them, nor is a question.
+POLITE = frozenset(
+    """please pls kindly hi hello hey dear thanks thank you thx many best regards kind cheers sincerely greetings
+    me my us from this your the these those list lists newsletter newsletters mailing mail mails email e-mail emails
+    e-mails address letter letters of and to i would like want wish it a subscription subscriptions now immediately asap
+    at all any more anymore future further could can will again sir madam sent iphone ipad android
+    bitte mich vom von dem den der verteiler danke vielen dank mit freundlichen grüßen gruß hallo ich
+    möchte meine adresse
+    s'il vous plaît merci bonjour moi de la le lettre por favor gracias hola quiero per favore grazie ciao
+    graag dank u alstublieft ik wil mij""".split()  # noqa: SIM905
+)
