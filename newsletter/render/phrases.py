@@ -63,4 +63,5 @@ def _flat(tables: Mapping[str, Any], prefix: str, file: str) -> Any:
         texts = {key: text for key, text in value.items() if not isinstance(text, dict)}
         if bad := next((key for key, text in texts.items() if not isinstance(text, str)), None):
             raise TemplateError(f"words/{file}", f"{bad} in [{prefix}{name}] must be text, in double quotes")
-        yield f"{prefix}{name}", texts
+        if texts:
+            yield f"{prefix}{name}", texts

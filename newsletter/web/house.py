@@ -62,9 +62,7 @@ class House:
     def done(self, what: str, language: str, text: str = "", **values: Any) -> Response:
         """The page that says what was done, a phrase of [done]."""
         said = self.pages.said(language)["done"]
-        return self.pages.page(
-            "message.html", language, title=said[what], text=text or said[f"{what}_text"], back=".", **values
-        )
+        return self.pages.page("message.html", language, title=said[what], text=text or said[f"{what}_text"], **values)
 
 
 TOO_LARGE = Response("That is more than a form sends.\n", 413, {"Cache-Control": "no-store"}, "text/plain")

@@ -87,7 +87,9 @@ class Pages:
         key = (section, title, text, language, str(status))
         if key not in self._messages:
             said = self.said(language or self.identity.language)[section]
-            self._messages[key] = self.page("message.html", language, status=status, title=said[title], text=said[text])
+            self._messages[key] = self.page(
+                "message.html", language, status=status, title=said[title], text=said[text], wait=said.get("wait", "")
+            )
         return self._messages[key]
 
     def said(self, language: str = "") -> Phrases:
