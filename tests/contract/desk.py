@@ -74,7 +74,7 @@ class Desk:
         return [claim for batch in batches for claim in batch]
 
     def begin(self, claims: Iterable[Claim], **changes: Any) -> set[int]:
-        attempts = [replace(self.begun(claim), **changes) for claim in claims]
+        attempts = [self.begun(claim)._replace(**changes) for claim in claims]
         return self.store.ledger.begin(attempts, provider="fake", at=self.at, lease=LEASE)
 
     def begun(self, claim: Claim) -> Begun:
