@@ -190,6 +190,7 @@ class Keeper:
     def run(self) -> None:
         """Until the end."""
         minute, wiped = 0.0, 0.0
+        self._guarded(self._prepare)
         while not self._ending():
             self._bell.wait(_LOOK)
             self._bell.clear()
@@ -214,6 +215,13 @@ class Keeper:
         if complaint and complaint != self._said:
             warn([complaint])
             self._said = complaint
+
+    def _prepare(self) -> None:
+        """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
+        from newsletter.consent.asking import Case
+        from newsletter.stationery import SETTINGS
+
+        self._desk.stationery.prepare([*Case, SETTINGS])
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up

@@ -12,7 +12,7 @@ Guarantees
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,6 +55,10 @@ class Stationery(Protocol):
 
     def letter(self, case: str, person: Person, *, at: datetime) -> Notice:
         """The letter of *case* to *person*."""
+        ...
+
+    def prepare(self, cases: Iterable[str]) -> None:
+        """Make ready what the letters of *cases* have in common."""
         ...
 
 
