@@ -101,8 +101,10 @@ def _case(project: Project, selectors: tuple[str, ...], resolver: tuple[str, ...
 
 
 def _reverse_path(config: Config) -> str:
-    """The domain of the reverse path: Mailgun puts one of its own domain for us."""
-    return config.vendors[config.provider].domain if config.provider == "mailgun" else ""
+    """The domain of the reverse path, when it is not that of From: Mailgun puts one of its own domain for us."""
+    if config.provider == "mailgun":
+        return config.vendors[config.provider].domain
+    return config.identity.reverse_path.domain
 
 
 def _account(config: Config) -> Account:

@@ -55,6 +55,7 @@ def mail_in(case: Case) -> Iterator[Finding]:
     for key, address in (
         ("reply_to", identity.reply_to.address if identity.reply_to else None),
         ("unsubscribe_to", identity.unsubscribe_to),
+        ("bounces_to", identity.bounces_to),
         ("to in [alerts]", case.alerts_to),
     ):
         if address is not None:

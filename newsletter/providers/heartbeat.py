@@ -12,7 +12,13 @@ def beat(url: str) -> None:
     import requests  # 97 ms to import: only who has set a health_url pays
 
     try:
-        answer = requests.get(url, timeout=_SECONDS, allow_redirects=False, headers={"User-Agent": "newsletter"})
+        answer = requests.get(
+            url,
+            timeout=_SECONDS,
+            allow_redirects=False,
+            headers={"User-Agent": "newsletter"},
+            auth=lambda request: request,  # else it takes a login from ~/.netrc
+        )
     except requests.RequestException as error:
         raise ProviderError(f"the health_url in [alerts] does not answer ({type(error).__name__}); check it.") from None
     if not answer.ok:

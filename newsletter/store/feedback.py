@@ -339,10 +339,8 @@ def _find(c: Connection, event: Event) -> tuple[Subject | None, bool]:
         for row in c.execute(sql.BY_PROVIDER_ID, {"provider_id": event.provider_id}):
             if row.provider == event.source or _key_of(row.recipient) == _key(event.recipient):
                 return _subject(c, row.subscriber_id, row.id), True
-    if event.recipient:
-        row = c.execute(sql.BY_KEY, {"key": _key(event.recipient)}).one_or_none()
-        if row is None:
-            return None, False
+    # An address that we don't know may be where a reader's mail is forwarded to: then our Message-ID says whose it is.
+    if event.recipient and (row := c.execute(sql.BY_KEY, {"key": _key(event.recipient)}).one_or_none()):
         found, exact = _of_reader(c, row.id, event)
         # An address alone anybody can name: it must have got something from us, or been asked to confirm.
         return (found, exact) if found.delivery or found.status is Status.PENDING else (None, False)

@@ -164,6 +164,7 @@ def test_mail_for_the_from_domain(mx: str, severity: Severity, words: str) -> No
             {"identity": replace(IDENTITY, reply_to=Mailbox("", Address("maya", "quiet.net")))}, id="reply_to"
         ),
         pytest.param({"identity": replace(IDENTITY, unsubscribe_to=Address("out", "quiet.net"))}, id="unsubscribe_to"),
+        pytest.param({"identity": replace(IDENTITY, bounces_to=Address("back", "quiet.net"))}, id="bounces_to"),
         pytest.param({"alerts_to": Address("maya", "quiet.net")}, id="to in [alerts]"),
     ],
 )
