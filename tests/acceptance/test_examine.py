@@ -40,7 +40,11 @@ def configure(project: Path, **changes: str) -> None:
     values = {"from": f'"Maya Thorne <maya@{HOME}>"', "reply_to": f'"maya@{HOME}"', "url": '""'} | changes
     for key, value in values.items():
         line = f"{key} = {value}".replace("\\", r"\\")
-        text, found = re.subn(rf"^(?:# )?{key} = .*$", line, text, count=1, flags=re.MULTILINE)
+        # An example that is commented out only where nothing else has that name: [mailbox] has a host too.
+        for place in (rf"^{key} = .*$", rf"^# {key} = .*$"):
+            text, found = re.subn(place, line, text, count=1, flags=re.MULTILINE)
+            if found:
+                break
         assert found, key
     file.write_text(text)
 

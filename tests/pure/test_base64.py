@@ -19,7 +19,8 @@ IDENTITY = Identity(
     "手紙", Mailbox.parse("maya@letters.example.org"), "12 Birch Lane", url="https://letters.example.org"
 )
 JAPANESE = "古い池のほとりで、蛙が一匹、水に飛び込みました。\n"
-TOKENS = "".join(f"{token}\n" for token in Token)
+IN_POSTS = [token for token in Token if token is not Token.LINK]
+TOKENS = "".join(f"{token}\n" for token in IN_POSTS)
 
 
 def reader(name: str = "山田") -> Personal:
@@ -74,7 +75,7 @@ def test_a_message_of_base64_is_whole() -> None:
     assert max(map(len, body)) == 76
     values = ["", "https://letters.example.org/u/x?a=b&c", "mailto:maya@example.org?subject=unsubscribe%20x"]
     expected = {"plain": JAPANESE * 40 + TOKENS + JAPANESE, "html": f"<p>{JAPANESE * 40}</p>{TOKENS}"}
-    for token, value in zip(Token, values, strict=True):
+    for token, value in zip(IN_POSTS, values, strict=True):
         expected["plain"] = expected["plain"].replace(token, value)
         expected["html"] = expected["html"].replace(token, value.replace("&", "&amp;"))
     assert {kind: text.replace("\r\n", "\n") for kind, (_, text) in parts(data).items()} == expected
@@ -82,7 +83,7 @@ def test_a_message_of_base64_is_whole() -> None:
 
 
 @given(
-    st.lists(st.text("aé心\n", max_size=70) | st.sampled_from(list(Token)), max_size=12).map("".join),
+    st.lists(st.text("aé心\n", max_size=70) | st.sampled_from(IN_POSTS), max_size=12).map("".join),
     st.text("Aé心🌻 ", max_size=12),
 )
 @settings(max_examples=500, deadline=None)
@@ -96,7 +97,7 @@ def test_any_pieces_and_any_name_fit_together(text: str, name: str) -> None:
     clean = " ".join(name.split())
     greeting = f" {clean}" if any(map(str.isalpha, clean)) else ""
     meant = text
-    for token, value in zip(Token, (greeting, reader().unsubscribe_url, reader().unsubscribe_mailto), strict=True):
+    for token, value in zip(IN_POSTS, (greeting, reader().unsubscribe_url, reader().unsubscribe_mailto), strict=True):
         meant = meant.replace(token, value)
     assert said["plain"][1].replace("\r\n", "\n") == meant
     assert max(map(len, data.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
