@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import selectors
+import select
 import smtplib
 import socket
 import ssl
@@ -187,9 +187,9 @@ class Session(smtplib.SMTP):
         """Whether the session is open and the server has said nothing unasked: a farewell (421), or its closing."""
         if self.sock is None or self.replies or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             return False
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.sock, selectors.EVENT_READ)
-            return not selector.select(0)
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
 
     def abort(self) -> None:
         """Break the session off, from another thread: whoever waits in it gets `Dropped`."""
