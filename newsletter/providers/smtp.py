@@ -13,7 +13,8 @@ Guarantees
 What goes wrong
     The server refuses us, or isn't there: `ProviderError`, raised after the outcomes of all messages in
     flight have been yielded. So too when it breaks off at one message again and again: that one is set aside, and if
-    another passes it's the message's fault (`Deferred`, poison), else the server's.
+    another passes it's the message's fault (`Deferred`, poison), else the server's. In a window of one it can't wait
+    aside: it's deferred at once, and it is the server when the next fares the same.
     A message pulled and not yielded was not handed over, with one exception:
     when the caller itself stops early (closes the generator, Ctrl-C) sessions are broken off at once, and up to
     `window` messages may be in doubt; the ledger has them as submitting.
@@ -137,6 +138,7 @@ class _Fleet:
         self._answered = False  # once
         self._accepted = 0
         self._suspect: tuple[Job, Dropped] | None = None  # the server broke off at it, again and again
+        self._let_off = False  # in a window of one: the last that it broke off at was told of, and none passed since
         self._failure: Exception | None = None  # raised in the end
         self._refused = False  # by the server: nothing more is begun
         self._channels: list[Channel] = []
@@ -166,10 +168,10 @@ class _Fleet:
                     self._in_flight -= 1
                     yield job.message, result
                     if isinstance(result, Accepted):
-                        self._accepted += 1
+                        self._accepted, self._let_off = self._accepted + 1, False
                         if self._suspect:
                             suspect, self._suspect = self._suspect, None
-                            yield _poison(*suspect)
+                            yield suspect[0].message, _broken_off(suspect[1], poison=True)
             if self._refused:
                 self._in_flight -= len(back)
             else:
@@ -197,7 +199,7 @@ class _Fleet:
         if not self._answered:
             return 1  # a wrong password shall cost one login, not one per connection
         more = self._limit - sum(not channel.spent for channel in self._channels)
-        window = self._window - bool(self._suspect) or 1
+        window = self._window - bool(self._suspect)
         return min(window, sum(channel.capacity for channel in self._channels) + more)
 
     def _deal(self) -> None:
@@ -277,9 +279,14 @@ class _Fleet:
             if job.drops <= _FRESH:
                 return [job]
             if self._accepted > job.seen:  # others passed meanwhile
-                self._results.append((job, _poison(job, error)[1]))
+                self._results.append((job, _broken_off(error, poison=True)))
                 return []
-            if not self._suspect and not self._refused:
+            if self._window == 1 and not self._let_off and not self._refused:
+                # None may stand beside it, so it makes room; those that passed before speak for the server.
+                self._let_off = True
+                self._results.append((job, _broken_off(error, poison=self._accepted > 0)))
+                return []
+            if self._window > 1 and not self._suspect and not self._refused:
                 self._suspect = job, error
                 self._in_flight -= 1
                 return []
@@ -320,7 +327,7 @@ class _Fleet:
         self._bell.close()
 
 
-def _poison(job: Job, drop: Dropped) -> tuple[Message, Outcome]:
-    """Others pass, so it's the message at which the server breaks off."""
+def _broken_off(drop: Dropped, *, poison: bool) -> Deferred:
+    """The server breaks off at a message; *poison*: others pass, so it's the message."""
     words = f"the mail server breaks off at this message: {drop}"
-    return job.message, Deferred(Reply(0, _BAD_CONNECTION, words), poison=True)
+    return Deferred(Reply(0, _BAD_CONNECTION, words), poison=poison)

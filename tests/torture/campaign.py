@@ -187,8 +187,7 @@ class Campaign:
         row, doubt = self.tally.rows[words], self.subject.in_doubt(self.at)
         row.deaths += deaths
         row.in_doubt = max(row.in_doubt, doubt)
-        # A message at which the server breaks off stands aside while another is tried: two, even of a window of 1.
-        if doubt > max(self.window, 2) * deaths:
+        if doubt > self.window * deaths:
             self.tally.beyond.append(f"{words}: {doubt} in doubt with a window of {self.window}")
 
     def finish(self, number: int) -> None:

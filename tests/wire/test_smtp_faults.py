@@ -297,11 +297,31 @@ def test_a_message_at_which_the_server_hangs_up_does_not_stop_the_others(
         assert server.commands.count("RCPT TO:<r2@example.org>") == 3
 
 
-def test_with_a_window_of_one_too(message: Make) -> None:
-    with Scripted(poison={"r1@example.org"}) as server:
+@pytest.mark.parametrize("poisoned", [1, 2])
+def test_in_a_window_of_one_it_makes_room_before_the_next_is_pulled(poisoned: int, message: Make) -> None:
+    with Scripted(poison={f"r{poisoned}@example.org"}) as server:
         settings = SmtpSettings(port=server.port, security=Security.NONE, window=1)
-        outcomes = {done.delivery: outcome for done, outcome in Smtp(settings).submit(message(n) for n in (1, 2, 3))}
-        assert [type(outcomes[n]) for n in (1, 2, 3)] == [Deferred, Accepted, Accepted]
+        outcomes, under_way = dict[int, Outcome](), list[int]()
+
+        def messages() -> Iterator[Message]:
+            for n in (1, 2, 3):
+                under_way.append(n - len(outcomes))
+                yield message(n)
+
+        for done, outcome in Smtp(settings).submit(messages()):
+            outcomes[done.delivery] = outcome
+        assert under_way == [1, 1, 1]
+        assert [type(outcomes[n]) for n in (1, 2, 3)] == [Deferred if n == poisoned else Accepted for n in (1, 2, 3)]
+        found = outcomes[poisoned]
+        assert isinstance(found, Deferred) and found.poison == (poisoned == 2)  # others passed before it
+
+
+def test_in_a_window_of_one_two_in_a_row_are_the_server(message: Make) -> None:
+    with Scripted({"DATA": [None, *[Fault.DROP] * 99]}) as server:
+        settings = SmtpSettings(port=server.port, security=Security.NONE, window=1)
+        outcomes, error = submit(Smtp(settings), [message(n) for n in range(9)])
+        assert [type(o) for o in outcomes] == [Accepted, Deferred]
+        assert error and error.retry_after and "breaks off in the middle" in str(error)
 
 
 def test_when_nobody_else_passes_it_is_the_server_and_nobody_is_marked(message: Make) -> None:
