@@ -3,6 +3,9 @@
     take_in        both, as every run does
     take_posts     posts/ alone
     follow_file    the subscriber file alone, if it changed
+    file_changed   whether it did
+    floor          where a new reader starts
+    fingerprint    what stays of an address that was erased
 
 What goes wrong
     Faults of single posts and rows become notes, and the rest is taken. A file that can't be read, or that would
