@@ -25,9 +25,9 @@ from machine import machine
 
 from newsletter.cli.project import Project
 from newsletter.cli.start import make_project
+from newsletter.intake import fingerprint
 from newsletter.links import Links, Purpose
 from newsletter.mail import Address
-from newsletter.scheduler import fingerprint
 from newsletter.subscribers import Row
 from newsletter.web.forms import new_nonce
 

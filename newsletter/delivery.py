@@ -22,9 +22,10 @@ from itertools import chain, islice
 from typing import Protocol
 
 from newsletter.config import Limits, OnUncertain
-from newsletter.destinations import pushes_back
+from newsletter.destinations import against_us
 from newsletter.errors import NewsletterError, ProviderError
 from newsletter.gate import NO_LIMITS, Allowance, Gate
+from newsletter.limits import next_attempt
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
@@ -39,24 +40,12 @@ Book = Ledger | Notices  #: what was promised to whom; one loop serves both
 
 LEASE = timedelta(minutes=20)  #: outlives the ten minutes a server may take after the final dot (RFC 5321 4.5.3.2.6)
 DOUBT_FOR = timedelta(minutes=10)  #: before an unanswered message is sent once more
-LIFETIME = timedelta(hours=48)  #: of the attempts for one slot
-_DELAYS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
-_JITTER = 0.2
 _FAULT_WAIT = timedelta(minutes=10)
 _ASK = timedelta(seconds=10)  # between questions whether a run may go on; one costs a few ms
 _FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
 _FAULTS_MIN, _FAULTS_SHARE = 3, 0.01
 _RECENT, _STORM = 20, 10  # more than so many of the last outcomes alike, and against us: it is about us
-
-
-def next_attempt(attempts: int, *, first: datetime, at: datetime, jitter: float) -> datetime | None:
-    """When to try again after *attempts* attempts (1 or more), or None to give up for this slot.
-
-    *jitter* in [0, 1) spreads the attempts of many by ±20 %.
-    """
-    delay = _DELAYS[min(attempts, len(_DELAYS)) - 1] * (1 + _JITTER * (2 * jitter - 1))
-    return at + delay if at + delay - first <= LIFETIME else None
 
 
 class Printer(Protocol):
@@ -149,15 +138,6 @@ def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUnc
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)
 
 
-def _against_us(outcome: Outcome) -> str:
-    """The codes of a refusal for reasons of policy (RFC 3463 section 3.8), which may be about us; else nothing."""
-    if isinstance(outcome, Deferred):
-        return f"{outcome.reply.code} {outcome.reply.status}" if pushes_back(outcome.reply) else ""
-    if isinstance(outcome, Rejected) and outcome.reply.status.startswith("5.7."):
-        return f"{outcome.reply.code} {outcome.reply.status}"
-    return ""
-
-
 def _facts(result: Result) -> dict[str, object]:
     """One result for the log: ids and codes, not the server's words."""
     claim, reply = result.claim, getattr(result.outcome, "reply", None)
@@ -232,12 +212,12 @@ class _Run:
 
     def _weather(self, result: Result) -> None:
         """The breaker: stop in a storm of refusals of one kind, which can't be about so many readers."""
-        words = _against_us(result.outcome)
+        words = against_us(result.outcome)
         told = words and result.claim.recipient.address.domain not in self.gate.shut  # else it is dealt with
         self.recent.append(result if told else None)
         if not told or self.held:
             return
-        alike = [r for r in self.recent if r and _against_us(r.outcome) == words]
+        alike = [r for r in self.recent if r and against_us(r.outcome) == words]
         if len(alike) <= _STORM:
             return
         reason = f"{len(alike)} of the last {len(self.recent)} messages were refused in the same way ({words})"

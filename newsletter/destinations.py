@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from newsletter.mail import Reply
+from newsletter.mail import Deferred, Outcome, Rejected, Reply
 
 #: The group's name, and the domains that belong to it besides.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -52,3 +52,12 @@ def pushes_back(reply: Reply) -> bool:
     if not reply.status.startswith("4.7."):
         return False
     return bool(_TOO_MUCH.search(reply.text)) or not _GREYLIST.search(reply.text)
+
+
+def against_us(outcome: Outcome) -> str:
+    """The codes of a refusal for reasons of policy (RFC 3463 section 3.8), which may be about us; else nothing."""
+    if isinstance(outcome, Deferred):
+        return f"{outcome.reply.code} {outcome.reply.status}" if pushes_back(outcome.reply) else ""
+    if isinstance(outcome, Rejected) and outcome.reply.status.startswith("5.7."):
+        return f"{outcome.reply.code} {outcome.reply.status}"
+    return ""

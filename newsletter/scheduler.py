@@ -15,41 +15,37 @@ What goes wrong
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import hmac
 import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from newsletter import consent, delivery, feedback, watch
-from newsletter.catalogue import Standing, position_before, survey
+from newsletter.catalogue import Standing
 from newsletter.config import Config, Design, Identity, Mode
 from newsletter.copyist import Copyist
 from newsletter.delivery import Clock, Report
-from newsletter.errors import NewsletterError, PostHeld, RunLocked, StoreError, SubscriberError
+from newsletter.errors import NewsletterError, RunLocked, StoreError
 from newsletter.gate import Allowance
+from newsletter.held import held_posts, judging, keep_held
+from newsletter.intake import Intake, fingerprint, take_in
 from newsletter.limits import allowance
 from newsletter.mail import Provider
-from newsletter.posts import Folder, Post, read_folder
+from newsletter.posts import Folder, Post
 from newsletter.press import Judge, Press
 from newsletter.store import Store
-from newsletter.store.audience import Fingerprint, Taken
+from newsletter.store.audience import Taken
 from newsletter.store.facts import HoldKind
 from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
-from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 if TYPE_CHECKING:
-    from newsletter.compose import MessageTemplate
     from newsletter.incoming import Open
-    from newsletter.render import Rendered
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
 
@@ -60,7 +56,6 @@ _log = logging.getLogger(__name__)
 
 REHEARSAL = "folder"  #: the provider that reaches nobody: it needs no go-live
 _CLOCK_SLACK = timedelta(minutes=5)
-_BAD_ROWS_SHOWN = 50
 _LOOK_MOST = timedelta(minutes=2)  #: for the mailbox; the next run goes on where this one stopped
 
 
@@ -83,10 +78,10 @@ class Tick:
         """Everything that could leave has left."""
         return not self.stopped and not self.report.interrupted
 
-
-def fingerprint(secret: bytes) -> Fingerprint:
-    """The keyed hash under which an address stays suppressed after it was erased."""
-    return lambda key: hmac.new(secret, b"newsletter address\0" + key.encode(), hashlib.sha256).hexdigest()
+    def add(self, found: Intake) -> None:
+        """What it took in."""
+        self.taken = found.taken
+        self.notes += found.notes
 
 
 @contextmanager
@@ -182,7 +177,7 @@ def tick(
                 result.report.add(report)
         result.notes += result.report.notes
         result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
-        _keep_held(store, folder, judged)
+        keep_held(store, folder, judged)
         result.held = held_posts(store, folder)
         result.stopped = held_back(store) + result.report.problems
     result.notes += feedback.undecided(store)
@@ -220,11 +215,11 @@ def _plan(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
     """Take in what changed, and plan what is due; the posts."""
     # Small steps back are the clock's business; the ledger's time never runs backwards.
     result.at = max(result.at, store.facts.last_tick() or result.at)
-    folder = take_in(config, store, secret, result)
+    result.add(found := take_in(config, store, secret, at=result.at))
     if result.taken.departed:
         store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
-    return folder
+    return found.folder
 
 
 def _tell(
@@ -270,56 +265,6 @@ def notify(
         stop=stop,
     )
     return report.problems
-
-
-# --- posts that are held
-
-
-def judging(config: Config, folder: Folder, judged: dict[str, str], *, at: datetime) -> Judge:
-    """What the press asks before a revision leaves for the first time; the answers go into *judged*, "" for a yes."""
-
-    def judge(post: Post, rendered: Rendered, template: MessageTemplate) -> None:
-        from newsletter.checks import Context, check, reason_to_hold  # only when something new leaves
-        from newsletter.proof import pull_from
-
-        proof = pull_from(template, rendered, post, config.identity, date=at)
-        found = check(proof, context=Context.of(folder, config.checks.lock_screen_words, config.design.templates))
-        judged[post.id] = reason_to_hold(post, found, strict=config.checks.strict)
-        if judged[post.id]:
-            raise PostHeld(judged[post.id])
-
-    return judge
-
-
-def would_hold(config: Config, store: Store, folder: Folder, result: Tick) -> list[str]:
-    """What would keep the posts that *result* plans from leaving, as a run would say it."""
-    press = Press.of(folder.posts, config.identity, config.design, b"", store.ledger)
-    press.judge = judging(config, folder, {}, at=result.at)
-    why = dict(result.held)
-    for post in folder.posts:
-        if result.planned.planned.get(post.number):
-            try:
-                press.revision(post.id)
-            except NewsletterError as error:
-                why[post.number] = str(error)
-    return list(why.values())
-
-
-def _keep_held(store: Store, folder: Folder, judged: dict[str, str]) -> None:
-    """Remember who is held, so that `status` says so without judging again."""
-    before: dict[str, Any] = store.facts.get("held_posts") or {}
-    digests = {post.id: post.digest for post in folder.posts}
-    after = {ident: held for ident, held in before.items() if digests.get(ident) == held["digest"]}
-    after |= {ident: {"digest": digests[ident], "reason": reason} for ident, reason in judged.items()}
-    after = {ident: held for ident, held in after.items() if held["reason"]}
-    if after != before:
-        store.facts.put("held_posts", after or None)
-
-
-def held_posts(store: Store, folder: Folder) -> dict[int, str]:
-    """The posts that were held when they were to leave, and are as they were then: number → reason."""
-    held: dict[str, Any] = store.facts.get("held_posts") or {}
-    return {p.number: held[p.id]["reason"] for p in folder.posts if p.id in held and held[p.id]["digest"] == p.digest}
 
 
 # --- what comes before
@@ -372,101 +317,6 @@ def rehearse(config: Config, store: Store, result: Tick) -> None:
 def held_back(store: Store) -> list[str]:
     """Why not everything that is due leaves."""
     return [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG]
-
-
-def take_in(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
-    """Look into posts/ and the subscriber file, and keep what changed."""
-    folder = take_posts(config, store, result)
-    if config.subscribers_file is not None:
-        _take_file(config.subscribers_file, config, store, secret, result)
-    return folder
-
-
-def take_posts(config: Config, store: Store, result: Tick) -> Folder:
-    """Look into posts/ alone, and keep what changed."""
-    folder = read_folder(config.posts, zone=config.identity.timezone, at=config.rules.at)
-    previous = store.facts.last_tick()
-    found = survey(
-        store.catalogue.entries(), folder, at=result.at, previous=previous, rules=config.rules, identity=config.identity
-    )
-    store.catalogue.apply(found, at=result.at, first=previous is None)
-    result.notes += [*config.notes, *folder.warnings, *found.notes]
-    return folder
-
-
-def _take_file(path: Path, config: Config, store: Store, secret: bytes, result: Tick) -> None:
-    """Follow the owner's file when it changed; bad rows are listed each time."""
-    try:
-        result.taken, bad = follow_file(path, config, store, secret, at=result.at)
-    except SubscriberError as error:
-        if not isinstance(error, EmptyFileError) or store.audience.in_file():
-            result.notes.append(f"{error}. The readers stay as they were.")
-        elif not any(store.audience.counts().values()):
-            result.notes.append(
-                f"{path.name} has nobody in it yet: write your readers below its first row, one to a row."
-            )
-        return
-    result.notes += bad
-    if result.taken.refused:
-        result.notes.append(
-            f"{path.name} was not taken: {result.taken.refused}. If that is meant: `newsletter subscribers sync`."
-        )
-
-
-def follow_file(
-    path: Path, config: Config, store: Store, secret: bytes, *, at: datetime, meant: bool = False
-) -> tuple[Taken, list[str]]:
-    """Make the readers follow the owner's file if it changed; what that did, and the rows that can't be taken.
-
-    *meant*: also when many rows are gone. Raises `SubscriberError` when it can't be read.
-    """
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            seen: dict[str, Any] = store.facts.get("subscribers_file") or {}
-            if seen.get("digest") == digest:
-                return Taken(), seen["bad"]
-            bad: list[str] = []
-            rows = _noting(rows_in(file, path.name), bad)
-            taken = store.audience.take_file(
-                rows, floor=floor(config, store), fingerprint=fingerprint(secret), at=at, meant=meant
-            )
-    except OSError as error:
-        raise SubscriberError(
-            f"{path.name} can't be read ({error.strerror}); see [subscribers] file in newsletter.toml"
-        ) from None
-    notes = [f"{path.name}, {problem}" for problem in bad[:_BAD_ROWS_SHOWN]]
-    if len(bad) > _BAD_ROWS_SHOWN:
-        notes.append(f"{path.name}: {len(bad) - _BAD_ROWS_SHOWN} more rows can't be taken.")
-    if not taken.refused:
-        store.facts.put("subscribers_file", {"digest": digest, "bad": notes})
-    return taken, notes
-
-
-def file_changed(path: Path, store: Store | None) -> bool:
-    """Whether the owner's file holds rows and is not the one that was taken last (None: nothing was)."""
-    seen = (store.facts.get("subscribers_file") if store else None) or {}
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() != seen.get("digest") and bool(
-                next(rows_in(file, path.name))
-            )
-    except (OSError, EmptyFileError):
-        return False
-    except SubscriberError:
-        return True
-
-
-def _noting(rows: Iterable[Row | BadRow], bad: list[str]) -> Iterator[Row | BadRow]:
-    for row in rows:
-        if isinstance(row, BadRow):
-            bad.append(str(row))
-        yield row
-
-
-def floor(config: Config, store: Store) -> int:
-    """The position at which a new reader starts."""
-    return position_before(config.rules.start, store.catalogue.entries(), config.identity.timezone)
 
 
 _RESTORED = (

@@ -20,9 +20,9 @@ from newsletter.catalogue import position_before
 from newsletter.config import Design, Identity, Rules, Web
 from newsletter.consent import asking
 from newsletter.consent.wishes import wipe
+from newsletter.intake import fingerprint
 from newsletter.links import Links, Purpose
 from newsletter.mail import Address, Mailbox
-from newsletter.scheduler import fingerprint
 from newsletter.stationery import Stationery
 from newsletter.store import Store
 from newsletter.store.audience import Reader

@@ -23,11 +23,12 @@ from newsletter.compose import MessageTemplate, compile_template
 from newsletter.config import Alerts, Config, Identity, Limits, Mode, OnUncertain, Rules
 from newsletter.errors import NewsletterError
 from newsletter.incoming import Open
+from newsletter.intake import fingerprint, floor, take_in
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.posts import Post
 from newsletter.press import Press
 from newsletter.render import Rendered
-from newsletter.scheduler import Tick, fingerprint, floor, take_in, tick
+from newsletter.scheduler import Tick, tick
 from newsletter.store import Store
 from newsletter.store.accounts import Record
 from newsletter.store.audience import Reader
@@ -266,7 +267,7 @@ class World:
 
     def resend(self, number: int, which: str) -> int:
         """Plan copies, as `newsletter resend` does; returns how many."""
-        folder = take_in(self.config, self.store, SECRET, Tick(self.now))
+        folder = take_in(self.config, self.store, SECRET, at=self.now).folder
         press = self.press(folder.posts, self.config.identity, self.root, SECRET, self.store.ledger)
         entry = self.store.catalogue.entry(number)
         revision = press.revision(entry.ident) if entry.ident in press.posts else ""
@@ -314,7 +315,7 @@ class World:
     def forecast(self, days: int, *, reader: str | None = None) -> list[Expected]:
         """What `newsletter plan` says now; it changes nothing."""
         with self.store.rehearsal():
-            take_in(self.config, self.store, SECRET, Tick(self.now))
+            take_in(self.config, self.store, SECRET, at=self.now)
             key = self.store.audience.find(reader).id if reader else None
             return forecast(self.store, self.config.identity, self.config.rules, at=self.now, days=days, reader=key)
 

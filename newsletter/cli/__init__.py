@@ -56,10 +56,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Ask": {
         "status": ("ask", "How things stand, and what needs attention."),
         "health": ("health", "Whether it runs and may send; for a monitor, or a cron line of its own."),
-        "report": ("records", "The accounts, post by post, with every doubt by name."),
+        "report": ("accounts", "The accounts, post by post, with every doubt by name."),
         "who-got": ("records", "Who got post 4?"),
         "history": ("records", "Everything one reader was sent, and why."),
-        "verify": ("records", "Prove that the accounts balance and nobody got a post twice or out of order."),
+        "verify": ("accounts", "Prove that the accounts balance and nobody got a post twice or out of order."),
     },
     "Repair": {
         "resend": ("repair", "Send a post again to those who miss it, failed, or have an older text."),

@@ -11,9 +11,9 @@ import click
 
 from newsletter import feedback
 from newsletter.catalogue import Entry, Standing
+from newsletter.cli.accounts import STATES, doubt
 from newsletter.cli.output import Progress, data, facts, iso, json_option, moment, plural, table, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
-from newsletter.cli.records import STATES, doubt
 from newsletter.config import Mode
 from newsletter.errors import PostError, StoreError
 from newsletter.scheduler import Tick, rehearse, waiting

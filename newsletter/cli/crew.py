@@ -32,8 +32,9 @@ from newsletter.cli.stop import GRACE
 from newsletter.config import Config
 from newsletter.delivery import Report, deliver
 from newsletter.errors import NewsletterError
+from newsletter.held import judging
 from newsletter.press import Judge
-from newsletter.scheduler import Crew, held_meanwhile, judging, pass_time, printing, warm_up
+from newsletter.scheduler import Crew, held_meanwhile, pass_time, printing, warm_up
 
 _WORTH = 1_000  # messages; starting a process costs as much as sending so many
 _POLL = 0.1  # seconds until a stop is noticed

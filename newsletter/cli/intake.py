@@ -15,7 +15,7 @@ from newsletter.cli.output import Progress, ask, data, facts, json_option, plura
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.readers import counted, expected, show_first, show_next
 from newsletter.errors import ConfigError, SubscriberError
-from newsletter.scheduler import Tick, fingerprint, floor, follow_file, take_posts
+from newsletter.intake import fingerprint, floor, follow_file, take_posts
 from newsletter.subscribers import BadRow, EmptyFileError, Row, read_rows, rows_in
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def sync(ctx: click.Context, yes: bool, as_json: bool) -> int:
     changes = taken.added + taken.updated + taken.departed + taken.returned
     written = bool(changes) and ask("Take it?", yes=yes)
     if written or (not changes and project.existing_store()):
-        take_posts(project.config, project.store, Tick(at))  # they say where new readers begin
+        take_posts(project.config, project.store, at=at)  # they say where new readers begin
         taken, bad = follow_file(path, project.config, project.store, project.secret, at=at, meant=True)
     if as_json:
         facts({

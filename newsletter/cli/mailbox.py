@@ -51,7 +51,7 @@ def mailbox(ctx: click.Context, parse: bool, files: tuple[Path, ...], as_json: b
 def _look(ctx: click.Context, *, as_json: bool) -> None:
     from newsletter.cli.stop import Stop
     from newsletter.incoming import look
-    from newsletter.scheduler import fingerprint
+    from newsletter.intake import fingerprint
 
     project = open_project(ctx)
     if project.box is None:

@@ -216,7 +216,9 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
 
     Posts are taken in, and unless *file* is false the owner's subscriber file; without a database, into memory.
     """
-    from newsletter.scheduler import Tick, held_posts, reason_to_wait, take_in, take_posts
+    from newsletter.held import held_posts
+    from newsletter.intake import take_in, take_posts
+    from newsletter.scheduler import Tick, reason_to_wait
     from newsletter.store import Store
 
     result = Tick(at)
@@ -225,10 +227,11 @@ def looked_at(project: Project, at: datetime, *, file: bool = True) -> Iterator[
         with store.rehearsal():
             result.stopped = reason_to_wait(store, project.config.provider, at=at)
             if file:
-                folder = take_in(project.config, store, project.known_secret, result)
+                found = take_in(project.config, store, project.known_secret, at=at)
             else:
-                folder = take_posts(project.config, store, result)
-            result.held = held_posts(store, folder)
+                found = take_posts(project.config, store, at=at)
+            result.add(found)
+            result.held = held_posts(store, found.folder)
             yield store, result
     finally:
         if store not in project.opened:

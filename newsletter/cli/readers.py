@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from newsletter.cli.output import data, moment, plural, warn
 from newsletter.cli.project import Project, looked_at
 from newsletter.errors import NotFound
-from newsletter.scheduler import file_changed
+from newsletter.intake import file_changed
 from newsletter.store import Store
 from newsletter.subscribers import Status
 

@@ -11,8 +11,9 @@ from newsletter.cli.output import Progress, ask, data, facts, json_option, plura
 from newsletter.cli.project import now, open_project
 from newsletter.config import Mode, Rules
 from newsletter.errors import ConfigError, NotFound, PostError
+from newsletter.intake import take_in
 from newsletter.posts import PostStatus
-from newsletter.scheduler import Tick, run_lock, take_in
+from newsletter.scheduler import run_lock
 from newsletter.store.facts import HoldKind
 
 
@@ -45,8 +46,7 @@ def resend(ctx: click.Context, number: int, which: str | None, yes: bool, as_jso
     project, at = open_project(ctx), now()
     config, store = project.config, project.store
     with run_lock(config):
-        result = Tick(at)
-        folder = take_in(config, store, project.secret, result)
+        folder = take_in(config, store, project.secret, at=at).folder
         post = project.post(number)
         if post.status is not PostStatus.LIVE:
             raise PostError(f"posts/{post.path.name}", f"it is {_WHY_NOT[post.status]}")

@@ -14,8 +14,10 @@ from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, 
 from newsletter.cli.project import Project, looked_at, now, open_project
 from newsletter.cli.stop import Stop
 from newsletter.config import VENDORS, OnUncertain
+from newsletter.held import would_hold
+from newsletter.intake import take_in
 from newsletter.providers import refusals
-from newsletter.scheduler import REHEARSAL, Tick, rehearse, run_lock, take_in, tick, would_hold
+from newsletter.scheduler import REHEARSAL, Tick, rehearse, run_lock, tick
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 
@@ -66,7 +68,7 @@ def _dry(project: Project, *, as_json: bool) -> int:
     with looked_at(project, now()) as (view, result):
         rehearse(project.config, view, result)
         result.planned = replace(result.planned, planned=leaving(view, at=result.at))
-        result.stopped += would_hold(project.config, view, project.folder, result)
+        result.stopped += would_hold(project.config, view, project.folder, result.planned.planned, at=result.at)
         return _show(project, view, result, quiet=False, as_json=as_json, dry=True)
 
 
@@ -186,12 +188,10 @@ def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
 
 
 def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int:
-    config, store = project.config, project.store
+    config, store, at = project.config, project.store, now()
     # Made now, so that the first mail is not the moment to find that it can't be.
     project.secret, project.press  # noqa: B018
-    result = Tick(now())
-    take_in(config, store, project.secret, result)
-    warn(result.notes)
+    warn(take_in(config, store, project.secret, at=at).notes)
     counts = store.audience.counts()
     active = counts["active"] - counts["paused"]
     since = store.facts.went_live(name)
@@ -226,7 +226,7 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
         data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")
     with store.rehearsal():
         if start_over:
-            store.audience.start_over(at=result.at)
+            store.audience.start_over(at=at)
         _first_date(project)
     if since is not None and not start_over:
         return 0

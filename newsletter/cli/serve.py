@@ -61,8 +61,8 @@ def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
 
 def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.consent.asking import Desk
+    from newsletter.intake import fingerprint, floor
     from newsletter.links import Links
-    from newsletter.scheduler import fingerprint, floor
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.door import Tally
@@ -129,7 +129,7 @@ def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: 
 
 def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
     from newsletter.feedback import take_in
-    from newsletter.scheduler import fingerprint
+    from newsletter.intake import fingerprint
     from newsletter.web.hooks import routes
 
     hashed = fingerprint(project.secret)

@@ -17,7 +17,7 @@ from newsletter.cli.output import Command, ask, data, facts, iso, json_option, p
 from newsletter.cli.project import Project, now, open_project
 from newsletter.cli.readers import counted, existing, find, show_next, unread
 from newsletter.errors import NewsletterError, NotFound, SubscriberError
-from newsletter.scheduler import fingerprint
+from newsletter.intake import fingerprint
 from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.subscribers import Pause, Status, read_rows, write_rows

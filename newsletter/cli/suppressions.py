@@ -11,8 +11,8 @@ from newsletter.cli import Suggesting
 from newsletter.cli.output import ask, data, facts, iso, json_option, plural, say, table, warn, yes_option
 from newsletter.cli.project import now, open_project
 from newsletter.errors import NotFound
+from newsletter.intake import fingerprint
 from newsletter.mail import Address
-from newsletter.scheduler import fingerprint
 from newsletter.store.feedback import Effect, Waiting
 from newsletter.store.suppressions import Suppression
 from newsletter.subscribers import Cause

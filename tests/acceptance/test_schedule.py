@@ -20,8 +20,9 @@ import pytest
 from typist import CHECKOUT, Typed
 
 from newsletter.config import load
+from newsletter.intake import fingerprint
 from newsletter.mail import Address
-from newsletter.scheduler import fingerprint, rings, run_daemon
+from newsletter.scheduler import rings, run_daemon
 from newsletter.store import Store
 from newsletter.subscribers import Row
 

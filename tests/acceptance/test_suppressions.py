@@ -10,8 +10,8 @@ from practice import ANA, BO, CY, HOUR, Practice
 
 from newsletter import feedback
 from newsletter.events import Event, EventKind, Heard
+from newsletter.intake import fingerprint
 from newsletter.mail import Reply
-from newsletter.scheduler import fingerprint
 from newsletter.store import Store
 from newsletter.store.feedback import Effect
 

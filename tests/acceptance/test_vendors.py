@@ -27,8 +27,8 @@ from practice import ANA, BO, CY, DAY, HOUR, MONDAY, SETTINGS, Practice, each
 from newsletter import feedback
 from newsletter.config import VENDORS
 from newsletter.events import EventKind, Heard, Hook
+from newsletter.intake import fingerprint
 from newsletter.providers import vendor
-from newsletter.scheduler import fingerprint
 from newsletter.store import Store
 
 CHECKOUT = Path(__file__).parents[2]
