@@ -8,8 +8,7 @@ NewsletterError                   1
 ├── SubscriberError               2   an address or a row of a subscriber file
 ├── StoreError                    1   the database
 │   ├── StoreBusy                75   another program holds it
-│   ├── StoreTooNew               2   written by a newer version
-│   └── LeaseLost                 1   another worker took a delivery over; its result is dropped
+│   └── StoreTooNew               2   written by a newer version
 ├── ProviderError                 1   the provider refuses *us*; no recipient is marked
 ├── HookRefused                   1   a request that claims to come from a provider, and doesn't
 ├── RunLocked                    75   another run holds the lock
@@ -80,10 +79,6 @@ class StoreTooNew(StoreError):
     """A newer version of newsletter wrote this database."""
 
     exit_status = 2
-
-
-class LeaseLost(StoreError):
-    """Another worker took a delivery over; the caller drops its own result."""
 
 
 class ProviderError(NewsletterError):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 
+from newsletter.mail import printable
+
 
 class Severity(StrEnum):
     """How much a finding weighs."""
@@ -57,7 +59,7 @@ def note(rule: str, place: str, problem: str, remedy: str, record: Record | None
 def _clean(finding: Finding) -> Finding:
     """Without control characters: strangers write what stands in the DNS, and must not paint on a terminal."""
     words = (finding.place, finding.problem, finding.remedy, *(astuple(finding.record) if finding.record else ()))
-    place, problem, remedy, *rest = ("".join(c if c.isprintable() else "�" for c in text) for text in words)
+    place, problem, remedy, *rest = map(printable, words)
     return Finding(finding.rule, finding.severity, place, problem, remedy, Record(*rest) if rest else None)
 
 

@@ -80,8 +80,13 @@ class Address:
 
 def shown(text: str, *, limit: int = 60) -> str:
     """*text* in quotes, short and without control characters: fit for a message on a terminal."""
-    plain = "".join(c if c.isprintable() else "�" for c in text)
+    plain = printable(text)
     return f'"{plain[: limit - 1] + "…" if len(plain) > limit else plain}"'
+
+
+def printable(text: str) -> str:
+    """*text* with � for whatever could paint on a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 @dataclass(frozen=True, slots=True)

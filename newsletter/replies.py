@@ -16,7 +16,7 @@ from datetime import timedelta
 from enum import Enum, StrEnum
 from typing import Literal
 
-from newsletter.mail import About, Accepted, Deferred, Rejected, Reply
+from newsletter.mail import About, Accepted, Deferred, Rejected, Reply, printable
 
 BUSY = timedelta(minutes=1)  #: how long to leave a server alone that is busy, away or dropped us
 
@@ -165,9 +165,7 @@ def parse(code: int, lines: Sequence[bytes]) -> Reply:
         text = line.decode("utf-8", "replace").strip()
         if found := _STATUS.match(text):
             status, text = status or found[1], text[found.end() :]
-        if not text.isprintable():
-            text = "".join(c if c.isprintable() else "�" for c in text.replace("\t", " "))
-        words.append(text)
+        words.append(printable(text.replace("\t", " ")))
     return Reply(code, status, " ".join(filter(None, words))[:_TEXT_MAX])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ import click
 
 from newsletter.cli.findings import INDENT, bold, counted, show_finding
 from newsletter.cli.output import data, facts, json_option
-from newsletter.cli.project import SECRET_VARIABLE, Project, now, open_project
+from newsletter.cli.project import Project, now, open_project
 from newsletter.config import VENDORS, Config
 from newsletter.destinations import domains_of
 from newsletter.doctor import Case, Machine, examine
@@ -134,7 +133,7 @@ def _told(question: Callable[[], T], nothing: T, faults: list[str]) -> T:
 def _dry_url(project: Project) -> str:
     """An unsubscribe address that is signed as any other and belongs to nobody; "" while nothing was ever signed."""
     identity = project.config.identity
-    if not identity.url or not (os.environ.get(SECRET_VARIABLE) or project.secret_path.exists()):
+    if not identity.url or not project.has_secret:
         return ""
     return Links(project.secret, identity.url, identity.list_id).unsubscribe_url(_NOBODY)
 

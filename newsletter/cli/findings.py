@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from textwrap import wrap
 
 import click
 
-from newsletter.cli.output import data, plural
+from newsletter.cli.output import coloured, data, plural
 from newsletter.findings import Severity
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -22,7 +21,7 @@ def show_finding(severity: Severity, place: str, problem: str, remedy: str, quot
     """One finding: two sentences, wrapped beside its weight and place, and the words that it is about."""
     columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - INDENT
     mark = f"{severity:<7}"
-    if _colour():
+    if coloured(sys.stdout):
         mark = click.style(mark, fg=_COLOURS[severity], bold=True)
     first, *rest = _wrapped(problem, columns)
     data(f"  {mark}  {place:<8}  {first}")
@@ -43,13 +42,9 @@ def counted(counts: Mapping[Severity, int]) -> str:
 
 def bold(text: str) -> str:
     """*text* as a heading, on a terminal."""
-    return click.style(text, bold=True) if _colour() else text
+    return click.style(text, bold=True) if coloured(sys.stdout) else text
 
 
 def dim(text: str) -> str:
     """*text* as an aside, on a terminal."""
-    return click.style(text, dim=True) if _colour() else text
-
-
-def _colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return click.style(text, dim=True) if coloured(sys.stdout) else text

@@ -10,6 +10,7 @@ import click
 from newsletter.cli.output import data, facts, json_option, plural, table
 from newsletter.cli.project import now, open_project
 from newsletter.errors import ConfigError, NotFound
+from newsletter.mail import printable
 
 _OCTETS_MAX = 4_000_000  # of a file; more is no mail
 _WORDS_SHOWN = 70
@@ -94,7 +95,7 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
         told += [
             {
                 "file": str(path),
-                "recipient": _printable(one.recipient),
+                "recipient": printable(one.recipient),
                 "kind": one.kind.value,
                 "status": one.reply.status,
                 "diagnostic": one.reply.text,
@@ -109,18 +110,13 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
         ["file", "recipient", "kind", "status", "suppress", "what was said"],
         [
             [
-                *(_printable(one[name]) for name in ("file", "recipient", "kind", "status")),
+                *(printable(one[name]) for name in ("file", "recipient", "kind", "status")),
                 "yes" if one["suppress"] else "no",
                 one["diagnostic"][:_WORDS_SHOWN],
             ]
             for one in told
         ],
     )
-
-
-def _printable(text: str) -> str:
-    """*text* without what could paint on a terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 COMMANDS = {"mailbox": mailbox}

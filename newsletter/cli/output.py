@@ -32,7 +32,7 @@ def say(text: str = "") -> None:
 def warn(sentences: Iterable[str]) -> None:
     """Sentences that need attention."""
     for sentence in sentences:
-        say(f"{click.style('!', fg='yellow', bold=True) if _colour(sys.stderr) else '!'} {sentence}")
+        say(f"{click.style('!', fg='yellow', bold=True) if coloured(sys.stderr) else '!'} {sentence}")
 
 
 def facts(value: Any) -> None:
@@ -79,7 +79,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: f
         )
         return "  ".join(padded).rstrip()
 
-    data(click.style(line(headings), bold=True) if _colour(sys.stdout) else line(headings))
+    data(click.style(line(headings), bold=True) if coloured(sys.stdout) else line(headings))
     for cells in shown:
         data(line(cells))
 
@@ -106,7 +106,8 @@ def ask(question: str, *, yes: bool) -> bool:
         raise
 
 
-def _colour(stream: Any) -> bool:
+def coloured(stream: Any) -> bool:
+    """Whether *stream* is a terminal that may show colours."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 

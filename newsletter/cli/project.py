@@ -150,9 +150,14 @@ class Project:
             store.close()
 
     @property
+    def has_secret(self) -> bool:
+        """Whether there is a signing key; a question must not make one."""
+        return bool(os.environ.get(SECRET_VARIABLE)) or self.secret_path.exists()
+
+    @property
     def known_secret(self) -> bytes:
-        """The signing key if there is one; a question must not make one."""
-        return self.secret if os.environ.get(SECRET_VARIABLE) or self.secret_path.exists() else bytes(_SECRET_BYTES)
+        """The signing key if there is one, else one that signs nothing."""
+        return self.secret if self.has_secret else bytes(_SECRET_BYTES)
 
     @property
     def database(self) -> Path | None:

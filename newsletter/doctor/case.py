@@ -112,7 +112,7 @@ class Case:
         host = self.smtp.host.lower().rstrip(".")
         above = host.partition(".")[2]
         return (
-            _is_address(host)
+            is_address(host)
             or host in ("localhost", self.domain)
             or ("." in above and f".{self.domain}".endswith(f".{above}"))
         )
@@ -125,7 +125,7 @@ class Case:
         host = self.smtp.host.rstrip(".")
         if host.lower() == "localhost":
             found = []
-        elif _is_address(host):
+        elif is_address(host):
             found = [host]
         else:
             found = [*self.dns.ask(host, "A").records, *self.dns.ask(host, "AAAA").records]
@@ -156,7 +156,8 @@ class Case:
         return " ".join(f"ip{ip_address(address).version}:{address}" for address in self.server_addresses)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether *host* is a number and no name."""
     try:
         ip_address(host)
     except ValueError:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from newsletter.destinations import domains_of, group_of
 from newsletter.doctor import spf
-from newsletter.doctor.case import Case
+from newsletter.doctor.case import Case, is_address
 from newsletter.doctor.spfrecord import Term, added, ending, merged, terms
 from newsletter.findings import Finding, Record, error, note, warning
 
@@ -93,7 +92,7 @@ def _mail_in(case: Case, domain: str, key: str) -> Iterator[Finding]:
             "If answers reach you, nothing is to do; else name your mail host's server in an MX record.",
         )
     else:
-        dead = [host for host in hosts if _is_number(host) or not _addresses(case, host)]
+        dead = [host for host in hosts if is_address(host) or not _addresses(case, host)]
         if dead:
             weigh = error if len(dead) == len(hosts) else warning
             yield weigh(
@@ -106,14 +105,6 @@ def _mail_in(case: Case, domain: str, key: str) -> Iterator[Finding]:
 
 def _addresses(case: Case, name: str) -> tuple[str, ...]:
     return case.dns.ask(name, "A").records or case.dns.ask(name, "AAAA").records
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 # -- SPF

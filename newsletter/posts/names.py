@@ -10,6 +10,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from newsletter.mail import printable
+
 SLUG_LENGTH = 60  #: characters
 
 # Letters that have no decomposition in Unicode, and that owners of blogs in these languages would miss.
@@ -34,7 +36,7 @@ def file_name(number: int, title: str) -> str:
 def named(path: Path) -> str:
     """The file as messages name it, ``posts/004-x.md``, also when its name isn't fit for a terminal."""
     name = f"{path.parent.name}/{path.name}".lstrip("/")
-    return "".join(c if c.isprintable() else "�" for c in name)
+    return printable(name)
 
 
 def digits(path: Path) -> str:

@@ -32,6 +32,7 @@ class _Customer:
 
     settings: VendorSettings
     domain: str  #: that letters come from
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ class _Question:
     """What one vendor is asked about its customer."""
 
     path: Callable[[_Customer], str]
-    headers: Callable[[_Customer], Mapping[str, str]]
+    headers: Callable[[_Customer, str], Mapping[str, str]]  #: *path* too, as some sign it
     judge: Callable[[Any, _Customer], Iterator[Finding]]  #: of a 200's JSON
     only_sends: Callable[[Answer], bool] = lambda answer: False  #: a refusal that says: this key may send, and no more
+    refused: Callable[[Answer], object] = lambda answer: None  #: a refusal in the vendor's own terms, if it has some
     absent: str = ""  #: what a 404 says; "" = it does not know the domain
     about_domain: bool = True  #: nothing wrong means: the domain is set up, signatures and all
 
@@ -50,12 +52,11 @@ def examine(name: str, settings: VendorSettings, domain: str, *, now: Callable[[
     """What is wrong with the account."""
     title, account = VENDORS[name].title, Account()
     settings = replace(settings, timeout=min(settings.timeout, _PATIENCE))
-    customer = _Customer(settings, settings.domain or domain)
     for question in _QUESTIONS[name]:
+        customer = _Customer(settings, settings.domain or domain, now())
         path = question.path(customer)
-        headers = _signed(path, settings, now()) if name == "ses" else question.headers(customer)
         with new_session() as session:
-            answer = exchange(session, settings, Request(path, headers, method="GET"))
+            answer = exchange(session, settings, Request(path, question.headers(customer, path), method="GET"))
         if not isinstance(answer, Answer):
             remedy = f"See whether this machine is online, and check base_url in [provider.{name}]."
             return Account((error(_RULE, title, f"{title} {answer.why}.", remedy),))
@@ -85,7 +86,7 @@ def _judged(name: str, title: str, question: _Question, customer: _Customer, ans
             "That is a good key. Look into your account there whether the domain is verified.",
         )
     elif answer.status in (401, 403):
-        refusal = ses.refused(answer) if name == "ses" else None
+        refusal = question.refused(answer)
         said = str(refusal) if isinstance(refusal, ProviderError) else f"{title} refused the key ({answer.status})."
         yield error(_RULE, title, said, f"Check the key, and base_url, in {section}.")
     elif answer.status == 404:
@@ -207,13 +208,15 @@ def _unknown(title: str, domain: str) -> tuple[str, str]:
     return f"{title} does not know the domain {domain}.", "Add the domain in your account there, with its records."
 
 
-def _bearer(customer: _Customer) -> Mapping[str, str]:
+def _bearer(customer: _Customer, _: str) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {customer.settings.key}"}
 
 
-def _signed(path: str, settings: VendorSettings, at: datetime) -> Mapping[str, str]:
-    url, region = settings.base_url + path, settings.region
-    return signed("GET", url, {}, b"", key=settings.key, secret=settings.secret, region=region, service="ses", at=at)
+def _signed(customer: _Customer, path: str) -> Mapping[str, str]:
+    s = customer.settings
+    return signed(
+        "GET", s.base_url + path, {}, b"", key=s.key, secret=s.secret, region=s.region, service="ses", at=customer.at
+    )
 
 
 def _says(answer: Answer, *words: str) -> bool:
@@ -224,29 +227,31 @@ _QUESTIONS: Mapping[str, tuple[_Question, ...]] = {
     "ses": (
         _Question(
             lambda customer: f"/v2/email/identities/{quote(customer.domain, safe='')}",
-            lambda customer: {},  # signed with the time
+            _signed,
             _ses,
             lambda answer: _says(answer, "is not authorized to perform"),
+            ses.refused,
         ),
         _Question(
             lambda customer: "/v2/email/account",
-            lambda customer: {},
+            _signed,
             _ses_account,
             lambda answer: _says(answer, "is not authorized to perform"),
+            ses.refused,
             about_domain=False,
         ),
     ),
     "mailgun": (
         _Question(
             lambda customer: f"/v3/domains/{quote(customer.domain, safe='')}",
-            lambda customer: {"Authorization": basic_auth("api", customer.settings.key)},
+            lambda customer, _: {"Authorization": basic_auth("api", customer.settings.key)},
             _mailgun,
         ),
     ),
     "postmark": (
         _Question(
             lambda customer: f"/message-streams/{quote(customer.settings.message_stream, safe='')}",
-            lambda customer: {"X-Postmark-Server-Token": customer.settings.key},
+            lambda customer, _: {"X-Postmark-Server-Token": customer.settings.key},
             _postmark,
             absent="has no stream {stream} on this server",
             about_domain=False,
@@ -258,14 +263,14 @@ _QUESTIONS: Mapping[str, tuple[_Question, ...]] = {
     "brevo": (
         _Question(
             lambda customer: f"/v3/senders/domains/{quote(customer.domain, safe='')}",
-            lambda customer: {"api-key": customer.settings.key},
+            lambda customer, _: {"api-key": customer.settings.key},
             _brevo,
         ),
     ),
     "mailjet": (
         _Question(
             lambda customer: f"/v3/REST/dns/{quote(customer.domain, safe='')}",
-            lambda customer: {"Authorization": basic_auth(customer.settings.key, customer.settings.secret)},
+            lambda customer, _: {"Authorization": basic_auth(customer.settings.key, customer.settings.secret)},
             _mailjet,
         ),
     ),

@@ -29,7 +29,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from newsletter.config import Config, Images, VendorSettings
-from newsletter.errors import HookRefused, ProviderError
+from newsletter.errors import ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
@@ -198,11 +198,8 @@ _REFUSED = frozenset({"hard_bounce", "invalid_email"})
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     """Brevo signs nothing: the address is secret, and may carry a password (basic auth) as well."""
-    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
-        raise HookRefused("its password is missing or wrong")
-    items = told.posted(hook)
-    events = tuple(event for item in items if (event := _event(item, at)))
-    return Heard(events, ignored=len(items) - len(events))
+    told.check_password(hook, settings.webhook_secret)
+    return told.heard(hook, lambda item: _event(item, at))
 
 
 def _event(item: Mapping[str, object], at: datetime) -> Event | None:

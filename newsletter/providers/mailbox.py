@@ -15,7 +15,6 @@ Sources: RFC 3501 (IMAP4rev1), RFC 6851 (MOVE), RFC 4315 (UID EXPUNGE), RFC 2342
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
@@ -26,9 +25,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from newsletter.config import MailboxSettings, Security
-from newsletter.errors import ConfigError, ProviderError
+from newsletter.errors import ProviderError
 from newsletter.mail import shown
-from newsletter.providers.session import certificate_fault
+from newsletter.providers.session import certificate_fault, loopback, tls_context
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
@@ -62,7 +61,7 @@ class Mailbox:
 
     def __enter__(self) -> Mailbox:
         """Connect, log in and open the folder. Raises `ProviderError`."""
-        context = self._tls()
+        context = tls_context(self._settings)
         try:
             with self._owners_words():
                 self._client = self._connected(context)
@@ -105,19 +104,6 @@ class Mailbox:
 
     # --- connecting
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._settings.security is Security.NONE:
-            return None
-        context = ssl.create_default_context()
-        if self._settings.ca_file is not None:
-            try:
-                context.load_verify_locations(self._settings.ca_file)
-            except OSError as error:  # ssl.SSLError is one
-                raise ConfigError(
-                    f"{self._settings.ca_file} is no certificate that can be read ({error}); check ca_file in [mailbox]"
-                ) from None
-        return context
-
     def _connected(self, context: ssl.SSLContext | None) -> IMAPClient:
         from imapclient import IMAPClient  # 60 ms to import: only who has a mailbox pays
 
@@ -128,7 +114,7 @@ class Mailbox:
         client.normalise_times = False  # aware, as the server tells them
         if s.security is Security.STARTTLS:
             client.starttls(context)
-        elif s.security is Security.NONE and not _this_machine(client.socket()):
+        elif s.security is Security.NONE and not loopback(client.socket()):
             raise ProviderError(
                 f'{self.server} is not on this machine, and security = "none" would send the password in the clear; set'
                 ' security = "tls" in [mailbox]'
@@ -248,10 +234,6 @@ class Mailbox:
             raise ProviderError(f"{self.server} broke off: {shown(_said(error))}; the next run goes on") from None
         except (IMAPClientError, ValueError) as error:  # what it says is no IMAP, or a refusal
             raise ProviderError(f"{self.server} answered {shown(_said(error))}; {_CHECK}") from None
-
-
-def _this_machine(sock: socket.socket) -> bool:
-    return ipaddress.ip_address(sock.getpeername()[0].partition("%")[0]).is_loopback
 
 
 def _said(error: Exception) -> str:

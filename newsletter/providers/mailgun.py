@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
@@ -27,7 +26,7 @@ from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.exchange import Answer, Request, ask
+from newsletter.providers.exchange import Answer, Request, ask, basic_auth
 
 _LOG_BEHIND, _LOG_KEPT = timedelta(minutes=30), timedelta(hours=23)
 _REPLY_CODE = re.compile("[245][0-9][0-9]")  # its own go from 600 up
@@ -52,8 +51,7 @@ class Mailgun:
         self.window = settings.batch * settings.threads
         self._settings, self._now = settings, now
         self._path = f"/v3/{quote(settings.domain)}"
-        pair = b64encode(f"api:{settings.key}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {pair}"}
+        self._headers = {"Authorization": basic_auth("api", settings.key)}
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
         """As `newsletter.mail.Provider`."""

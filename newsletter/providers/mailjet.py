@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
-from newsletter.errors import HookRefused, ProviderError
+from newsletter.errors import ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
@@ -176,11 +176,8 @@ _STATUS = {
 
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     """Mailjet signs nothing: the address is secret, and may carry a password (basic auth) as well."""
-    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
-        raise HookRefused("its password is missing or wrong")
-    items = told.posted(hook)
-    events = tuple(event for item in items if (event := _event(item, at)))
-    return Heard(events, ignored=len(items) - len(events))
+    told.check_password(hook, settings.webhook_secret)
+    return told.heard(hook, lambda item: _event(item, at))
 
 
 def _event(item: Mapping[str, object], at: datetime) -> Event | None:

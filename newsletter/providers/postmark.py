@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from newsletter.config import Config, VendorSettings
-from newsletter.errors import HookRefused, ProviderError
+from newsletter.errors import ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
@@ -167,11 +167,8 @@ def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
 
     Raises `HookRefused`.
     """
-    if settings.webhook_secret and not told.same(told.basic(hook), settings.webhook_secret):
-        raise HookRefused("the password is missing or wrong")
-    events = [_event(item, at) for item in told.posted(hook)]
-    known = tuple(filter(None, events))
-    return Heard(known, ignored=len(events) - len(known))
+    told.check_password(hook, settings.webhook_secret)
+    return told.heard(hook, lambda item: _event(item, at))
 
 
 def _event(item: Mapping[str, object], at: datetime) -> Event | None:

@@ -158,9 +158,7 @@ def refusals(config: Config) -> list[str]:
 def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     """One event, signed as Svix does; raises `HookRefused`."""
     _check(hook, settings.webhook_secret, at)
-    events = [_event(one, hook.headers["svix-id"], at) for one in told.posted(hook)]
-    known = tuple(filter(None, events))
-    return Heard(known, ignored=len(events) - len(known))
+    return told.heard(hook, lambda item: _event(item, hook.headers["svix-id"], at))
 
 
 def _check(hook: Hook, secret: str, at: datetime) -> None:

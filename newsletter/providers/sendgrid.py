@@ -178,9 +178,7 @@ def hear(hook: Hook, settings: VendorSettings, *, at: datetime) -> Heard:
     Raises `HookRefused`.
     """
     _check_signature(hook, settings.webhook_secret, at)
-    items = told.posted(hook)
-    events = tuple(event for item in items if (event := _event(item, at)))
-    return Heard(events, ignored=len(items) - len(events))
+    return told.heard(hook, lambda item: _event(item, at))
 
 
 def _check_signature(hook: Hook, key: str, at: datetime) -> None:

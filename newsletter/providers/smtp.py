@@ -26,7 +26,6 @@ import contextlib
 import logging
 import selectors
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -36,12 +35,12 @@ from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
 
-from newsletter.config import Security, SmtpSettings
+from newsletter.config import SmtpSettings
 from newsletter.errors import ProviderError
 from newsletter.mail import Accepted, Deferred, Message, Outcome, Reply, Uncertain
 from newsletter.providers.channel import Channel, Job, Manners, Result
 from newsletter.providers.postfix import MailLog
-from newsletter.providers.session import Session, why
+from newsletter.providers.session import Session, tls_context, why
 from newsletter.providers.wire import Dropped
 
 _log = logging.getLogger(__name__)
@@ -105,25 +104,6 @@ class Smtp:
         session.part()
         session.leave()
         return True
-
-
-def tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
-    """Certificate and host name are checked; reading the system's authorities costs about 20 ms.
-
-    None without encryption. Raises `ProviderError` for a ca_file that is none.
-    """
-    if settings.security is Security.NONE:
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(settings.ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            raise ProviderError(
-                f"ca_file {settings.ca_file} can't be read as a certificate ({error.strerror}); "
-                "give the path of a PEM file, or remove ca_file from [provider.smtp]"
-            ) from error
-    return context
 
 
 class _Fleet:

@@ -17,7 +17,6 @@ Sources: "Verifying the signatures of Amazon SNS messages", "Parsing message for
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Collection
@@ -30,6 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 from newsletter.config.vendors import TOPIC
 from newsletter.errors import HookRefused, ProviderError
 from newsletter.events import Hook
+from newsletter.providers.told import document
 from newsletter.signatures import Certificate, certificate
 
 Fetch = Callable[[str], bytes]
@@ -92,10 +92,7 @@ def fetch(url: str) -> bytes:
 
 def _fields(hook: Hook) -> dict[str, str]:
     """The signed fields of the request, and those about the signature."""
-    try:
-        found = json.loads(hook.body)
-    except (ValueError, RecursionError):
-        raise HookRefused("it is not JSON") from None
+    found = document(hook.body)
     if not isinstance(found, dict) or not isinstance(kind := found.get("Type"), str) or kind not in _SIGNED:
         raise HookRefused("it is no message of Amazon SNS")
     if hook.headers.get("x-amz-sns-message-type", kind) != kind:

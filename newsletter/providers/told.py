@@ -12,13 +12,13 @@ import hmac
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from newsletter import replies
 from newsletter.errors import HookRefused
-from newsletter.events import Hook
+from newsletter.events import Event, Heard, Hook
 from newsletter.mail import Rejected, Reply
 
 _CODE = re.compile(r"\s*(?:smtp; ?)?([245]\d\d)(?:[ -]|$)", re.IGNORECASE)
@@ -42,6 +42,13 @@ def posted(hook: Hook) -> list[Mapping[str, object]]:
     if not all(isinstance(item, dict) for item in several):
         raise HookRefused("it is neither an event nor a list of events")
     return several
+
+
+def heard(hook: Hook, read: Callable[[Mapping[str, object]], Event | None]) -> Heard:
+    """The event in each object that was posted, as *read* finds it. Raises `HookRefused`."""
+    found = [read(item) for item in posted(hook)]
+    events = tuple(filter(None, found))
+    return Heard(events, ignored=len(found) - len(events))
 
 
 def section(item: object, key: str) -> Mapping[str, object]:
@@ -102,6 +109,12 @@ def basic(hook: Hook) -> str:
         return b64decode(given, validate=True).decode().partition(":")[2]
     except ValueError:
         return ""
+
+
+def check_password(hook: Hook, wanted: str) -> None:
+    """Of vendors that sign nothing: the address is secret, and may carry a password as well. Raises `HookRefused`."""
+    if wanted and not same(basic(hook), wanted):
+        raise HookRefused("its password is missing or wrong")
 
 
 def same(given: str, wanted: str) -> bool:

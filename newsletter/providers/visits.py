@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 from newsletter.config import SmtpSettings
 from newsletter.errors import ProviderError
 from newsletter.findings import Finding
-from newsletter.providers.session import Session
+from newsletter.providers.session import Session, tls_context
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, RequestException
@@ -111,8 +111,6 @@ def within(seconds: float, what: str, call: Callable[[], T]) -> Callable[[], T]:
 
 def call_on(settings: SmtpSettings, *, now: Callable[[], datetime]) -> Server:
     """Connect, EHLO, STARTTLS, AUTH, QUIT. Raises `ProviderError`."""
-    from newsletter.providers.smtp import tls_context
-
     settings = replace(settings, timeout=min(settings.timeout, _REPLY))
     session = Session(settings, tls_context(settings), helo="")
     session.open()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from newsletter.mail import Reply
+from newsletter.mail import Reply, printable
 from newsletter.replies import Phase
 
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
@@ -104,7 +104,7 @@ def reply(text: str, status: str = "") -> Reply:
     code = _CODE.search(text)
     if found and (vague(status) or found[1][0] != status[0]):
         status = found[1]
-    words = "".join(c if c.isprintable() else "�" for c in " ".join(text.split())[:_TEXT_MAX])
+    words = printable(" ".join(text.split())[:_TEXT_MAX])
     return Reply(int(code[1]) if code else 0, status, words)
 
 

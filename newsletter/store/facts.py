@@ -69,10 +69,6 @@ class Facts:
         """When the owner last said that what had come back was no reason to stop."""
         return _instant(self.get("trusted_since"))
 
-    def resumed_at(self) -> datetime | None:
-        """When the owner last lifted a pause of hers: earlier slots no longer count."""
-        return _instant(self.get("resumed_at"))
-
     # Holds
 
     def holds(self) -> list[Hold]:

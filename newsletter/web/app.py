@@ -23,11 +23,13 @@ from starlette.types import ASGIApp
 
 from newsletter.web.asking import Asking
 from newsletter.web.door import Door, Tally
+from newsletter.web.forms import TooLarge
 from newsletter.web.house import House
 from newsletter.web.leaving import Leaving
 from newsletter.web.own import Own
 
 Figures = Callable[[], Mapping[str, Any]]
+_TOO_LARGE = Response("That is more than a form sends.\n", 413, {"Cache-Control": "no-store"}, "text/plain")
 
 
 def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more: Sequence[BaseRoute] = ()) -> ASGIApp:
@@ -38,13 +40,17 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
         found = figures()
         return JSONResponse(found, 200 if found["ok"] else 503, {"Cache-Control": "no-store"})
 
-    def nothing(_: Request, __: Exception) -> Response:
+    # Coroutines: a plain function would be sent to a thread for each stray request.
+    async def nothing(_: Request, __: Exception) -> Response:
         return house.gone
 
-    def odd(_: Request, error: Exception) -> Response:
+    async def too_large(_: Request, __: Exception) -> Response:
+        return _TOO_LARGE
+
+    async def odd(_: Request, error: Exception) -> Response:
         return Response(status_code=error.status_code if isinstance(error, HTTPException) else 400)
 
-    def wrong(_: Request, __: Exception) -> Response:
+    async def wrong(_: Request, __: Exception) -> Response:
         return house.wrong
 
     routes: list[BaseRoute] = [
@@ -59,7 +65,8 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
         *more,
     ]
     app = Starlette(
-        routes=routes, exception_handlers={404: nothing, 405: nothing, HTTPException: odd, Exception: wrong}
+        routes=routes,
+        exception_handlers={404: nothing, 405: nothing, TooLarge: too_large, HTTPException: odd, Exception: wrong},
     )
     app.router.redirect_slashes = False
     return Door(app, house.links.url, port, tally=tally)

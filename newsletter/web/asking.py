@@ -28,8 +28,8 @@ from newsletter.mail import Address
 from newsletter.starter import builtin_pages
 from newsletter.store import Transaction, buckets, requests
 from newsletter.store.requests import Evidence
-from newsletter.web.forms import LEAST_AGE, MOST_AGE, network_of, new_nonce, nonce_age
-from newsletter.web.house import TOO_LARGE, House, only
+from newsletter.web.forms import LEAST_AGE, MOST_AGE, body_of, form_of, new_nonce, nonce_age, only
+from newsletter.web.house import House
 from newsletter.web.pages import masked
 
 _ADDRESS_MOST = 320  # characters: local part, @, domain (RFC 5321 section 4.5.3.1)
@@ -66,9 +66,7 @@ class Asking:
 
     async def sign_up(self, request: Request) -> Response:
         """An address was sent."""
-        form = await self._house.fields(request)
-        if form is None:
-            return TOO_LARGE
+        form = await form_of(request)
         said = await self._said(request, form, "subscribe page")
         if said == "sent":
             return self._house.pages.message("sent", "title", "text")
@@ -79,9 +77,7 @@ class Asking:
     async def sign_up_by_script(self, request: Request) -> Response:
         """The same, for the script."""
         house = self._house
-        form = await house.fields(request)
-        if form is None:
-            return TOO_LARGE
+        form = await form_of(request)
         said = await self._said(request, form, "subscribe form with script")
         words = house.pages.said()
         told = {"sent": words["sent"]["text"], "busy": words["busy"]["text"]}.get(said) or words["subscribe"][said]
@@ -111,7 +107,7 @@ class Asking:
         if age is None or not LEAST_AGE <= age <= MOST_AGE:
             return "once_more"
         words = house.pages.said()["subscribe"]
-        network = network_of(request, house.web.trusted_proxies)
+        network = house.network(request)
         evidence = Evidence(name, f"{words['consent']} [{words['button']}]", network)
         said = await house.turns.do(lambda c: self._enter(c, address, evidence, nonce, at))
         if said == "sent":
@@ -136,8 +132,6 @@ class Asking:
     async def confirm_page(self, request: Request) -> Response:
         """The button; looking at it changes nothing."""
         house, token = self._house, self._house.reader(request, Purpose.CONFIRM)
-        if token is None:
-            return house.gone
         at = house.now()
 
         def look(c: Transaction) -> tuple[str, str]:
@@ -154,17 +148,14 @@ class Asking:
     async def confirm(self, request: Request) -> Response:
         """The button was pressed."""
         house, token = self._house, self._house.reader(request, Purpose.CONFIRM)
-        if token is None:
-            return house.gone
-        if await house.fields(request) is None:
-            return TOO_LARGE
+        await body_of(request)  # nothing in it counts; its bound holds all the same
         at = house.now()
 
         def press(c: Transaction) -> tuple[Verdict, str]:
             person = requests.with_token(c, token)
             language = person.language if person else ""
             words = house.pages.said(language)["confirm"]
-            shown = house.evidence(request, "confirm page", f"{words['title']} [{words['button']}]", origin=True)
+            shown = Evidence("confirm page", f"{words['title']} [{words['button']}]", house.network(request))
             return asking.confirm(c, house.desk, token, shown, at=at), language
 
         verdict, language = await house.turns.do(press)

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 
 from newsletter.links import mac
 
@@ -26,22 +27,27 @@ _NETWORK_BITS = {4: 24, 6: 48}  # what one customer of a network usually has, or
 
 
 class TooLarge(Exception):
-    """A body beyond `BODY_MOST`."""
+    """A body beyond what may be sent there."""
 
 
-async def form_of(request: Request) -> dict[str, list[str]]:
-    """The fields of a form that was sent; empty for anything else. Raises `TooLarge`."""
-    body = b""
-    async for some in request.stream():
-        body += some
-        if len(body) > BODY_MOST:
-            raise TooLarge
-    return fields_of(body, request.headers.get("content-type", ""))
+async def body_of(request: Request, most: int = BODY_MOST) -> bytes:
+    """What was sent, octet by octet. Raises `TooLarge` beyond *most*, and answers 400 to whoever went away."""
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise TooLarge
+            parts.append(part)
+    except ClientDisconnect:
+        raise HTTPException(400) from None
+    return b"".join(parts)
 
 
-def fields_of(body: bytes, content_type: str) -> dict[str, list[str]]:
-    """The fields of a urlencoded *body*."""
-    if not content_type.lower().startswith("application/x-www-form-urlencoded"):
+async def form_of(request: Request, most: int = BODY_MOST) -> dict[str, list[str]]:
+    """The fields of a form that was sent; empty for anything else. As `body_of`."""
+    body = await body_of(request, most)
+    if not request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
         return {}
     found: dict[str, list[str]] = {}
     try:

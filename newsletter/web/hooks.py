@@ -21,7 +21,7 @@ from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -29,6 +29,7 @@ from newsletter.errors import HookRefused, NewsletterError
 from newsletter.events import Heard, Hook
 from newsletter.links import mac
 from newsletter.store.feedback import Taken
+from newsletter.web.forms import TooLarge, body_of
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +75,9 @@ class _Hooks:
         door = self._opened(vendor, request.path_params["secret"])
         if door is None:
             raise HTTPException(404)  # the site's own, as for every page that is not there
-        body = await _body(request)
-        if body is None:
+        try:
+            body = await body_of(request, BODY_MOST)
+        except TooLarge:
             return PlainTextResponse("Too much at once.\n", status_code=413)
         # Names in lower case, as ASGI has them; of a field that comes twice the first.
         hook = Hook(body, dict(request.headers), dict(request.query_params))
@@ -104,17 +106,3 @@ class _Hooks:
         taken = self.take_in(vendor, heard, at)
         facts = {"vendor": vendor, "known": taken.known, "ignored": heard.ignored, "replayed": taken.replayed}
         _log.info("hook", extra={"facts": facts | {effect.value: n for effect, n in taken.effects.items()}})
-
-
-async def _body(request: Request) -> bytes | None:
-    """The octets of the body; None when there are too many."""
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > BODY_MOST:
-                return None
-            parts.append(part)
-    except ClientDisconnect:
-        raise HTTPException(400) from None
-    return b"".join(parts)

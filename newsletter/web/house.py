@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,8 +15,7 @@ from newsletter.config import Web
 from newsletter.consent.asking import Desk
 from newsletter.links import Links, Purpose
 from newsletter.store import Store
-from newsletter.store.requests import Evidence
-from newsletter.web.forms import TooLarge, form_of, network_of, only
+from newsletter.web.forms import network_of
 from newsletter.web.pages import Pages
 from newsletter.web.turns import Turns
 
@@ -44,27 +44,18 @@ class House:
         """A fault of ours."""
         return self.pages.message("wrong", "title", "text", status=503)
 
-    def reader(self, request: Request, purpose: Purpose) -> bytes | None:
-        """The subscriber id of the token in the path; None for anything that we did not sign."""
-        return self.links.read(purpose, request.path_params["token"])
+    def reader(self, request: Request, purpose: Purpose) -> bytes:
+        """The subscriber id of the token in the path; anything that we did not sign is answered `gone`."""
+        token = self.links.read(purpose, request.path_params["token"])
+        if token is None:
+            raise HTTPException(404)
+        return token
 
-    def evidence(self, request: Request, form: str, wording: str, *, origin: bool = False) -> Evidence:
-        """What was shown; with *origin*, from where it was answered."""
-        return Evidence(form, wording, network_of(request, self.web.trusted_proxies) if origin else "")
-
-    async def fields(self, request: Request) -> dict[str, list[str]] | None:
-        """The form that was sent; None when it is too large."""
-        try:
-            return await form_of(request)
-        except TooLarge:
-            return None
+    def network(self, request: Request) -> str:
+        """The block of addresses that a visitor comes from; "" when nobody can say."""
+        return network_of(request, self.web.trusted_proxies)
 
     def done(self, what: str, language: str, text: str = "", **values: Any) -> Response:
         """The page that says what was done, a phrase of [done]."""
         said = self.pages.said(language)["done"]
         return self.pages.page("message.html", language, title=said[what], text=text or said[f"{what}_text"], **values)
-
-
-TOO_LARGE = Response("That is more than a form sends.\n", 413, {"Cache-Control": "no-store"}, "text/plain")
-
-__all__ = ["TOO_LARGE", "House", "only"]

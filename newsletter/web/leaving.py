@@ -26,7 +26,8 @@ from newsletter.store import Transaction, requests
 from newsletter.store.notices import plan
 from newsletter.store.requests import Evidence
 from newsletter.subscribers import Status
-from newsletter.web.house import TOO_LARGE, House, only
+from newsletter.web.forms import form_of, only
+from newsletter.web.house import House
 from newsletter.web.pages import masked
 
 _ONE_CLICK = Evidence("one-click", "List-Unsubscribe=One-Click")
@@ -43,8 +44,6 @@ class Leaving:
     async def page(self, request: Request) -> Response:
         """Whose letters, and the button."""
         house, token = self._house, self._house.reader(request, Purpose.UNSUBSCRIBE)
-        if token is None:
-            return house.gone
         at = house.now()
         return self._shown(await house.turns.look(lambda c: wishes.look(c, token, at=at)))
 
@@ -65,11 +64,7 @@ class Leaving:
     async def act(self, request: Request) -> Response:
         """One click, or a button."""
         house, token = self._house, self._house.reader(request, Purpose.UNSUBSCRIBE)
-        if token is None:
-            return house.gone
-        form = await house.fields(request)
-        if form is None:
-            return TOO_LARGE
+        form = await form_of(request)
         act = "" if "List-Unsubscribe" in form else only(form, "do")
         at = house.now()
         if act in _WISHES:

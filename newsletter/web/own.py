@@ -27,7 +27,8 @@ from newsletter.store.requests import Evidence
 from newsletter.store.schema import instant
 from newsletter.store.wishes import everything
 from newsletter.subscribers import Status
-from newsletter.web.house import TOO_LARGE, House, only
+from newsletter.web.forms import form_of, only
+from newsletter.web.house import House
 from newsletter.web.leaving import said_of
 from newsletter.web.pages import masked
 
@@ -44,8 +45,6 @@ class Own:
     async def page(self, request: Request) -> Response:
         """What is kept."""
         house, token = self._house, self._house.reader(request, Purpose.PREFERENCES)
-        if token is None:
-            return house.gone
         at = house.now()
         return self._shown(await house.turns.look(lambda c: wishes.look(c, token, at=at)))
 
@@ -66,11 +65,7 @@ class Own:
     async def act(self, request: Request) -> Response:
         """A button."""
         house, token = self._house, self._house.reader(request, Purpose.PREFERENCES)
-        if token is None:
-            return house.gone
-        form = await house.fields(request)
-        if form is None:
-            return TOO_LARGE
+        form = await form_of(request)
         act, at = only(form, "do"), house.now()
         if act in _WISHES:
             return await self._wish(token, act, at)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Protocol
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +31,7 @@ from newsletter.posts import Post
 from newsletter.preview import Sheet, View, beside, letter, page, page_of
 from newsletter.preview.views import POLICY
 from newsletter.starter import builtin_templates
+from newsletter.web.forms import TooLarge, form_of, only
 from newsletter.web.watching import Bell
 
 _PAGE_POLICY = (
@@ -187,22 +188,20 @@ class Window:
     # What is sent
 
     async def _test(self, request: Request) -> Response:
-        body = b""
-        async for some in request.stream():
-            body += some
-            if len(body) > _BODY_MOST:
-                return PlainTextResponse("That is more than the form sends.\n", status_code=413)
-        form = {key: values[-1] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        try:
+            form = await form_of(request, _BODY_MOST)
+        except TooLarge:
+            return PlainTextResponse("That is more than the form sends.\n", status_code=413)
         return await run_in_threadpool(self._send, int(request.path_params["number"]), form)
 
-    def _send(self, number: int, form: dict[str, str]) -> Response:
-        reader = form.get("as", "").strip()
-        said, bad = self._sending(number, reader, form.get("to", "").strip())
+    def _send(self, number: int, form: dict[str, list[str]]) -> Response:
+        reader = only(form, "as").strip()
+        said, bad = self._sending(number, reader, only(form, "to").strip())
         while len(self._said) >= _SAID_MOST:
             del self._said[next(iter(self._said))]
         name = token_urlsafe(6)
         self._said[name] = (said, bad)
-        given = {"as": reader, "show": form.get("show", ""), "said": name}
+        given = {"as": reader, "show": only(form, "show"), "said": name}
         query = urlencode({key: value for key, value in given.items() if value})
         return RedirectResponse(f"/{number}?{query}#test", status_code=303)
 
