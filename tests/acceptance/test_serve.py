@@ -159,7 +159,7 @@ def test_one_click_as_the_letter_has_it(project: Path, newsletter: Typed) -> Non
     assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in fields
     (target,) = re.findall(rf"(?m)^List-Unsubscribe: <{re.escape(HTTPS)}(/[^>]+)>", fields)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    with serving(project, port, url) as server:
+    with serving(project, port, url):
 
         def answered(method: str, body: str | None = None) -> tuple[int, str | None, str | None]:
             connection = HTTPConnection("127.0.0.1", port)
