@@ -1,14 +1,17 @@
-"""The pictures in this folder, taken anew: the live preview, and two letters as `preview --output` photographs them.
+"""The pictures in this folder, taken anew: the live preview, two letters as `preview --output` photographs them, and
+the public pages of `serve`.
 
 make screenshots
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +20,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from newsletter.cli.project import Project
 from newsletter.cli.start import make_project
+from newsletter.links import Links, Purpose
 from newsletter.preview.chromium import Tab, found
 
 HERE = Path(__file__).parent
@@ -28,6 +33,12 @@ PAGES = {
     "preview-dark.png": (f"/3?show=dark&as={READER}", 1440, 1060, "dark"),
     "preview-phone.png": (f"/4?as={READER}", 375, 900, "light"),
     "preview-file.png": ("/7?show=markdown", 1440, 1060, "light"),
+}
+#: name → whose link is opened, and the window as above; a page is shown whole
+PUBLIC = {
+    "serve-subscribe.png": (None, 1000, 720, "light"),
+    "serve-leave.png": (Purpose.UNSUBSCRIBE, 375, 720, "dark"),
+    "serve-own.png": (Purpose.PREFERENCES, 375, 720, "light"),
 }
 LETTERS = (3, 4)
 UNFINISHED = """\
@@ -58,6 +69,7 @@ def main() -> None:
                 _keep(root / "out" / f"{name}.png", HERE / f"letter-{number}-{name}.png")
         (root / "posts/007-on-beginning-again.md").write_text(UNFINISHED)
         _live(root, program)
+        _public(root, program)
 
 
 def _live(root: Path, program: Path) -> None:
@@ -76,6 +88,42 @@ def _live(root: Path, program: Path) -> None:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait()
+
+
+def _public(root: Path, program: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = root / "newsletter.toml"
+    settings.write_text(
+        re.sub(r'(?m)^url = "https.*$', f'url = "http://127.0.0.1:{port}"', settings.read_text(), count=1)
+    )
+    _run(root, "subscribers", "add", READER)
+    with contextlib.closing(Project.at(root)) as project:
+        identity = project.config.identity
+        token = project.store.audience.find(READER).token
+        links = Links(project.secret, identity.url, identity.list_id)
+    command = [sys.executable, "-m", "newsletter", "serve", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        _answers(port)
+        with Tab.running(program) as tab:
+            for name, (purpose, width, height, scheme) in PUBLIC.items():
+                url = links.address(purpose, token) if purpose else f"{identity.url}/"
+                tab.open(url, width=width, height=height, scheme=scheme)
+                tab.screenshot(root / name, whole=True)
+                _keep(root / name, HERE / name)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _answers(port: int) -> None:
+    """Wait until somebody does at *port*."""
+    for _ in range(500):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    sys.exit("`newsletter serve` does not answer")
 
 
 def _keep(picture: Path, place: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from newsletter import __version__
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, PostError
 
 #: section → command → (module below newsletter.cli, one line of help)
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -149,7 +149,8 @@ def answer(arguments: Sequence[str]) -> int:
         error.show()
         return 2
     except NewsletterError as error:
-        _complain(str(error))
+        # What is wrong with a post besides is said in the same breath, as of newsletter.toml.
+        _complain("\n".join(map(str, (error, *error.more))) if isinstance(error, PostError) else str(error))
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted.")

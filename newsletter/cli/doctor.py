@@ -205,7 +205,7 @@ def _looked_at(case: Case, *, dns: bool) -> str:
     places = [
         *([f"the DNS of {case.domain}"] if dns else []),
         *([case.server_place] if case.smtp else []),
-        *([case.identity.url] if case.page else []),
+        *([f"the pages at {case.identity.url}"] if case.page else []),
         "this machine",
     ]
     words = " and ".join(filter(None, [", ".join(places[:-1]), places[-1]]))

@@ -73,7 +73,10 @@ def _look(ctx: click.Context, *, as_json: bool) -> None:
     for effect, words in (
         ("unsubscribed", "left the list, as they asked"),
         ("suppressed", "will not be mailed again: the mailbox is not there, or they complained"),
-        ("quarantined", "would be suppressed, but so many at once wait for your word: `newsletter suppressions list`"),
+        (
+            "quarantined",
+            "would be suppressed, but so many at once wait for your word: `newsletter suppressions quarantined`",
+        ),
     ):
         if count := next((n for e, n in found.effects.items() if e == effect), 0):
             data(f"{plural(count, 'reader')} {words}.")
@@ -112,11 +115,15 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
             [
                 *(printable(one[name]) for name in ("file", "recipient", "kind", "status")),
                 "yes" if one["suppress"] else "no",
-                one["diagnostic"][:_WORDS_SHOWN],
+                _short(one["diagnostic"]),
             ]
             for one in told
         ],
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WORDS_SHOWN else f"{text[: _WORDS_SHOWN - 1]}…"
 
 
 COMMANDS = {"mailbox": mailbox}

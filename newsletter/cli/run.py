@@ -223,7 +223,7 @@ def _go_live(project: Project, name: str, *, start_over: bool, yes: bool) -> int
         " and `newsletter status` names it."
     )
     if config.alerts.to is None:
-        data("Nobody is told by mail when something needs you; to in [alerts] of newsletter.toml names who is.")
+        data("Nobody is told by mail when something needs you; `to` in [alerts] of newsletter.toml names who is.")
     with store.rehearsal():
         if start_over:
             store.audience.start_over(at=at)

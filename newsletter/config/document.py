@@ -36,6 +36,7 @@ NO_SECRETS_HERE = (
     "a password must not be in this file; put it in the environment as NEWSLETTER_SMTP_PASSWORD, "
     "or in a file of its own that [provider.smtp] password_file names"
 )
+NO_MAILBOX_SECRETS_HERE = NO_SECRETS_HERE.replace("_SMTP_", "_MAILBOX_").replace("[provider.smtp]", "[mailbox]")
 
 # tomllib's words → the owner's. Compared by their beginning, in this order.
 _PLAIN = (
@@ -192,11 +193,12 @@ class Section:
             return self._unknown_section(key)
         place = f"[{self.title}] " if self.title else ""
         if key.lower() in ("password", "passwd", "pass"):
-            self._fault(key, f"{place}{key}: {NO_SECRETS_HERE}")
+            remedy = NO_MAILBOX_SECRETS_HERE if self.title == "mailbox" else NO_SECRETS_HERE
+            self._fault(key, f"{place}{key}: {remedy}")
             return None
         close = nearest(key, self.values)
         homes = [other.title for other in self._document.sections if key in other.values]
-        if homes:
+        if homes and not (close and homes[1:]):  # several have such a key, and this section one nearly so
             remedy = f"this key belongs in [{homes[0]}]"
         elif close:
             remedy = f"there is no such key; did you mean {close}?"

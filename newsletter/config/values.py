@@ -183,7 +183,7 @@ def rate(value: object) -> Rate:
     count = int(match[1].replace(",", "")) if match else 0
     if match is None or not count:
         raise WrongValueError(
-            'write how many letters in a second, minute, hour or day, such as "600 per minute"; "" is no limit'
+            'write how many in a second, minute, hour or day, such as "600 per minute"; "" is no limit'
         )
     return Rate(count, _UNITS[match[2]])
 

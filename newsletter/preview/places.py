@@ -68,6 +68,9 @@ def _places(html: str, findings: Sequence[Finding]) -> dict[int, _Place]:
     text, where = _read(html)
     found: dict[int, _Place] = {}
     for index, quote in wanted:
+        if same := _told_of(findings, index, found):
+            found[index] = same
+            continue
         if quote not in text:
             quote = _MARKDOWN.sub(r"\1", quote) or quote  # it is how the owner wrote them
         # As words of their own ("here" is not in "there"), if they are, and where nothing else was found, if they are.
@@ -80,6 +83,20 @@ def _places(html: str, findings: Sequence[Finding]) -> dict[int, _Place]:
         elif spans and (shared := _at(found, *spans[0])):
             found[index] = shared
     return found
+
+
+def _told_of(findings: Sequence[Finding], index: int, found: dict[int, _Place]) -> _Place | None:
+    """Where another rule has found the very words of the same line: the next such words are none of its business."""
+    one = findings[index]
+    return next(
+        (
+            place
+            for other, place in found.items()
+            if one.line and (one.quote, one.line) == (findings[other].quote, findings[other].line)
+            and one.rule != findings[other].rule
+        ),
+        None,
+    )  # fmt: skip
 
 
 def _at(found: dict[int, _Place], start: int, end: int) -> _Place | None:

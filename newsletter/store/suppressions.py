@@ -79,7 +79,9 @@ class Suppressions:
         with self._store.write() as c:
             mark = {"hash": fingerprint(address.key)}
             kept = c.scalar(text("SELECT reason FROM suppression WHERE hash = :hash"), mark)
-            if kept is not None and c.execute(sql.BY_KEY, {"key": address.key}).one_or_none() is None:
+            if c.execute(sql.BY_KEY, {"key": address.key}).one_or_none() is None:
+                if kept is None:
+                    raise NotFound(f"{address} is not suppressed; no such address is on record.")
                 if c.execute(sql.LIFT_HASH, mark).rowcount == 0:
                     raise SubscriberError(f"{address} {_FOR_EVER[kept]}.")
                 return False

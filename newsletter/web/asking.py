@@ -80,7 +80,8 @@ class Asking:
         form = await form_of(request)
         said = await self._said(request, form, "subscribe form with script")
         words = house.pages.said()
-        told = {"sent": words["sent"]["text"], "busy": words["busy"]["text"]}.get(said) or words["subscribe"][said]
+        sent, busy = words["sent"], words["busy"]
+        told = {"sent": f"{sent['text']} {sent['wait']}", "busy": busy["text"]}.get(said) or words["subscribe"][said]
         answer = {"said": said, "text": told}
         if said not in ("sent", "busy"):
             answer["nonce"] = new_nonce(house.secret, at=house.now())

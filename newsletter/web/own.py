@@ -57,7 +57,8 @@ class Own:
         return house.pages.page(
             "settings.html", person.language, status=status, said=said, address=masked(person.address),
             reader=person.status is Status.ACTIVE, paused=house.pages.day(until, person.language) if until else "",
-            name=found.name, timezone=found.timezone, zones=_zones(), home_zone=house.pages.identity.timezone.key,
+            name=found.name, timezone=found.timezone, zones=_zones(),
+            home_zone=house.pages.identity.timezone.key.replace("_", " "),
             chosen=person.language, languages=house.pages.languages(),
             tags=house.web.tags_to_choose, chosen_tags=found.tags,
         )  # fmt: skip

@@ -201,7 +201,7 @@ def test_the_unsubscribe_link_is_tried_with_a_token_of_nobody(
         (project / "secret.key").chmod(0o600)
         ran = newsletter("doctor")
     assert ran.status == 0, ran
-    assert f"{url} and this machine looked at" in ran.out
+    assert f"he pages at {url} and this machine looked at" in ran.out
     assert [method for method, _ in asked] == ["GET", "POST"]
     token = asked[0][1].removeprefix("/u/")
     assert Links(secret.encode(), url, f"list.{HOME}").read(Purpose.UNSUBSCRIBE, token) == bytes(16)

@@ -391,3 +391,11 @@ class TestTheBrowser:
         assert shown.exists() == opened
         if opened:
             assert shown.read_text().strip() == (tmp_path / "o ut" / "index.html").as_uri()
+
+
+def test_all_that_is_wrong_with_a_post_is_said_at_once(project: Path, newsletter: Typed) -> None:
+    (project / "posts/009-x.md").write_text("---\ntitle: X\n---\n\n[there](#below)\n\n![A gate](images/none.png)\n")
+    ran = newsletter("preview", "9", "--no-open")
+    first, second = ran.err.splitlines()
+    assert ran.status == 2 and first.startswith('newsletter: posts/009-x.md, line 5: the link "#below"')
+    assert second.startswith('posts/009-x.md, line 7: the image "images/none.png" is not there;')

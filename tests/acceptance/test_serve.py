@@ -145,3 +145,34 @@ def test_a_port_that_is_taken_is_said(project: Path, newsletter: Typed) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         answer = newsletter("serve", "--port", str(taken.getsockname()[1]))
     assert answer.status == 1 and "choose another with --port" in answer.err
+
+
+def test_one_click_as_the_letter_has_it(project: Path, newsletter: Typed) -> None:
+    """RFC 8058 sections 3.1 and 3.2: what a mail provider sends for its button is enough: no cookie, no redirect."""
+    port = free_port()
+    url = settings(project, port, url=HTTPS, first='"at once"')
+    (project / "subscribers.csv").write_text("email\n")
+    newsletter("subscribers", "add", ANA)
+    assert newsletter("send").status == 0
+    (octets,) = [path.read_bytes() for path in (project / "outbox/new").glob("*.eml")]
+    fields = octets.partition(b"\r\n\r\n")[0].decode("ascii")
+    assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in fields
+    (target,) = re.findall(rf"(?m)^List-Unsubscribe: <{re.escape(HTTPS)}(/[^>]+)>", fields)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with serving(project, port, url):
+
+        def answered(method: str, body: str | None = None) -> tuple[int, str | None, str | None]:
+            connection = HTTPConnection("127.0.0.1", port)
+            connection.request(method, f"/list{target}", body, {"Host": "letters.example.org"} | (form if body else {}))
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            return answer.status, answer.getheader("Location"), answer.getheader("Set-Cookie")
+
+        def status() -> str:
+            return str(json.loads(newsletter("subscribers", "list", "--json").out)[0]["status"])
+
+        assert (answered("GET"), answered("HEAD")) == ((200, None, None),) * 2 and status() == "active"
+        assert answered("POST", "List-Unsubscribe=One-Click") == (200, None, None)
+        assert status() == "unsubscribed"
+        assert answered("POST", "List-Unsubscribe=One-Click") == (200, None, None), "a provider may send it twice"

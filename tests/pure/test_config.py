@@ -499,6 +499,12 @@ def test_one_fault(root: Path, section: str, line: str, part: str) -> None:
     assert fault.startswith(f"newsletter.toml, line {at}: [")
 
 
+def test_a_mailbox_has_a_password_of_its_own(root: Path) -> None:
+    found = faults(root, f'{IDENTITY}[mailbox]\nhost = "imap.example.org"\nusername = "ana"\npassword = "x"\n')
+    assert "NEWSLETTER_MAILBOX_PASSWORD" in found[-1] and "[mailbox] password_file" in found[-1]
+    assert not [fault for fault in found if "SMTP" in fault or "smtp" in fault]
+
+
 def test_none_is_refused_off_this_machine(root: Path) -> None:
     (fault,) = faults(root, f'{IDENTITY}[provider.smtp]\nhost = "smtp.example.org"\nsecurity = "none"\n')
     assert 'line 7: [provider.smtp] security = "none": without protection only this machine' in fault

@@ -115,6 +115,7 @@ def test_a_key_that_others_can_read_is_remarked_upon(root: Path) -> None:
         pytest.param("postmark", "threads = 0", "from 1 to 50", id="no threads"),
         pytest.param("postmark", 'timeout = "1 hour"', "10 minutes", id="an hour for a request"),
         pytest.param("postmark", 'manages_unsubscribe = "no"', "true or false", id="no in quotes"),
+        pytest.param("postmark", 'key_file = "k"', "did you mean token_file?", id="a key that several vendors have"),
         pytest.param("resend", "manages_unsubscribe = false", "belongs in [provider.postmark]", id="another vendor's key"),
         pytest.param("mailgun", 'domain = "localhost"', "write a domain", id="no domain"),
         pytest.param("ses", 'region = "Frankfurt"', "eu-west-1", id="a region by its name"),

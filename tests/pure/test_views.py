@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -136,3 +137,10 @@ class TestPlaces:
         assert places(PAGE, findings) == {0: "finding-1", 1: "finding-1", 2: "finding-3"}
         twice = PAGE.replace("</h1>", " here</h1>").replace("<h1>", "<h1>there &amp; ")
         assert places(twice, [found("there & Read me here"), found("here")]) == {0: "finding-1", 1: "finding-2"}
+
+    def test_two_rules_about_one_word_mark_it_once(self) -> None:
+        twice = PAGE.replace("</body>", "<p>Read me here</p></body>")
+        one = replace(found("here"), line=7)
+        assert places(twice, [one, replace(one, rule="other")]) == {0: "finding-1", 1: "finding-1"}
+        assert places(twice, [one, replace(one, problem="Another.")]) == {0: "finding-1", 1: "finding-2"}
+        assert places(twice, [one, replace(one, rule="other", line=8)]) == {0: "finding-1", 1: "finding-2"}
