@@ -51,7 +51,7 @@ def world():  # type: ignore[no-untyped-def]
     from newsletter.mail import Address, Mailbox
     from newsletter.posts import read_post
     from newsletter.render import render
-    from newsletter.store.ledger import Claim
+    from newsletter.store.attempts import Claim
 
     identity = Identity(
         "Letters from the Practice",

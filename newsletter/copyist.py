@@ -9,7 +9,7 @@ from datetime import datetime
 from newsletter.config import Dkim
 from newsletter.errors import NewsletterError
 from newsletter.mail import Address, Envelope, Message
-from newsletter.store.ledger import Begun, Claim
+from newsletter.store.attempts import Begun, Claim
 from newsletter.store.notices import Notices
 
 

@@ -29,8 +29,9 @@ from newsletter.limits import next_attempt
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
 from newsletter.sequence import PROMPT
 from newsletter.store import Store
+from newsletter.store.attempts import Begun, Claim, Result
 from newsletter.store.facts import HoldKind
-from newsletter.store.ledger import Begun, Claim, Ledger, Result
+from newsletter.store.ledger import Ledger
 from newsletter.store.notices import Notices
 
 _log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from newsletter.config import Limits
 from newsletter.destinations import BUSY_NOW, domains_of, group_of, pushes_back
 from newsletter.limits import pause
 from newsletter.mail import Reply
+from newsletter.store.attempts import Claim
 from newsletter.store.buckets import Buckets, Rest
-from newsletter.store.ledger import Claim
 
 NO_LIMITS = Limits()
 _DEFERRALS_MAX = 3  # by a destination's policy, in a row

@@ -20,7 +20,8 @@ from newsletter.keys import SigningKey
 from newsletter.links import Links
 from newsletter.mail import Address, Envelope, Mailbox, Message
 from newsletter.posts import Post
-from newsletter.store.ledger import Begun, Claim, Ledger
+from newsletter.store.attempts import Begun, Claim
+from newsletter.store.ledger import Ledger
 from newsletter.verp import ReversePaths
 
 if TYPE_CHECKING:

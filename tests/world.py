@@ -31,10 +31,10 @@ from newsletter.render import Rendered
 from newsletter.scheduler import Tick, tick
 from newsletter.store import Store
 from newsletter.store.accounts import Record
+from newsletter.store.attempts import Begun, Claim
 from newsletter.store.audience import Reader
 from newsletter.store.facts import HoldKind
 from newsletter.store.forecast import Expected, forecast
-from newsletter.store.ledger import Begun, Claim
 from newsletter.subscribers import Row
 
 SECRET = b"a key for tests, thirty-two bytes"

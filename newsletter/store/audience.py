@@ -22,8 +22,8 @@ from sqlalchemy import Row as DbRow
 from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.store import audience_sql as sql
+from newsletter.store.attempts import send_again
 from newsletter.store.catalogue import joined
-from newsletter.store.ledger import send_again
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros, optional_instant
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may

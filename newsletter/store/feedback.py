@@ -25,8 +25,8 @@ from newsletter.events import Event, EventKind, Heard
 from newsletter.mail import Address, Reply
 from newsletter.store import audience
 from newsletter.store import feedback_sql as sql
+from newsletter.store.attempts import accept_uncertain, send_again
 from newsletter.store.audience import Fingerprint
-from newsletter.store.ledger import accept_uncertain, send_again
 from newsletter.store.schema import State, instant, micros, optional_instant
 from newsletter.subscribers import Cause, Status, may
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from newsletter.mail import Accepted, Address, Deferred, Mailbox, Rejected, Reply, Uncertain
-from newsletter.store.ledger import Begun, Claim, Doubt, Result
+from newsletter.store.attempts import Begun, Claim, Result
+from newsletter.store.ledger import Doubt
 from newsletter.store.schema import State, instant, micros
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address
 from newsletter.store import audience
 from newsletter.store import audience_sql as sql
+from newsletter.store.attempts import send_again
 from newsletter.store.audience import Fingerprint
-from newsletter.store.ledger import send_again
 from newsletter.store.schema import instant, micros
 from newsletter.subscribers import Cause, Pause, Status, may
 

@@ -17,7 +17,7 @@ from newsletter.config import Identity, Rules
 from newsletter.mail import About, Accepted, Address, Mailbox, Outcome, Rejected, Reply
 from newsletter.store import Store
 from newsletter.store.accounts import Record
-from newsletter.store.ledger import Begun, Claim, Result
+from newsletter.store.attempts import Begun, Claim, Result
 from newsletter.store.planning import Planned
 from newsletter.subscribers import Row
 

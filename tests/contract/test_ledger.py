@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from newsletter.errors import NotFound, StoreError
 from newsletter.mail import About, Accepted, Address, Deferred, Rejected, Reply, Uncertain
 from newsletter.store import Store
-from newsletter.store.ledger import FAULTS_MAX
+from newsletter.store.attempts import FAULTS_MAX
 from newsletter.store.schema import State
 from newsletter.subscribers import Cause, Status
 

@@ -9,7 +9,7 @@ from desk import BUSY, DAY, DOUBT, GONE, LEASE, MINUTE, PROMPT, SLOT, Desk, hash
 
 from newsletter.mail import Accepted, Address, Deferred, Mailbox, Outcome, Uncertain
 from newsletter.store import Store
-from newsletter.store.ledger import Begun, Claim, Result
+from newsletter.store.attempts import Begun, Claim, Result
 from newsletter.store.notices import PER_HOUR, Kind, Notice, Notices
 from newsletter.store.schema import State
 

@@ -330,7 +330,7 @@ def printing(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Press]:
 
 def printed(press: Press, name: str, address: str) -> Message:
     from newsletter.mail import Address
-    from newsletter.store.ledger import Claim
+    from newsletter.store.attempts import Claim
 
     claim = Claim(1, 1, 1, "post-1", 0, 0, 0, b"\1" * 16, Mailbox(name, Address.parse(address)), None, None, None)
     return press.print(claim, at=STARTS[0])[1]

@@ -13,7 +13,7 @@ from newsletter.keys import Algorithm, SigningKey, new_key, signing_key
 from newsletter.mail import Address, Mailbox
 from newsletter.posts import Post, read_post
 from newsletter.press import Press
-from newsletter.store.ledger import Claim
+from newsletter.store.attempts import Claim
 
 SECRET = b"a signing key of thirty-two octets"
 AT = datetime(2026, 3, 3, 17, 0, 0, 900_000, tzinfo=UTC)

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import event
 
 from newsletter.store import Store
-from newsletter.store.ledger import Begun, Result
+from newsletter.store.attempts import Begun, Result
 
 
 class When(Enum):
