@@ -51,7 +51,7 @@ def check(ctx: click.Context, number: int | None, strict: bool, as_json: bool) -
     if as_json:
         facts([_fact(v, finding) for v in verdicts for finding in v.findings])
     else:
-        _show(verdicts, alone=number is not None)
+        _show(verdicts, alone=number is not None, strict=project.config.checks.strict)
     if number is None and not as_json:
         remarks = {words for post in project.folder.posts for _, words in post.remarks}
         warn(w for w in project.folder.warnings if not any(w.endswith(words) for words in remarks))
@@ -110,7 +110,7 @@ def _fact(verdict: _Verdict, finding: Finding) -> dict[str, Any]:
 # --- in words
 
 
-def _show(verdicts: list[_Verdict], *, alone: bool) -> None:
+def _show(verdicts: list[_Verdict], *, alone: bool, strict: bool) -> None:
     shared = _shared(verdicts)
     if shared:
         data(bold("Every letter"))
@@ -122,7 +122,7 @@ def _show(verdicts: list[_Verdict], *, alone: bool) -> None:
             heading = f"{number}{v.title}".strip() or "A file that is no post"
             data(f"{bold(heading)}{' (a draft)' if v.draft else ''}  {dim(v.file)}")
             _show_findings(own)
-    data(_summary(verdicts, shared))
+    data(_summary(verdicts, shared, strict=strict))
 
 
 _Said = tuple[str, str]
@@ -148,14 +148,15 @@ def _show_findings(findings: Iterable[Finding]) -> None:
     data()
 
 
-def _summary(verdicts: list[_Verdict], shared: dict[_Said, Finding]) -> str:
+def _summary(verdicts: list[_Verdict], shared: dict[_Said, Finding], *, strict: bool) -> str:
     looked = f"{plural(len(verdicts), 'post')} looked at"
     own = [f for v in verdicts for f in v.findings if _said(f) not in shared]
     counts = {severity: sum(f.severity is severity for f in (*own, *shared.values())) for severity in Severity}
     parts = counted(counts)
     if not parts:
         return f"{looked}: nothing was found."
-    held = sum(bool(v.count(Severity.ERROR)) for v in verdicts if not v.draft)
+    grave = [Severity.ERROR, *([Severity.WARNING] if strict else [])]
+    held = sum(bool(v.count(*grave)) for v in verdicts if not v.draft)
     kept = f" {plural(held, 'post does', 'posts do')} not leave before that is mended." if held else ""
     return f"{looked}: {parts}.{kept}"
 

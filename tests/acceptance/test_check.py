@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from mailserver import MailServer
 from practice import ANA, BO, CY, DAY, DEE, HOUR, MONDAY, Practice, each
+from typist import Typed
 
 KEYS = ["post", "file", "rule", "severity", "problem", "remedy", "part", "line", "quote"]
 LONG = "Why the last session deserves as much care as the first."
@@ -189,3 +193,11 @@ def test_a_post_that_is_held_stays_so_in_status_through_an_idle_run(practice: Pr
     (practice.root / "posts/001-the-first-hour.md").write_text(f"---\ntitle: The first hour\n---\n\n{BODY}\n")
     assert not any("TK" in s for s in practice.json("status")["attention"])
     assert practice.run("send", at=MONDAY + DAY).status == 0
+
+
+def test_where_warnings_hold_a_post_it_says_so(project: Path, newsletter: Typed) -> None:
+    (project / "posts/009-x.md").write_text("---\ntitle: A quiet note\n---\n\nA few words, for you to read.\n")
+    assert "does not leave" not in newsletter("check", "9", "--strict").out, "nor does it, without [checks] strict"
+    settings = project / "newsletter.toml"
+    settings.write_text(re.sub(r"(?m)^# strict = false", "strict = true", settings.read_text()))
+    assert newsletter("check", "9").out.endswith("1 post does not leave before that is mended.\n")
