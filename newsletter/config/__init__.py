@@ -8,18 +8,13 @@ Guarantees
 Layers below `cli` and `scheduler` are handed one section (`Identity`, `Rules`, ...), never the whole.
 
 Within: `settings` has the values, `document` the file with its lines and faults, `values` one reader for
-each kind of value, `palette` the colours, `loading` the sections.
+each kind of value and `times` those of time, `palette` the colours, `servers` and `vendors` whom we talk to,
+`loading` the other sections.
 """
 
-from newsletter.config.loading import (
-    DKIM_VARIABLE,
-    MAILBOX_VARIABLE,
-    PASSWORD_VARIABLE,
-    STORE_VARIABLE,
-    find_root,
-    load,
-)
+from newsletter.config.loading import STORE_VARIABLE, find_root, load
 from newsletter.config.palette import Palette
+from newsletter.config.servers import DKIM_VARIABLE, MAILBOX_VARIABLE, PASSWORD_VARIABLE
 from newsletter.config.settings import (
     FILE_NAME,
     LOCK_SCREEN_WORDS,

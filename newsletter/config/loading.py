@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
-from newsletter.config import files, palette, values, vendors
+from newsletter.config import files, palette, servers, times, values, vendors
 from newsletter.config.document import Document, Section
 from newsletter.config.palette import Palette
 from newsletter.config.settings import (
@@ -22,34 +20,25 @@ from newsletter.config.settings import (
     Checking,
     Config,
     Design,
-    Dkim,
-    DkimKey,
     First,
     FolderSettings,
     Identity,
     Images,
     Limits,
-    MailboxSettings,
     Missing,
     Mode,
     OnUncertain,
     Rules,
-    Security,
-    SmtpSettings,
     Web,
 )
 from newsletter.config.values import WrongValueError
 from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
-PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105  the name, not the secret
-MAILBOX_VARIABLE = "NEWSLETTER_MAILBOX_PASSWORD"
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
-DKIM_VARIABLE = "NEWSLETTER_DKIM_KEY"
 PROVIDERS = ("folder", "smtp", *vendors.VENDORS)
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
-_IMAP_PORT = 143  # RFC 8314 section 3: 993 speaks TLS from the first octet, 143 after STARTTLS
 _STORE_REMEDY = 'write "sqlite:///newsletter.db" or "postgresql://…"'
 
 
@@ -84,26 +73,28 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
     design = _design(top.section("theme"), root, identity)
     checks = _checks(top.section("checks"))
-    limits = Limits(
-        rate=delivery.read("rate", values.optional(values.rate), None),
-        rate_per_destination=delivery.read("rate_per_destination", values.optional(values.rate), None),
-        warm_up=delivery.read("warm_up", values.optional(values.a_day), None),
-    )
+    limits = _limits(delivery)
     processes = delivery.read("processes", values.number(1, 64), 1)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     server = providers.section("smtp")
-    smtp = _smtp(server, root, environment, in_use=provider == "smtp")
+    smtp = servers.smtp(server, root, environment, in_use=provider == "smtp")
     reading = vendors.Reading(document, root, environment, provider, identity.sender.address.domain)
     of_vendors = reading.all(providers)
     plugin = {} if provider in PROVIDERS else providers.section(provider).untouched()
-    dkim = _dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
+    dkim = servers.dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     post_box = top.section("mailbox")
-    mailbox = _mailbox(post_box, root, environment, wanted=top.has("mailbox"))
+    mailbox = servers.mailbox(post_box, root, environment, wanted=top.has("mailbox"))
     alerts = _alerts(top.section("alerts"), root)
     web = _web(top.section("web"))
     log_file = top.section("log").read("file", values.optional(lambda value: files.path(root, value)), None)
     document.finish()
+    secrets = [
+        *servers.password_file(server, root, environment),
+        *servers.password_file(post_box, root, environment, servers.MAILBOX_VARIABLE),
+        *reading.secret_files,
+        *servers.key_files(dkim),
+    ]
     return Config(
         root,
         identity,
@@ -125,17 +116,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         web=web,
         dkim=dkim,
         mailbox=mailbox,
-        notes=tuple(
-            _notes(
-                [
-                    *_password_file(server, root, environment),
-                    *_password_file(post_box, root, environment, MAILBOX_VARIABLE),
-                    *reading.secret_files,
-                    *_key_files(dkim),
-                ],
-                smtp.postfix_log if provider == "smtp" else None,
-            )
-        ),
+        notes=tuple(_notes(secrets, smtp.postfix_log if provider == "smtp" else None)),
     )
 
 
@@ -169,7 +150,7 @@ def _identity(section: Section) -> Identity:
         reply_to=section.read("reply_to", values.mailbox, None),
         url=section.read("url", values.url, ""),
         language=section.read("language", values.language, "en"),
-        timezone=section.read("timezone", values.timezone, values.zone("UTC")),
+        timezone=section.read("timezone", times.timezone, times.zone("UTC")),
         unsubscribe_to=section.read("unsubscribe_to", values.address, None),
         bounces_to=section.read("bounces_to", values.optional(values.bounce_address), None),
     )
@@ -179,18 +160,26 @@ def _rules(section: Section) -> Rules:
     default = Rules()
     return Rules(
         mode=section.read("mode", values.choice(Mode), default.mode),
-        every=section.read("every", values.days, default.every),
-        days=section.read("days", values.weekdays, default.days),
-        at=section.read("at", values.clock, default.at),
-        start=section.read("start", values.start, default.start),
+        every=section.read("every", times.days, default.every),
+        days=section.read("days", times.weekdays, default.days),
+        at=section.read("at", times.clock, default.at),
+        start=section.read("start", times.start, default.start),
         first=section.read("first", values.choice(First), default.first),
-        min_gap=section.read("min_gap", values.duration(), default.min_gap),
-        hold_for=section.read("hold_for", values.duration(), default.hold_for),
+        min_gap=section.read("min_gap", times.duration(), default.min_gap),
+        hold_for=section.read("hold_for", times.duration(), default.hold_for),
         on_missing=section.read("on_missing", values.choice(Missing), default.on_missing),
-        max_lateness=section.read("max_lateness", values.duration(), default.max_lateness),
-        holidays=section.read("holidays", values.holidays, default.holidays),
-        catch_up_every=section.read("catch_up_every", values.days, default.catch_up_every),
-        quiet_hours=section.read("quiet_hours", values.quiet_hours, default.quiet_hours),
+        max_lateness=section.read("max_lateness", times.duration(), default.max_lateness),
+        holidays=section.read("holidays", times.holidays, default.holidays),
+        catch_up_every=section.read("catch_up_every", times.days, default.catch_up_every),
+        quiet_hours=section.read("quiet_hours", times.quiet_hours, default.quiet_hours),
+    )
+
+
+def _limits(section: Section) -> Limits:
+    return Limits(
+        rate=section.read("rate", values.optional(times.rate), None),
+        rate_per_destination=section.read("rate_per_destination", values.optional(times.rate), None),
+        warm_up=section.read("warm_up", values.optional(times.a_day), None),
     )
 
 
@@ -205,8 +194,8 @@ def _alerts(section: Section, root: Path) -> Alerts:
 def _web(section: Section) -> Web:
     default = Web()
     return Web(
-        sign_ups=section.read("sign_ups", values.rate, default.sign_ups),
-        sign_ups_per_network=section.read("sign_ups_per_network", values.rate, default.sign_ups_per_network),
+        sign_ups=section.read("sign_ups", times.rate, default.sign_ups),
+        sign_ups_per_network=section.read("sign_ups_per_network", times.rate, default.sign_ups_per_network),
         trusted_proxies=section.read("trusted_proxies", values.networks, default.trusted_proxies),
         tags_to_choose=section.read("tags_to_choose", values.tags, default.tags_to_choose),
     )
@@ -314,143 +303,6 @@ def _checks(section: Section) -> Checking:
 
 def _folder(section: Section, root: Path) -> FolderSettings:
     return FolderSettings(section.read("path", lambda value: files.path(root, value), root / "outbox"))
-
-
-def _smtp(section: Section, root: Path, environment: Mapping[str, str], *, in_use: bool) -> SmtpSettings:
-    default = SmtpSettings()
-    host = section.read("host", values.host, default.host)
-    local = values.is_loopback(host)
-    security = section.read("security", values.choice(Security), Security.NONE if local else Security.STARTTLS)
-    if security is Security.NONE and not local:
-        section.fault(
-            "security",
-            f'without protection only this machine can be reached, not {host}; write "starttls" or "tls"',
-            ' = "none"',
-        )
-    username = section.read("username", values.text, "")
-    password = section.read("password_file", lambda value: files.secret(root, value), "", secret=True)
-    password = environment.get(PASSWORD_VARIABLE, "").rstrip("\r\n") or password
-    if in_use and username and not password and not section.has("password_file"):
-        section.fault(
-            "username",
-            f"there is no password for it; put one in the environment as {PASSWORD_VARIABLE}, "
-            "or in a file of its own that password_file names",
-        )
-    return SmtpSettings(
-        host=host,
-        port=section.read("port", values.number(1, 65535), default.port),
-        security=security,
-        username=username,
-        password=password,
-        ca_file=section.read("ca_file", lambda value: files.existing(root, value), None),
-        connections=section.read("connections", values.number(1, 50), default.connections),
-        messages_per_connection=section.read(
-            "messages_per_connection", values.number(1, 1_000_000), default.messages_per_connection
-        ),
-        window=section.read("window", values.number(1, 1_000), default.window),
-        timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
-        postfix_log=section.read("postfix_log", values.optional(lambda value: files.path(root, value)), None),
-    )
-
-
-def _mailbox(section: Section, root: Path, environment: Mapping[str, str], *, wanted: bool) -> MailboxSettings | None:
-    default = MailboxSettings("")
-    if wanted:
-        section.need("host", 'the mail server that keeps your mail, such as "imap.example.org"')
-        section.need("username", "the name with which your mail program logs in; often the whole address")
-    host = section.read("host", values.host, "127.0.0.1")
-    security = section.read("security", values.choice(Security), default.security)
-    if security is Security.NONE and not values.is_loopback(host):
-        section.fault(
-            "security",
-            f'without protection only this machine can be reached, not {host}; write "tls" or "starttls"',
-            ' = "none"',
-        )
-    username = section.read("username", values.filled, "")
-    password = section.read("password_file", lambda value: files.secret(root, value), "", secret=True)
-    password = environment.get(MAILBOX_VARIABLE, "").rstrip("\r\n") or password
-    if username and not password and not section.has("password_file"):
-        section.fault(
-            "username",
-            f"there is no password for it; put one in the environment as {MAILBOX_VARIABLE}, "
-            "or in a file of its own that password_file names",
-        )
-    folder = section.read("folder", values.folder_name, default.folder)
-    done = section.read("done_folder", values.folder_name, default.done_folder)
-    if folder.lower() == done.lower():
-        section.fault("done_folder", "it has to be another folder than the one that is read", f' = "{done}"')
-    usual = default.port if security is Security.TLS else _IMAP_PORT
-    made = MailboxSettings(
-        host=host,
-        port=section.read("port", values.number(1, 65535), usual),
-        security=security,
-        username=username,
-        password=password,
-        ca_file=section.read("ca_file", lambda value: files.existing(root, value), None),
-        folder=folder,
-        done_folder=done,
-        timeout=section.read("timeout", values.duration(timedelta(seconds=1), timedelta(hours=1)), default.timeout),
-    )
-    return made if wanted else None
-
-
-def _dkim(section: Section, root: Path, environment: Mapping[str, str], sender: str, *, wanted: bool) -> Dkim | None:
-    """The environment comes before `key_file`."""
-    domain = section.read("domain", values.domain, sender)
-    if sender != domain and not sender.endswith(f".{domain}"):
-        # RFC 7489 section 3.1.1: else the signature says nothing of the address that readers see.
-        section.fault("domain", f"it has to be {sender}, the domain of [newsletter] from, or one above it")
-    pem = environment.get(DKIM_VARIABLE, "").replace("\\n", "\n").encode()  # such files have a line for a variable
-    first = _dkim_key(section, "", root, pem, wanted=wanted)
-    second = _dkim_key(section, "ed25519_", root)
-    if first and second and first.selector == second.selector:
-        section.fault("ed25519_selector", "two keys have two names; write another one than that of selector")
-    keys = tuple(filter(None, (first, second)))
-    return Dkim(domain, keys) if keys else None
-
-
-def _dkim_key(section: Section, prefix: str, root: Path, pem: bytes = b"", *, wanted: bool = False) -> DkimKey | None:
-    name, file = f"{prefix}selector", f"{prefix}key_file"
-    selector = section.read(name, values.selector, "")
-    nothing: tuple[Path | None, bytes] = (None, b"")
-    path, octets = section.read(file, partial(_key_file, root), nothing, secret=True)
-    if not (wanted or pem or section.has(name) or section.has(file)):
-        return None
-    section.need(name, "the name of the key in the DNS; `newsletter dkim` makes a key and says what to write here")
-    if pem:
-        return DkimKey(selector, pem, f"{DKIM_VARIABLE} in the environment")
-    section.need(file, "the file with the key; `newsletter dkim` makes one")
-    return DkimKey(selector, octets, section.place(file), path)
-
-
-def _key_file(root: Path, value: object) -> tuple[Path | None, bytes]:
-    """A key's file and what is in it: nothing as long as it is not there, so that the command that makes it can run."""
-    path = files.path(root, value)
-    try:
-        with path.open("rb") as file:
-            octets = file.read(files.SECRET_MAX + 1)
-    except FileNotFoundError:
-        return path, b""
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = error.strerror if isinstance(error, OSError) else "that is no name of a file"
-        raise WrongValueError(f"the file it names can't be read: {why}") from None
-    if len(octets) > files.SECRET_MAX:
-        raise WrongValueError("the file it names is too large for a key")
-    return path, octets
-
-
-def _password_file(
-    section: Section, root: Path, environment: Mapping[str, str], variable: str = PASSWORD_VARIABLE
-) -> Iterator[tuple[str, Path]]:
-    """Where the password's file is named, and the file; nothing when the password comes from elsewhere."""
-    if section.has("password_file") and not environment.get(variable):
-        yield section.place("password_file"), section.read("password_file", lambda value: files.path(root, value), root)
-
-
-def _key_files(dkim: Dkim | None) -> Iterator[tuple[str, Path]]:
-    for key in dkim.keys if dkim else ():
-        if key.pem and key.path:
-            yield key.where, key.path
 
 
 def _notes(secrets: Iterable[tuple[str, Path]], postfix_log: Path | None) -> Iterator[str]:

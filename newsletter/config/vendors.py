@@ -13,7 +13,7 @@ from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
-from newsletter.config import files, values
+from newsletter.config import files, times, values
 from newsletter.config.document import Document, Section
 from newsletter.config.settings import VendorSettings
 from newsletter.config.values import WrongValueError
@@ -54,7 +54,7 @@ VENDORS: Mapping[str, Vendor] = {
 TOPIC = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-[0-9]):[0-9]{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII
 )
-_TIMES = values.duration(timedelta(seconds=1), timedelta(minutes=10))
+_TIMES = times.duration(timedelta(seconds=1), timedelta(minutes=10))
 
 
 @dataclass(slots=True)

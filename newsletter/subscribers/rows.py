@@ -18,7 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
-from newsletter.config.values import WrongValueError, zone
+from newsletter.config.times import zone
+from newsletter.config.values import WrongValueError
 from newsletter.errors import SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.subscribers.table import COLUMNS, DAMAGE, Columns, EmptyFileError, open_table

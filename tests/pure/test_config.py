@@ -30,7 +30,8 @@ from newsletter.config import (
 )
 from newsletter.config.document import Document
 from newsletter.config.palette import LEAST_CONTRAST, WORDS_ON, at_night, contrast, legible, luminance
-from newsletter.config.values import WrongValueError, zone
+from newsletter.config.times import zone
+from newsletter.config.values import WrongValueError
 from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
