@@ -27,7 +27,8 @@ from newsletter.config import Config
 from newsletter.errors import SubscriberError
 from newsletter.posts import Folder, read_folder
 from newsletter.store import Store
-from newsletter.store.audience import Fingerprint, Taken
+from newsletter.store.audience import Fingerprint
+from newsletter.store.joining import Taken
 from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
 
 _BAD_ROWS_SHOWN = 50

@@ -39,8 +39,8 @@ from newsletter.mail import Provider
 from newsletter.posts import Folder, Post
 from newsletter.press import Judge, Press
 from newsletter.store import Store
-from newsletter.store.audience import Taken
 from newsletter.store.facts import HoldKind
+from newsletter.store.joining import Taken
 from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
 

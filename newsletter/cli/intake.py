@@ -19,8 +19,8 @@ from newsletter.intake import fingerprint, floor, follow_file, take_posts
 from newsletter.subscribers import BadRow, EmptyFileError, Row, read_rows, rows_in
 
 if TYPE_CHECKING:
-    from newsletter.store.audience import Taken
     from newsletter.store.forecast import Expected
+    from newsletter.store.joining import Taken
 
 _SHOWN = 50
 _had_through = click.option(

@@ -8,12 +8,10 @@ Guarantees
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
@@ -23,9 +21,8 @@ from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.store import audience_sql as sql
 from newsletter.store.attempts import send_again
-from newsletter.store.catalogue import joined
-from newsletter.store.planning import ensure_home_zone
-from newsletter.store.schema import HOME_ZONE, micros, optional_instant
+from newsletter.store.joining import Refused, Taken, join, stage, take_file
+from newsletter.store.schema import micros, optional_instant
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
 
 if TYPE_CHECKING:
@@ -33,10 +30,7 @@ if TYPE_CHECKING:
 
 Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 
-_CHUNK = 2_000
-_GONE_MIN, _GONE_SHARE = 5, 0.1
 STRIKES, STRIKE_SPAN = 3, timedelta(days=10)  #: so many posts given up, over so long a time: nobody reads there
-_HER_WORD = "on the owner's word"
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
 
 _WHY_NOT_ADDED = {
@@ -71,23 +65,6 @@ class Reader:
         return self.position if self.position >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What taking rows did."""
-
-    rows: int = 0
-    added: int = 0
-    updated: int = 0
-    departed: int = 0  #: left the file: paused
-    returned: int = 0  #: came back to it
-    kept_out: int = 0  #: unsubscribed, suppressed or erased: they stay so
-    refused: str = ""  #: why nothing was taken at all
-
-
-class _Refused(Exception):
-    """Rolls a suspicious file back."""
-
-
 class Audience:
     """Subscribers, their consent log, and the suppressions."""
 
@@ -114,10 +91,10 @@ class Audience:
         taken = Taken()
         try:
             with self._store.write() as c:
-                taken = _take_file(c, rows, floor=floor, fingerprint=fingerprint, at=at, meant=meant)
+                taken = take_file(c, rows, floor=floor, fingerprint=fingerprint, at=at, meant=meant)
                 if dry_run:
-                    raise _Refused
-        except _Refused as refusal:
+                    raise Refused
+        except Refused as refusal:
             return replace(taken, refused=str(refusal))
         return taken
 
@@ -134,12 +111,12 @@ class Audience:
         """Add the rows of a file that is imported once; nobody leaves by it. *dry_run* only counts."""
         try:
             with self._store.write() as c:
-                count = _stage(c, rows, floor, fingerprint)
+                count = stage(c, rows, floor, fingerprint)
                 status = Status.ACTIVE if confirmed else Status.PENDING
-                taken = _join(c, count, status=status, in_file=False, cause=Cause.IMPORTED, at=at)
+                taken = join(c, count, status=status, in_file=False, cause=Cause.IMPORTED, at=at)
                 if dry_run:
-                    raise _Refused
-        except _Refused:
+                    raise Refused
+        except Refused:
             pass  # only to roll back
         return taken
 
@@ -183,8 +160,8 @@ class Audience:
                 raise SubscriberError(
                     f"{row.address} was suppressed or erased and stays out; only their own new request changes that."
                 )
-            _stage(c, [row], floor, fingerprint)
-            _join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
+            stage(c, [row], floor, fingerprint)
+            join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
                 c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
             return _reader(find(c, str(row.address)))
@@ -295,79 +272,6 @@ class Audience:
 
 
 # Within a transaction
-
-
-def _take_file(
-    c: Connection, rows: Iterable[Row | BadRow], *, floor: int, fingerprint: Fingerprint, at: datetime, meant: bool
-) -> Taken:
-    count = _stage(c, rows, floor, fingerprint)
-    before = int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
-    gone = int(c.scalar(text(f"SELECT COUNT(*) FROM subscriber s WHERE {sql.GONE}")) or 0)
-    if not meant and before and (count == 0 or gone > max(_GONE_MIN, _GONE_SHARE * before)):
-        raise _Refused(f"{gone:,} of the {before:,} people who stood in it are missing")
-    departed = c.execute(sql.DEPART, {"pause": int(Pause.FILE)}).rowcount
-    bad = c.execute(text("DELETE FROM incoming WHERE good = 0")).rowcount
-    taken = _join(c, count - bad, status=Status.ACTIVE, in_file=True, cause=Cause.IMPORTED, at=at)
-    return Taken(taken.rows, taken.added, taken.updated, departed, taken.returned, taken.kept_out)
-
-
-def _stage(c: Connection, rows: Iterable[Row | BadRow], floor: int, fingerprint: Fingerprint) -> int:
-    """Put *rows* into a temporary table, in chunks, so that memory stays flat; returns how many."""
-    c.execute(text(sql.INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
-    c.execute(text("DELETE FROM incoming"))
-    source, count = (row for row in rows if row.address is not None), 0
-    while chunk := [_staged(row, floor, fingerprint) for row in islice(source, _CHUNK)]:
-        c.execute(sql.STAGE, chunk)
-        count += len(chunk)
-    return count
-
-
-def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str, Any]:
-    assert row.address is not None
-    key = row.address.key
-    staged = {"row": row.row, "key": key, "address": str(row.address), "token": os.urandom(16)}
-    if isinstance(row, BadRow):
-        return staged | {"good": 0, "hash": "", "name": "", "zone": "", "tags": "", "confirmed": None, "floor": 0}
-    return staged | {
-        "good": 1,
-        "hash": fingerprint(key),
-        "name": None if "name" in row.silent else row.name,
-        "zone": None if "timezone" in row.silent else row.timezone,
-        "tags": None if "tags" in row.silent else joined(row.tags),
-        "confirmed": micros(row.confirmed_at) if row.confirmed_at else None,
-        "floor": floor if row.had_through is None else row.had_through,
-    }
-
-
-def _join(c: Connection, count: int, *, status: Status, in_file: bool, cause: Cause, at: datetime) -> Taken:
-    """Bring the staged rows in: new ones join, known ones are updated, those who left stay out."""
-    ensure_home_zone(c)
-    values = {
-        "status": status.value,
-        "in_file": int(in_file),
-        "at": micros(at),
-        "home": HOME_ZONE,
-        "file": int(Pause.FILE),
-        "cause": cause.value,
-        "detail": _HER_WORD if status is Status.ACTIVE else "",
-    }
-    c.execute(sql.ADD_ZONES)
-    returned = c.execute(sql.RETURN, values).rowcount if in_file else 0
-    updated = c.execute(sql.UPDATE, values).rowcount
-    if in_file:
-        c.execute(sql.MARK_IN_FILE)
-    if status is Status.ACTIVE:
-        _confirm_pending(c, values)
-    kept_out = int(c.scalar(sql.KEPT_OUT) or 0)
-    added = c.execute(sql.ADD, values).rowcount
-    c.execute(sql.LOG_ADDED, values)
-    return Taken(count, added, updated, 0, returned, kept_out)
-
-
-def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
-    """The owner vouches for people who were waiting to confirm."""
-    c.execute(sql.LOG_CONFIRMED, values)
-    c.execute(sql.CONFIRM, values)
 
 
 def find(c: Connection, address: str) -> DbRow[Any]:

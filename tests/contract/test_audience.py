@@ -18,7 +18,7 @@ from newsletter.errors import NotFound, StoreBusy, SubscriberError
 from newsletter.mail import About, Accepted, Address, Deferred, Rejected, Reply
 from newsletter.store import Store
 from newsletter.store.attempts import Result
-from newsletter.store.audience import Taken
+from newsletter.store.joining import Taken
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
 
 LEFT = Status.UNSUBSCRIBED

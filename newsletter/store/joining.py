@@ -1,0 +1,116 @@
+"""Joining: rows of a file or an import are staged in a temporary table, and brought in set by set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, text
+
+from newsletter.store import audience_sql as sql
+from newsletter.store.catalogue import joined
+from newsletter.store.planning import ensure_home_zone
+from newsletter.store.schema import HOME_ZONE, micros
+from newsletter.subscribers import BadRow, Cause, Pause, Row, Status
+
+if TYPE_CHECKING:
+    from newsletter.store.audience import Fingerprint
+
+_GONE_MIN, _GONE_SHARE = 5, 0.1
+_CHUNK = 2_000
+_HER_WORD = "on the owner's word"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking rows did."""
+
+    rows: int = 0
+    added: int = 0
+    updated: int = 0
+    departed: int = 0  #: left the file: paused
+    returned: int = 0  #: came back to it
+    kept_out: int = 0  #: unsubscribed, suppressed or erased: they stay so
+    refused: str = ""  #: why nothing was taken at all
+
+
+class Refused(Exception):
+    """Rolls a suspicious file back."""
+
+
+def take_file(
+    c: Connection, rows: Iterable[Row | BadRow], *, floor: int, fingerprint: Fingerprint, at: datetime, meant: bool
+) -> Taken:
+    """The owner's file as a whole; raises `Refused` when it looks like an accident and is not *meant*."""
+    count = stage(c, rows, floor, fingerprint)
+    before = int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
+    gone = int(c.scalar(text(f"SELECT COUNT(*) FROM subscriber s WHERE {sql.GONE}")) or 0)
+    if not meant and before and (count == 0 or gone > max(_GONE_MIN, _GONE_SHARE * before)):
+        raise Refused(f"{gone:,} of the {before:,} people who stood in it are missing")
+    departed = c.execute(sql.DEPART, {"pause": int(Pause.FILE)}).rowcount
+    bad = c.execute(text("DELETE FROM incoming WHERE good = 0")).rowcount
+    taken = join(c, count - bad, status=Status.ACTIVE, in_file=True, cause=Cause.IMPORTED, at=at)
+    return Taken(taken.rows, taken.added, taken.updated, departed, taken.returned, taken.kept_out)
+
+
+def stage(c: Connection, rows: Iterable[Row | BadRow], floor: int, fingerprint: Fingerprint) -> int:
+    """Put *rows* into a temporary table, in chunks, so that memory stays flat; returns how many."""
+    c.execute(text(sql.INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
+    c.execute(text("DELETE FROM incoming"))
+    source, count = (row for row in rows if row.address is not None), 0
+    while chunk := [_staged(row, floor, fingerprint) for row in islice(source, _CHUNK)]:
+        c.execute(sql.STAGE, chunk)
+        count += len(chunk)
+    return count
+
+
+def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str, Any]:
+    assert row.address is not None
+    key = row.address.key
+    staged = {"row": row.row, "key": key, "address": str(row.address), "token": os.urandom(16)}
+    if isinstance(row, BadRow):
+        return staged | {"good": 0, "hash": "", "name": "", "zone": "", "tags": "", "confirmed": None, "floor": 0}
+    return staged | {
+        "good": 1,
+        "hash": fingerprint(key),
+        "name": None if "name" in row.silent else row.name,
+        "zone": None if "timezone" in row.silent else row.timezone,
+        "tags": None if "tags" in row.silent else joined(row.tags),
+        "confirmed": micros(row.confirmed_at) if row.confirmed_at else None,
+        "floor": floor if row.had_through is None else row.had_through,
+    }
+
+
+def join(c: Connection, count: int, *, status: Status, in_file: bool, cause: Cause, at: datetime) -> Taken:
+    """Bring the staged rows in: new ones join, known ones are updated, those who left stay out."""
+    ensure_home_zone(c)
+    values = {
+        "status": status.value,
+        "in_file": int(in_file),
+        "at": micros(at),
+        "home": HOME_ZONE,
+        "file": int(Pause.FILE),
+        "cause": cause.value,
+        "detail": _HER_WORD if status is Status.ACTIVE else "",
+    }
+    c.execute(sql.ADD_ZONES)
+    returned = c.execute(sql.RETURN, values).rowcount if in_file else 0
+    updated = c.execute(sql.UPDATE, values).rowcount
+    if in_file:
+        c.execute(sql.MARK_IN_FILE)
+    if status is Status.ACTIVE:
+        _confirm_pending(c, values)
+    kept_out = int(c.scalar(sql.KEPT_OUT) or 0)
+    added = c.execute(sql.ADD, values).rowcount
+    c.execute(sql.LOG_ADDED, values)
+    return Taken(count, added, updated, 0, returned, kept_out)
+
+
+def _confirm_pending(c: Connection, values: dict[str, Any]) -> None:
+    """The owner vouches for people who were waiting to confirm."""
+    c.execute(sql.LOG_CONFIRMED, values)
+    c.execute(sql.CONFIRM, values)
