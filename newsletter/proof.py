@@ -95,13 +95,16 @@ def pull(
     date: datetime,
     mark: str = "",
     keys: Sequence[SigningKey] = (),
+    leniently: bool = False,
 ) -> Proof:
     """*post* as *recipient* would get it at *date*, signed with *keys*; raises `PostError`, `TemplateError`.
+
+    *leniently* without the images and links that can't work.
 
     With a *mark* before its subject it is going to be sent, so its Message-ID is another one each time: mailboxes drop
     what they have already.
     """
-    rendered = render(post, identity, design)
+    rendered = render(post, identity, design, leniently=leniently)
     if mark:
         rendered = replace(rendered, subject=f"{mark} {rendered.subject}")
     template = compile_template(rendered, identity, post_id=post.id)

@@ -87,11 +87,20 @@ def _place(finding: Finding) -> tuple[int, int, int]:
 
 
 def check_post(post: Post, identity: Identity, design: Design, *, context: Context, at: datetime) -> list[Finding]:
-    """As `check`; that no message can be made of *post* is a finding too, which nobody can allow."""
+    """As `check`; that no message can be made of *post* is a finding too, which nobody can allow.
+
+    Whoever mends a picture wants to know at once what else there is, so the rest is judged all the same.
+    """
+    found: list[Finding] = []
     try:
-        return check(pull(post, identity, design, SAMPLE, date=at), context=context)
-    except PostError as fault:
-        return [error("content", *halves(each.problem), line=each.line) for each in (fault, *fault.more)]
+        try:
+            proof = pull(post, identity, design, SAMPLE, date=at)
+        except PostError as fault:
+            found = [error("content", *halves(each.problem), line=each.line) for each in (fault, *fault.more)]
+            proof = pull(post, identity, design, SAMPLE, date=at, leniently=True)
+        return sorted([*found, *check(proof, context=context)], key=_place)
+    except PostError:
+        return found
     except TemplateError as fault:
         place = f"templates/email/{fault.template}{f', line {fault.line}' if fault.line else ''}: "
         problem, remedy = halves(fault.problem)

@@ -15,6 +15,8 @@ _SHOUTED = 8  # letters; fewer may be an acronym
 _SHOUTED_BODY = 40  # words, and a third of them
 _LITTLE = 3  # words
 _PICTURE_WORDS = 12
+_SALES_SEVERAL = 2  # of these words in one letter
+_LOUD = re.compile(r"\w{0,40} ?[!！]{2,10}")
 _SALES = re.compile(
     r"\b(?:100 ?% free|act now|buy now|click (?:here|now)|cash bonus|earn money|free money|guaranteed|limited[- ]time"
     r"|make money|no obligation|order now|risk[- ]free|special promotion|urgent|winner|you(?:'|’)ve won|you have won)\b"
@@ -51,7 +53,7 @@ def _shouted(text: str) -> bool:
 
 
 def exclaiming(reading: Reading) -> Iterator[Finding]:
-    """More than one exclamation mark in a subject looks like an advertisement."""
+    """More than one exclamation mark in a subject, or two in a row anywhere, look like an advertisement."""
     if sum(reading.post.subject.count(sign) for sign in "!！¡") - reading.post.subject.count("¡") > 1:
         yield warning(
             "exclaiming",
@@ -60,10 +62,13 @@ def exclaiming(reading: Reading) -> Iterator[Finding]:
             line=reading.key_line("subject") or reading.key_line("title"),
             quote=reading.post.subject,
         )
+    for line, text in reading.prose:
+        if found := _LOUD.search(text):
+            yield warning("exclaiming", f"“{found[0]}” is loud.", "Keep one mark at most.", line=line, quote=found[0])
 
 
 def selling(reading: Reading) -> Iterator[Finding]:
-    """Words of salesmen in a subject are what filters learned first."""
+    """Words of salesmen in a subject are what filters learned first; in a letter they count when there are several."""
     if found := _SALES.search(reading.post.subject):
         yield warning(
             "selling",
@@ -71,6 +76,16 @@ def selling(reading: Reading) -> Iterator[Finding]:
             "Say it in other words.",
             line=reading.key_line("subject") or reading.key_line("title"),
             quote=reading.post.subject,
+        )
+    sold = [(line, found) for line, text in reading.prose for found in _SALES.findall(text)]
+    if len({found.casefold() for _, found in sold}) >= _SALES_SEVERAL:
+        words = " and ".join(f"“{found}”" for found in dict.fromkeys(found for _, found in sold[:2]))
+        yield warning(
+            "selling",
+            f"{words} in one letter are what spam filters look for.",
+            "Say it in other words.",
+            line=sold[0][0],
+            quote=sold[0][1],
         )
 
 

@@ -71,8 +71,8 @@ class Rendered:
     media: tuple[InlineImage, ...] = ()  #: that the HTML shows, whether they travel or a website has to show them
 
 
-def render(post: Post, identity: Identity, design: Design) -> Rendered:
-    """*post* in the owner's *design*.
+def render(post: Post, identity: Identity, design: Design, *, leniently: bool = False) -> Rendered:
+    """*post* in the owner's *design*; *leniently* without the images and links that can't work, to judge the rest.
 
     Raises `PostError` and `TemplateError`, and `ConfigError` for a logo or website that can't be used.
     """
@@ -85,9 +85,9 @@ def render(post: Post, identity: Identity, design: Design) -> Rendered:
         raise PostError(
             named(post.path), "there is nothing in it for an email; write something outside of ::: web_only"
         )
-    lead = markdown.lead_image(post, place) if post.image else None
+    lead = markdown.lead_image(post, place) if post.image and not leniently else None
     logo = _logo(design, place)
-    shown = markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts)
+    shown = markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts, leniently=leniently)
     media = tuple({image.src: image for image in (logo, lead, *shown) if image}.values())
 
     values = _values(post, identity, language, post.preheader or _derived_preheader(tokens, identity))

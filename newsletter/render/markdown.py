@@ -67,6 +67,7 @@ _DASHES = (
 )
 LONGEST = 150_000  #: characters of a post: half as much again as Gmail shows of a letter
 
+_ANYWHERE = "https://example.org/"
 _FAULTS_MOST = 20  # whoever mends these sees the next
 
 _ABSOLUTE = re.compile(r"https?://[^/]|mailto:[^?]|tel:.", re.IGNORECASE)
@@ -112,11 +113,14 @@ def _secure(state: StateCore) -> None:
                 opened.attrs["href"] = str(opened.attrs["href"]).replace("http://", "https://", 1)
 
 
-def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str]) -> list[InlineImage]:
+def adapt(
+    tokens: list[Token], post: Post, *, url: str, place: Place, callouts: Mapping[str, str], leniently: bool = False
+) -> list[InlineImage]:
     """Make *tokens* fit for mail, in place, and return the images they show, each once.
 
     *url* is where the newsletter lives on the web ("" = nowhere), *place* where its images are, *callouts* the titles
-    of call-outs by kind. Raises `PostError`, for every image and link that can't work.
+    of call-outs by kind. Raises `PostError`, for every image and link that can't work; *leniently*, such an image gives
+    way to its words, and such a link leads nowhere in particular.
     """
     _step_headings(tokens)
     _title_callouts(tokens, callouts)
@@ -131,7 +135,11 @@ def adapt(tokens: list[Token], post: Post, *, url: str, place: Place, callouts: 
             continue
         block.children = [child for child in block.children if child.type != "footnote_anchor"]
         for token in block.children:
-            if problem := _problem(token, post, url, place, images):
+            if not (problem := _problem(token, post, url, place, images)):
+                continue
+            if leniently:
+                _pass_over(token)
+            else:
                 fault = PostError(named(post.path), problem, line=_line(post, block, token))
                 faults.setdefault(str(fault), fault)
                 if len(faults) == _FAULTS_MOST:
@@ -154,6 +162,13 @@ def _problem(token: Token, post: Post, url: str, place: Place, images: dict[str,
     except ImageError as error:
         return f"the image {shown(source)} {error}"
     return ""
+
+
+def _pass_over(token: Token) -> None:
+    if token.type == "link_open":
+        token.attrs["href"] = _ANYWHERE
+    else:
+        token.type, token.tag, token.children = "text", "", None
 
 
 def _together(faults: Iterable[PostError]) -> PostError:

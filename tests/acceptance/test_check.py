@@ -62,6 +62,16 @@ def test_pictures_and_links_that_can_not_work_are_told_all_at_once(practice: Pra
     assert [(f["rule"], f["line"]) for f in found] == [("content", 10), ("content", 12)]
 
 
+def test_what_else_there_is_is_told_beside_a_picture_that_can_not_work(practice: Practice) -> None:
+    mended(practice)
+    body = f"{BODY}\n\n![a hat](images/hat.jpg)\n\nTK the end, [here](https://example.org/a) and [there](#jump)."
+    practice.post(2, "Worries", body, preheader=LONG)
+    found = practice.run("check", "2", "--json").json()
+    assert {(f["rule"], f["line"]) for f in found} == {
+        ("content", 10), ("content", 12), ("drafting-mark", 12), ("link-name", 12),
+    }  # fmt: skip
+
+
 def test_a_warning_counts_only_when_strict(practice: Practice) -> None:
     mended(practice)
     practice.post(2, "Worries", BODY)

@@ -115,6 +115,10 @@ def test_an_ordinary_letter_has_nothing_wrong_with_it(tmp_path: Path) -> None:
         pytest.param("link-shortened", "[the study](https://bit.ly/abc)", "bit.ly", id="a short address"),
         pytest.param("link-shortened", "[the study](https://rabbit.ly/abc)", "", id="one that ends alike"),
         pytest.param("headings", "## \n\nwords of it", "no words", id="an empty heading"),
+        pytest.param("exclaiming", f"{WORDS} Come!!!", "“Come!!!”", id="loud"),
+        pytest.param("exclaiming", f"{WORDS} Come! And see!", "", id="two sentences that call"),
+        pytest.param("selling", f"{WORDS} It is risk-free: act now.", "“risk-free” and “act now”", id="salesmen"),
+        pytest.param("selling", f"{WORDS} It felt urgent.", "", id="one such word"),
     ],
 )  # fmt: skip
 def test_a_rule_speaks_where_it_should_and_nowhere_else(rule: str, body: str, found: str, tmp_path: Path) -> None:
