@@ -183,6 +183,41 @@ consent = Table(  # append-only evidence
     Column("origin", Text, nullable=False, server_default=""),  # block of network addresses; here and nowhere else
 )
 
+import_file = Table(  # a file that was imported once, and may be taken back
+    "import_file",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("file", Text, nullable=False),  # its name, without folders
+    Column("source", Text, nullable=False, server_default=""),  # where its people said yes, in the owner's words
+    _flag("confirmed"),  # on the owner's word
+    Column("added", BigInteger, nullable=False, server_default="0"),  # how many joined by it
+    Column("undone_at", Instant),
+)
+
+imported = Table(  # what an import did to whom; a field that it left alone is NULL
+    "imported",
+    metadata,
+    Column("import_id", ForeignKey("import_file.id"), primary_key=True, autoincrement=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False, index=True),
+    _flag("joined"),  # else they were known
+    _flag("confirmed"),  # they were pending before
+    Column("name_before", Text),
+    Column("name_after", Text),
+    Column("zone_before", Integer),
+    Column("zone_after", Integer),
+    Column("tags_before", Text),
+    Column("tags_after", Text),
+)
+
+merged = Table(  # a record, and the one that stands for both; never in chains
+    "merged",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False),
+    Column("into_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+)
+
 sign_up = Table(  # typed into a form and not looked at yet: the answer is the same whoever it is
     "sign_up",
     metadata,
