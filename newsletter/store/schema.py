@@ -210,6 +210,13 @@ imported = Table(  # what an import did to whom; a field that it left alone is N
     Column("tags_after", Text),
 )
 
+left_elsewhere = Table(  # of whom an import's file said that they had left; kept out by `suppression`
+    "left_elsewhere",
+    metadata,
+    Column("import_id", ForeignKey("import_file.id"), primary_key=True, autoincrement=False),
+    Column("hash", Text, primary_key=True),
+)
+
 merged = Table(  # a record, and the one that stands for both; never in chains
     "merged",
     metadata,

@@ -7,11 +7,12 @@ them, `rows` turns records into `Row` or `BadRow` and writes them again.
 
 from newsletter.subscribers.headers import COLUMNS, Header
 from newsletter.subscribers.rows import BadRow, Listed, Row, header_of, read_rows, rows_in, write_rows
-from newsletter.subscribers.status import TRANSITIONS, Cause, Pause, Status, may, more_cautious
+from newsletter.subscribers.status import STANDINGS, TRANSITIONS, Cause, Pause, Status, may, more_cautious
 from newsletter.subscribers.table import EmptyFileError
 
 __all__ = [
     "COLUMNS",
+    "STANDINGS",
     "TRANSITIONS",
     "BadRow",
     "Cause",

@@ -21,6 +21,9 @@ class Status(StrEnum):
     MERGED = "merged"  #: this person has another record, which stands for both; nothing is sent to this one
 
 
+STANDINGS: Final = tuple(status for status in Status if status is not Status.MERGED)  #: of a person, not of a record
+
+
 class Cause(StrEnum):
     """Why a status changes."""
 

@@ -42,6 +42,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_imported_subscriber_id"), "imported", ["subscriber_id"])
     op.create_table(
+        "left_elsewhere",
+        sa.Column("import_id", key, nullable=False),
+        sa.Column("hash", words, nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["import_file.id"], name=op.f("fk_left_elsewhere_import_id")),
+        sa.PrimaryKeyConstraint("import_id", "hash", name=op.f("pk_left_elsewhere")),
+    )
+    op.create_table(
         "merged",
         sa.Column("subscriber_id", key, nullable=False),
         sa.Column("into_id", key, nullable=False),
