@@ -147,10 +147,13 @@ class Audience:
 
     # One at a time
 
-    def find(self, address: str) -> Reader:
-        """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
+    def find(self, address: str, *, follow: bool = True) -> Reader:
+        """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`.
+
+        Of a merged record it is the one that stands for both, unless *follow* is false.
+        """
         with self._store.read() as c:
-            return as_reader(find(c, address))
+            return as_reader(find(c, address, follow=follow))
 
     def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Add one subscriber on the owner's word, or confirm one who was pending.

@@ -105,6 +105,11 @@ class Imports:
                 if changed:
                     yield Touched(r.id, instant(r.at), r.file, changed, optional_instant(r.undone_at))
 
+    def pending(self, number: int) -> int:
+        """How many joined by import *number* and wait to confirm."""
+        with self._store.read() as c:
+            return int(c.scalar(sql.PENDING, {"import": number}) or 0)
+
     def undo(self, number: int | None = None, *, at: datetime) -> Undone:
         """Take import *number* back, or the latest that was not. Raises `NotFound`."""
         with self._store.write() as c:

@@ -48,6 +48,10 @@ TOUCHED = text(
     "SELECT f.id, f.at, f.file, f.undone_at, i.name_after, i.zone_after, i.tags_after FROM imported i"
     " JOIN import_file f ON f.id = i.import_id WHERE i.subscriber_id = :id AND i.joined = 0 ORDER BY f.id"
 )
+PENDING = text(
+    "SELECT COUNT(*) FROM imported i JOIN subscriber s ON s.id = i.subscriber_id"
+    " WHERE i.import_id = :import AND i.joined = 1 AND s.status = 'pending'"
+)
 
 # Undoing
 
