@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter import consent
 from newsletter.cli.intake import had_through_option
 from newsletter.cli.output import Progress, ask, data, facts, iso, json_option, plural, say, table, warn, yes_option
 from newsletter.cli.project import Project, looked_at, now, open_project
@@ -321,7 +322,7 @@ def undo_import(ctx: click.Context, number: int | None, dry_run: bool, yes: bool
         _show_undoing(coming)
     written = not dry_run and ask("Take it back?", yes=yes)
     if written:
-        coming = store.imports.undo(coming.number, at=at)
+        coming = consent.undo_import(store, coming.number, at=at)
     if as_json:
         facts({
             "import": coming.number, "file": coming.file, "removed": coming.removed, "stopped": coming.stopped,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from newsletter import consent
 from newsletter.cli.export import reader_facts
 from newsletter.cli.output import ask, data, facts, json_option, plural, say, warn, yes_option
 from newsletter.cli.project import Project, now, open_project
@@ -95,13 +96,13 @@ def merge(ctx: click.Context, keep: str, gone: str, dry_run: bool, yes: bool, as
     store = existing(project)
     old, other = find(project, store, keep), find(project, store, gone)
     with store.rehearsal():
-        merged = store.merging.merge(keep, gone, fingerprint=fingerprint(project.known_secret), at=at)
+        merged = consent.merge(store, keep, gone, fingerprint=fingerprint(project.known_secret), at=at)
     if not as_json:
         data(f"{old.address}, {old.status}, will stand for {other.address}, {other.status}, too.")
         _show(merged, str(other.address))
     written = not dry_run and ask("Merge them?", yes=yes)
     if written:
-        merged = store.merging.merge(keep, gone, fingerprint=fingerprint(project.secret), at=at)
+        merged = consent.merge(store, keep, gone, fingerprint=fingerprint(project.secret), at=at)
     if as_json:
         facts(_facts(merged, str(other.address), written=written))
     elif written:
