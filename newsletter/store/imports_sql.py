@@ -15,7 +15,8 @@ _WORD = ":status = 'active' AND i.good = 1"
 NOTE_KNOWN = text(
     "INSERT INTO imported (import_id, subscriber_id, joined, confirmed, vouched, name_before, zone_before, tags_before)"
     f" SELECT :import, s.id, 0, CASE WHEN s.status = 'pending' AND {_WORD} THEN 1 ELSE 0 END,"
-    f" CASE WHEN {_WORD} THEN 1 ELSE 0 END, s.name, s.zone_id, s.tags FROM subscriber s JOIN incoming i ON i.key = s.key"
+    f" CASE WHEN {_WORD} THEN 1 ELSE 0 END, s.name, s.zone_id, s.tags"
+    " FROM subscriber s JOIN incoming i ON i.key = s.key"
 )
 #: name in `imported`, column in `subscriber`, flag in `own_fields`
 FIELDS = (("name", "name", 1), ("zone", "zone_id", 2), ("tags", "tags", 4))
@@ -30,7 +31,8 @@ NOTE_CHANGED = text(
 )
 NOTE_JOINED = text(
     "INSERT INTO imported (import_id, subscriber_id, joined, vouched)"
-    " SELECT :import, s.id, 1, CASE WHEN s.status = 'active' THEN 1 ELSE 0 END FROM subscriber s JOIN incoming i ON i.token = s.token"
+    " SELECT :import, s.id, 1, CASE WHEN s.status = 'active' THEN 1 ELSE 0 END"
+    " FROM subscriber s JOIN incoming i ON i.token = s.token"
 )
 # Whom the file says to have left where it comes from: unless they are known here, no file brings them in.
 NOTE_LEFT = text(
