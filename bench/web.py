@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count, cycle, islice
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -74,13 +75,17 @@ def main(seconds: float) -> None:
             pages = cycle(everyone)
             taken = [memory(process)]
             for _ in range(5):
-                some = islice(kinds, 20_000)
-                measured(port, lambda: next(some)(), 600)
+                measured(port, partial(asked, islice(kinds, 20_000)), 600)
                 taken.append(memory(process))
             print(f"memory, before and after each 20,000 of 100,000 requests: {', '.join(map(str, taken))} MB")
         finally:
             process.terminate()
             process.wait()
+
+
+def asked(requests: Iterator[Callable[[], bytes]]) -> bytes:
+    """The next of *requests*."""
+    return next(requests)()
 
 
 def late(secret: bytes) -> str:

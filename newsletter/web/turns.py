@@ -54,7 +54,11 @@ class Turns:
 
     async def look(self, question: Callable[[Transaction], T]) -> T:
         """What *question* finds; it waits for nobody who writes."""
-        return await asyncio.get_running_loop().run_in_executor(self._lookers, self._read, question)
+        return await self.aside(lambda: self._read(question))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """What *work* returns, which only reads: in a thread of ours, so that nobody else waits for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._lookers, work)
 
     def _read(self, question: Callable[[Transaction], T]) -> T:
         with self._store.read() as connection:
