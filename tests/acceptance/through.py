@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tell
 from fake import Fake
 from practice import SETTINGS, Practice
 
@@ -12,19 +13,21 @@ URL = "https://letters.example.org"
 MORE = {
     "postmark": "manages_unsubscribe = false\n",
     "mailgun": 'domain = "letters.example.org"\n',
-    "ses": 'region = "eu-west-1"\n',
+    "ses": f'region = "eu-west-1"\ntopics = ["{tell.TOPIC}"]\n',
     "brevo": 'manages_unsubscribe = false\n\n[theme]\nimages = "hosted"\n',
 }
 
 
-def through(practice: Practice, fake: Fake, **more: str) -> None:
-    """Take *fake* as the provider from now on, its keys from the environment."""
+def through(practice: Practice, fake: Fake, *, lines: str | None = None, url: str = "") -> None:
+    """Take *fake* as the provider from now on, its keys from the environment; *lines* instead of what it needs."""
     known, settings = VENDORS[fake.name], fake.settings_here()
     text = SETTINGS.replace('provider = "folder"', f'provider = "{fake.name}"')
-    if fake.name == "brevo":  # shows no attached pictures, and hosted ones are on a website
-        text = text.replace("[newsletter]\n", '[newsletter]\nurl = "https://letters.example.org"\n')
-    text += f'\n[provider.{fake.name}]\nbase_url = "{fake.url}"\n{more.get("lines", MORE.get(fake.name, ""))}'
+    if url := url or (URL if fake.name == "brevo" else ""):  # it shows no attached pictures; hosted ones have a website
+        text = text.replace("[newsletter]\n", f'[newsletter]\nurl = "{url}"\n')
+    text += f'\n[provider.{fake.name}]\nbase_url = "{fake.url}"\n{MORE.get(fake.name, "") if lines is None else lines}'
     (practice.root / "newsletter.toml").write_text(text)
     practice.environment[known.variable(fake.name, known.key)] = settings.key
     if known.secret:
         practice.environment[known.variable(fake.name, known.secret)] = settings.secret
+    if known.hook:
+        practice.environment[known.variable(fake.name, known.hook)] = tell.secret_of(fake.name)

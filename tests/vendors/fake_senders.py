@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from fake import Asked, Fake, Said, Took
+from fake import Asked, Fake, Said, Took, older
 
 
 class SendgridFake(Fake):
@@ -82,7 +83,7 @@ class BrevoFake(Fake):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keys: dict[UUID, Said] = {}
+        self.keys: dict[UUID, tuple[Said, datetime | None]] = {}
 
     def answer(self, asked: Asked) -> Said:
         if asked.headers.get("api-key") != "xkeysib-key":
@@ -91,12 +92,12 @@ class BrevoFake(Fake):
             return Said(404, {"code": "document_not_found", "message": "Not found"})
         body = asked.json()
         key = UUID(body["headers"].pop("idempotencyKey"))
-        if key not in self.keys:
-            said = self._take(body)
-            if said.status != 201:
-                return said
-            self.keys[key] = said
-        return self.keys[key]
+        if key in self.keys and not older(self.keys[key][1], self.now, timedelta(minutes=15)):
+            return self.keys[key][0]
+        said = self._take(body)
+        if said.status == 201:
+            self.keys[key] = said, self.now
+        return said
 
     def _take(self, body: dict[str, Any]) -> Said:
         (to,) = body["to"]
