@@ -79,6 +79,19 @@ STAGE = text(
     " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND"
     " excluded.good = 1"
 )
+# PostgreSQL: COPY knows no ON CONFLICT, so the key comes after the rows, and with it what the planner must know.
+EMPTY_FOR_COPY = ("DROP TABLE IF EXISTS incoming", INCOMING.format(blob="BYTEA").replace(" PRIMARY KEY", ""))
+COPY_INCOMING = (
+    "COPY incoming (row, key, address, token, good, hash, name, zone, tags, confirmed, floor) FROM STDIN (FORMAT BINARY)"
+)
+COPY_TYPES = ("int4", "text", "text", "bytea", "int4", "text", "text", "text", "text", "int8", "int4")
+SORT_OUT = (
+    "CREATE INDEX ON incoming (key)",
+    "ANALYZE incoming",
+    # The first good one of several rows for one person counts, else the first; `ctid` is the order of arrival.
+    "DELETE FROM incoming i USING incoming o WHERE o.key = i.key AND (o.good > i.good OR (o.good = i.good AND o.ctid <"
+    " i.ctid))",
+)
 GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
 DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {GONE}")
 ADD_ZONES = text(
