@@ -35,7 +35,7 @@ class Whole(HTMLParser):
                 assert absolute(value or "") or (value or "").startswith("mailto:"), value
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        assert tag in _VOID or self.open.pop() == tag
 
 
 def absolute(address: str) -> bool:

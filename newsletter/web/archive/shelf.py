@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -90,7 +90,7 @@ class Library:
         )
         # What waits because the whole newsletter does, waits here too.
         until = min([at, *(hold.since for hold in facts.holds() if hold.stops_all)])
-        held = held_posts(self.store, folder)
+        held = {} if _on_trial(config) else held_posts(self.store, folder)
         out = [entry for entry in found.entries if self._is_out(entry, known, until) and entry.number not in held]
         retracted = {entry.ident: entry.number for entry in found.entries if entry.status == "retracted"}
         stamps = tuple((e.ident, known[e.ident].changed_at) for e in out)
@@ -131,8 +131,12 @@ class Library:
         at: datetime,
     ) -> Shelf:
         posts = {post.id: post for post in folder.posts}
-        press = Press.of(folder.posts, self.config.identity, self.config.design, b"", self.store.ledger)
-        press.judge = judging(self.config, folder, {}, at=at)
+        config = self.config
+        if _on_trial(config):
+            url = f"https://{config.identity.sender.address.domain}"
+            config = replace(config, identity=replace(config.identity, url=url))
+        press = Press.of(folder.posts, config.identity, config.design, b"", self.store.ledger)
+        press.judge = judging(config, folder, {}, at=at)
         letters, notes = [], []
         for entry in out:
             post = posts[entry.ident]
@@ -180,6 +184,11 @@ def receivable(entry: Entry, rules: Rules, zone: ZoneInfo, *, at: datetime) -> b
         return True
     slot = next_slot(since, zone, rules)
     return slot is not None and slot <= at
+
+
+def _on_trial(config: Config) -> bool:
+    """Whether the url is one of this computer alone: no letter leaves with it, but looking is what it is for."""
+    return config.identity.url.startswith("http:")
 
 
 def _stamps(config: Config) -> tuple[list[object], list[object]]:
