@@ -91,6 +91,22 @@ ALIASES = text(
     "SELECT i.key, k.key FROM incoming i JOIN subscriber g ON g.key = i.key AND g.status = 'merged'"
     " JOIN merged m ON m.subscriber_id = g.id JOIN subscriber k ON k.id = m.into_id ORDER BY i.row"
 )
+_WEIGHT = "CASE {0}.good WHEN 2 THEN 2 WHEN 0 THEN 0 ELSE 1 END"
+# PostgreSQL: COPY knows no ON CONFLICT, so the key comes after the rows, and with it what the planner must know.
+EMPTY_FOR_COPY = ("DROP TABLE IF EXISTS incoming", INCOMING.format(blob="BYTEA").replace(" PRIMARY KEY", ""))
+_COPIED = "row, key, address, token, good, hash, name, zone, tags, confirmed, floor"
+COPY_INCOMING = f"COPY incoming ({_COPIED}) FROM STDIN (FORMAT BINARY)"
+COPY_TYPES = ("int4", "text", "text", "bytea", "int4", "text", "text", "text", "text", "int8", "int4")
+SORT_OUT = (
+    "CREATE INDEX ON incoming (key)",
+    "ANALYZE incoming",
+    # As with STAGE: the first that says they left, else the first good one; `ctid` is the order of arrival.
+    "DELETE FROM incoming i USING incoming o WHERE o.key = i.key AND ("
+    + _WEIGHT.format("o")
+    + ", i.ctid) > ("
+    + _WEIGHT.format("i")
+    + ", o.ctid)",
+)
 GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
 DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {GONE}")
 ADD_ZONES = text(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from newsletter.store import audience_sql as sql
 from newsletter.store import imports
 from newsletter.store.catalogue import joined
+from newsletter.store.engine import copy_in
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import HOME_ZONE, micros
 from newsletter.subscribers import BadRow, Cause, Pause, Row, Status
@@ -86,12 +87,15 @@ def take_import(
 
 def stage(c: Connection, rows: Iterable[Row | BadRow], floor: int, fingerprint: Fingerprint) -> int:
     """Put *rows* into a temporary table, in chunks, so that memory stays flat; returns how many."""
-    c.execute(text(sql.INCOMING.format(blob="BYTEA" if c.dialect.name == "postgresql" else "BLOB")))
-    c.execute(text("DELETE FROM incoming"))
-    source, count = (row for row in rows if row.address is not None), 0
-    while chunk := [_staged(row, floor, fingerprint) for row in islice(source, _CHUNK)]:
-        c.execute(sql.STAGE, chunk)
-        count += len(chunk)
+    staged, count = (_staged(row, floor, fingerprint) for row in rows if row.address is not None), 0
+    if c.dialect.name == "postgresql":
+        count = _copied(c, staged)
+    else:
+        c.execute(text(sql.INCOMING.format(blob="BLOB")))
+        c.execute(text("DELETE FROM incoming"))
+        while chunk := list(islice(staged, _CHUNK)):
+            c.execute(sql.STAGE, chunk)
+            count += len(chunk)
     return count - _under_one_address(c)
 
 
@@ -109,13 +113,23 @@ def _under_one_address(c: Connection) -> int:
 _STANDING = {Status.PENDING: _WAITS, Status.UNSUBSCRIBED: _LEFT, Status.SUPPRESSED: _LEFT}
 
 
+def _copied(c: Connection, rows: Iterable[dict[str, Any]]) -> int:
+    """Stage *rows* by COPY: three times as fast as by INSERT, and what stands there twice is sorted out afterwards."""
+    for statement in sql.EMPTY_FOR_COPY:
+        c.execute(text(statement))
+    count = copy_in(c, sql.COPY_INCOMING, sql.COPY_TYPES, (tuple(row.values()) for row in rows))
+    for statement in sql.SORT_OUT:
+        c.execute(text(statement))
+    return count
+
+
 def _staged(row: Row | BadRow, floor: int, fingerprint: Fingerprint) -> dict[str, Any]:
     assert row.address is not None
     key = row.address.key
     staged = {"row": row.row, "key": key, "address": str(row.address), "token": os.urandom(16)}
     if isinstance(row, BadRow):
         return staged | {"good": 0, "hash": "", "name": "", "zone": "", "tags": "", "confirmed": None, "floor": 0}
-    return staged | {
+    return staged | {  # in the order of sql.COPY_INCOMING
         "good": _STANDING.get(row.status, _GOOD) if row.status else _GOOD,
         "hash": fingerprint(key),
         "name": None if "name" in row.silent else row.name,

@@ -77,6 +77,7 @@ post = Table(  # `catalogue.Entry`
     Column("live_since", Instant),
     Column("off_since", Instant),
     Column("frozen_at", Instant),
+    Column("changed_at", Instant),
 )
 
 audience = Table(  # a post's tags as LIKE patterns over subscriber.tags
