@@ -153,3 +153,23 @@ def test_twins_in_her_own_file_are_found(typed: Typed, project: Path, spelling: 
         f'subscribers.csv, row 3: "{spelling.partition("@")[0]}@example.org" is already in row 2'
         in typed("subscribers", "duplicates").out
     )
+
+
+def test_whoever_may_be_somebody_who_left_is_pointed_out(typed: Typed, project: Path) -> None:
+    typed("subscribers", "add", "ana+news@example.org")
+    typed("subscribers", "unsubscribe", "ana+news@example.org")
+    (project / "list.csv").write_text(f"email\n{ANA}\n{BO}\n")
+    looked = typed("subscribers", "import", "list.csv", "--confirmed", "--dry-run")
+    assert f"{ANA} may be one person with ana+news@example.org (unsubscribed)" in looked.err
+    assert BO not in looked.err
+
+
+def test_erasing_minds_the_row_of_a_merged_record(typed: Typed, project: Path) -> None:
+    (project / "subscribers.csv").write_text(f"email\n{BO}\n")
+    typed("subscribers", "sync", "--yes")
+    typed("subscribers", "add", ANA)
+    typed("subscribers", "merge", ANA, BO, "--yes")
+    done = typed("subscribers", "erase", ANA, "--yes")
+    assert "subscribers.csv, row 2, still has this address" in done.out
+    typed("subscribers", "sync", "--yes")
+    assert listed(typed) == {}

@@ -286,6 +286,14 @@ def test_a_complaint_about_an_old_letter_is_the_persons(desk: Desk, known: str) 
     assert [e.kind for e in desk.store.accounts.events(desk.store.audience.find(ANA))] == ["complained"]
 
 
+def test_a_mail_to_the_old_letters_unsubscribe_address_counts(desk: Desk) -> None:
+    desk.join("ana", "old")
+    merged(desk)
+    event = Event(EventKind.UNSUBSCRIBED, "mailbox", "1", desk.at, subscriber=token(desk, OLD))
+    take_in(desk.store, Heard((event,)), source="mailbox", fingerprint=hashed, at=desk.at)
+    assert desk.store.audience.find(ANA).status is LEFT
+
+
 def test_a_bounce_of_the_old_address_is_no_harm_to_the_new(desk: Desk) -> None:
     desk.join("old")
     days(desk, 1)
