@@ -194,12 +194,15 @@ class Keeper:
 
     def run(self) -> None:
         """Until the end."""
-        minute, wiped = 0.0, 0.0
+        minute, wiped, looked = 0.0, 0.0, False
         self._guarded(self._prepare)
         while not self._ending():
             self._bell.wait(_LOOK)
             self._bell.clear()
             self._guarded(self._letters)
+            if not looked:  # not while the server starts
+                looked = True
+                self._guarded(self._read)
             if monotonic() >= minute:
                 minute = monotonic() + _MINUTE
                 self._guarded(self._minute)
@@ -223,11 +226,15 @@ class Keeper:
 
     def _prepare(self) -> None:
         """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
-        from newsletter.config import Visible
         from newsletter.consent.asking import Case
         from newsletter.stationery import SETTINGS
 
         self._desk.stationery.prepare([*Case, SETTINGS])
+
+    def _read(self) -> None:
+        """Write the letters out before the first of their readers comes; what can't be shown is said."""
+        from newsletter.config import Visible
+
         if self._project.config.archive.visible is not Visible.NOBODY:
             warn(self.library.look(at=now()).notes)
 

@@ -129,7 +129,7 @@ class Reading:
         return self._rack
 
     async def _look_again(self) -> None:
-        begun = perf_counter()
+        begun, rest = perf_counter(), self._fresh
         try:
             shelf = await run_in_threadpool(self._library.look, at=self._house.now())
         except NewsletterError:
@@ -138,7 +138,9 @@ class Reading:
         else:
             if self._rack is None or shelf is not self._rack.shelf:
                 self._rack = Rack(shelf, shelf.public())
-        self._due = perf_counter() + max(self._fresh, _SHARE * (perf_counter() - begun) if self._fresh else 0)
+            elif rest:  # what a look costs that finds nothing new
+                rest = max(rest, _SHARE * (perf_counter() - begun))
+        self._due = perf_counter() + rest
 
     # For everybody
 

@@ -151,7 +151,7 @@ def test_serve_shows_what_changes_while_it_runs(project: Path, out: Path, typed:
             connection = HTTPConnection("127.0.0.1", port)
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
-            body = answer.read().decode()
+            body = answer.read().decode(errors="replace")
             connection.close()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
 
