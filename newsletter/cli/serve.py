@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
     from newsletter.events import Heard, Hook
+    from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Door
     from newsletter.web.turns import Turns
@@ -66,6 +67,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.archive.routes import Reading
+    from newsletter.web.archive.shelf import Library
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
@@ -90,7 +92,8 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
     doors = _doors(project)
-    more = [*Reading(house, keeper.library).routes(), *_hooks(project, doors)]
+    keeper.reading = reading = Reading(house, Library(config, store))
+    more = [*reading.routes(), *_hooks(project, doors)]
     app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
@@ -181,10 +184,8 @@ class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
     def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
-        from newsletter.web.archive.shelf import Library
-
         self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
-        self.library = Library(project.config, project.store)
+        self.reading: Reading | None = None
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -233,10 +234,8 @@ class Keeper:
 
     def _read(self) -> None:
         """Write the letters out before the first of their readers comes; what can't be shown is said."""
-        from newsletter.config import Visible
-
-        if self._project.config.archive.visible is not Visible.NOBODY:
-            warn(self.library.look(at=now()).notes)
+        if self.reading:
+            warn(self.reading.prepare(at=now()))
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up

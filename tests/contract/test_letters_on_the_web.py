@@ -128,8 +128,10 @@ def test_what_was_appended_waits_for_its_slot(stand: Stand) -> None:
     stand.site.pass_time(hours=22, minutes=59)
     stand.run()
     assert stand.status(4) == [404] and "letter-4" not in stand.get("/p/letter-3").text + stand.get("/atom.xml").text
+    before = stand.get("/archive").header("last-modified")
     stand.site.pass_time(minutes=1)
     assert stand.status(4) == [200], "also when no run came since"
+    assert stand.get("/archive", if_modified_since=before).status == 200
     assert "/p/letter-4" in stand.get("/p/letter-3").text and "/p/letter-4" in stand.get("/atom.xml").text
 
 

@@ -61,7 +61,15 @@ def files(shelf: Shelf, paper: Paper, identity: Identity, *, site: str) -> dict[
 def _where(identity: Identity, site: str, up: str) -> Where:
     told = {kind: f"{up}{name}" for kind, name in feeds.FILES.items()} if site else {}
     subscribe = f"{identity.url}/subscribe" if identity.url else ""
-    return Where(f"{up}{_INDEX}", f"{up}p/{{}}/{_INDEX}", up.rstrip("/") or ".", told, subscribe, site)
+    return Where(
+        f"{up}{_INDEX}",
+        f"{up}p/{{}}/{_INDEX}",
+        up.rstrip("/") or ".",
+        told,
+        subscribe,
+        site,
+        f"{site}/" if site else "",
+    )
 
 
 def keep(found: Mapping[str, bytes], folder: Path) -> Kept:

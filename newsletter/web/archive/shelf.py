@@ -93,7 +93,7 @@ class Library:
         held = {} if _on_trial(config) else held_posts(self.store, folder)
         out = [entry for entry in found.entries if self._is_out(entry, known, until) and entry.number not in held]
         retracted = {entry.ident: entry.number for entry in found.entries if entry.status == "retracted"}
-        stamps = tuple((e.ident, known[e.ident].changed_at) for e in out)
+        stamps = tuple((e.ident, known[e.ident].changed_at, e.delivered) for e in out)
         changed = max((e.changed_at or NEVER for e in known.values()), default=NEVER)
         key = (folder, self._files[1], stamps, tuple(retracted.items()), changed)
         if self._shelf is None or key != self._key:
@@ -118,7 +118,8 @@ class Library:
         old = known.get(entry.ident)
         if entry.standing is not Standing.LIVE or old is None or old.live_since is None:
             return False
-        return entry.delivered or receivable(entry, self.config.rules, self.config.identity.timezone, at=at)
+        since = out_since(entry, self.config.rules, self.config.identity.timezone)
+        return entry.delivered or (since is not None and since <= at)
 
     def _arranged(
         self,
@@ -149,6 +150,9 @@ class Library:
             own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
             published = own or first.live_since or at
             letters.append(Letter(post, written, published, max(published, first.changed_at or published)))
+        # A page is another one when a letter comes out, though nothing of any of them changed then.
+        outs = (out_since(entry, config.rules, config.identity.timezone) for entry in out)
+        changed = max([changed, *(s for s in outs if s and s <= at), *(letter.updated for letter in letters)])
         media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
         return Shelf(tuple(letters), retracted, changed, media, tuple(notes))
 
@@ -175,15 +179,13 @@ class Library:
         return self._judged[text]
 
 
-def receivable(entry: Entry, rules: Rules, zone: ZoneInfo, *, at: datetime) -> bool:
-    """Whether a reader in *zone* who had come to a live post could have got it by *at*."""
+def out_since(entry: Entry, rules: Rules, zone: ZoneInfo) -> datetime | None:
+    """From when on a reader in *zone* who had come to a live post could get it; None = never, as rules are now."""
     if rules.mode is not Mode.SEQUENCE and entry.release_at is not None:
-        return entry.release_at <= at
+        return entry.release_at
     since = max(filter(None, (entry.present_from, entry.release_at)), default=None)
-    if since is None:  # it was there before there was a list
-        return True
-    slot = next_slot(since, zone, rules)
-    return slot is not None and slot <= at
+    # Without either it was there before there was a list.
+    return NEVER if since is None else next_slot(since, zone, rules)
 
 
 def _on_trial(config: Config) -> bool:
