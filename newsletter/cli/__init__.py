@@ -38,7 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Readers": {
         "subscribers": (
             "subscribers",
-            "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
+            "List, add, import, export, merge, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
         "mailbox": ("mailbox", "Read what came back by mail: bounces, complaints, requests to leave."),
         "webhook": ("hooks", "The address at which your provider tells what came back."),

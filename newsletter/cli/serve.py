@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from newsletter.events import Heard, Hook
     from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
-    from newsletter.web.hooks import Door
+    from newsletter.web.hooks import Entrance
     from newsletter.web.turns import Turns
 
 _LOOK = 2.0  # seconds between two looks for letters that other processes planned
@@ -91,15 +91,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     links = Links(secret, identity.url, identity.list_id)
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
-    doors = _doors(project)
+    entrances = _entrances(project)
     keeper.reading = reading = Reading(house, Library(config, store))
-    more = [*reading.routes(), *_hooks(project, doors)]
+    more = [*reading.routes(), *_hooks(project, entrances)]
     app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()
     data(f"{identity.name}: {identity.url}/ is answered at http://{host}:{place}/")
-    for vendor in doors:
+    for vendor in entrances:
         say(f"The address for webhooks of {vendor}, which is secret: {identity.url}{path_for(vendor, secret)}")
     say("Ctrl-C ends it.")
     if waits := _why_letters_wait(project):
@@ -114,15 +114,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     return 130 if ended == signal.SIGINT else 0
 
 
-def _doors(project: Project) -> dict[str, Door]:
+def _entrances(project: Project) -> dict[str, Entrance]:
     """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
     from newsletter.config import VENDORS
     from newsletter.providers import vendor
-    from newsletter.web.hooks import Door, secret_for
+    from newsletter.web.hooks import Entrance, secret_for
 
     config, live = project.config, project.store.facts.went_live
     return {
-        name: Door(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
+        name: Entrance(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
         for name in VENDORS
         if name == config.provider or live(name) is not None
     }
@@ -132,14 +132,14 @@ def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: 
     return hear(hook, settings, at=at)
 
 
-def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
+def _hooks(project: Project, entrances: Mapping[str, Entrance]) -> Sequence[Any]:
     from newsletter.feedback import take_in
     from newsletter.intake import fingerprint
     from newsletter.web.hooks import routes
 
     hashed = fingerprint(project.secret)
     return routes(
-        doors,
+        entrances,
         lambda vendor, heard, at: take_in(project.store, heard, source=vendor, fingerprint=hashed, at=at),
         now=now,
     )

@@ -107,6 +107,8 @@ class Asking:
             address = Address.parse(only(form, "email")[:_ADDRESS_MOST])
         except SubscriberError:
             return "bad_address"
+        if "." not in address.domain:  # this machine's own, such as root@localhost, is nobody's to write to from here
+            return "bad_address"
         if only(form, "website"):  # people don't see that field
             return "sent"
         nonce = only(form, "nonce")
