@@ -16,12 +16,15 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from newsletter.links import Purpose
 from newsletter.posts import Post
 from newsletter.render.images import InlineImage
 from newsletter.render.markdown import RULES, plain
 
-# As `links` makes them: a letter for what it is for, then 44 characters; a reader's pages have more behind it.
-_PERSONAL = re.compile(r"(https?://[^\s\"'<>()]*?)/[a-z]/[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])(?:/[\w.-]*)?")
+# As `links` makes them, whatever the host was then; a reader's pages have more behind the token.
+_PERSONAL = re.compile(
+    r"(https?://[^\s\"'<>()]*?)/(?:%s)/[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])(?:/[\w.-]*)?" % "|".join(Purpose)
+)
 _BY_MAIL = re.compile(r"(\bunsubscribe(?:%20|\+|\s))[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])", re.IGNORECASE)
 _ALIGNED = re.compile(r"text-align:\s*(left|center|right)")
 
