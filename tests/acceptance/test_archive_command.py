@@ -101,6 +101,16 @@ def test_pages_carry_the_place_they_are_for(out: Path, typed: Typed) -> None:
     assert read_atom((out / "atom.xml").read_bytes())["self"] == "https://maya.example.org/letters/atom.xml"
 
 
+def test_search_engines_are_asked_to_stay_away(project: Path, out: Path, typed: Typed) -> None:
+    typed("archive", "--output", out)
+    assert not [page for page in out.rglob("*.html") if '"noindex"' in page.read_text()]
+    set_(project, noindex="true")
+    typed("archive", "--output", out)
+    assert [page for page in out.rglob("*.html") if '<meta name="robots" content="noindex">' in page.read_text()] == [
+        *out.rglob("*.html")
+    ]
+
+
 def test_without_a_url_there_are_no_feeds_and_it_says_so(project: Path, out: Path, typed: Typed) -> None:
     typed("archive", "--output", out)
     set_(project, url='""')
