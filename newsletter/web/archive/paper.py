@@ -33,7 +33,7 @@ class Where:
 
     def to(self, ident: str) -> str:
         """Where the letter with *ident* is."""
-        return self.letter.format(ident)
+        return self.letter.replace("{}", ident)
 
 
 #: Behind a reader's link, /a/TOKEN/…: relative, so that no page has a token in it.
