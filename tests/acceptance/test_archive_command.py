@@ -93,6 +93,20 @@ def test_a_retracted_letter_goes_and_nothing_else_does(project: Path, out: Path,
     assert "The Space Between" not in (out / "atom.xml").read_text() + (out / "rss.xml").read_text()
 
 
+def test_a_slip_in_a_file_takes_no_page_away(project: Path, out: Path, typed: Typed) -> None:
+    typed("archive", "--output", out)
+    post = next((project / "posts").glob("003-*"))
+    text = post.read_text()
+    post.write_text(text.replace("status: live", "status: liev"))
+    for _ in range(2):
+        answer = typed("archive", "--output", out)
+        assert answer.status == 0 and "its page stays as it was" in answer.err and "line 6" in answer.err
+        assert all(path.exists() for path in leads(out / "p/the-space-between/index.html"))
+    post.unlink()
+    typed("archive", "--output", out)
+    assert not (out / "p/the-space-between").exists()
+
+
 def test_pages_carry_the_place_they_are_for(out: Path, typed: Typed) -> None:
     typed("archive", "--output", out, "--url", "https://maya.example.org/letters/")
     page = (out / "p/a-kinder-no/index.html").read_text()

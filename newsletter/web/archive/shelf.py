@@ -55,6 +55,7 @@ class Shelf:
     retracted: Mapping[str, int]  #: id → number
     changed: datetime  #: when anything about it last did
     media: Mapping[str, InlineImage] = field(repr=False)  #: by what stands behind `HERE`
+    broken: frozenset[str] = frozenset()  #: ids of posts whose file can't be read now: what they were, stays
     notes: tuple[str, ...] = ()  #: for the owner: what could not be shown
 
     def public(self) -> tuple[Letter, ...]:
@@ -150,11 +151,16 @@ class Library:
             own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
             published = own or first.live_since or at
             letters.append(Letter(post, written, published, max(published, first.changed_at or published)))
+        broken = _broken(found.entries, folder)
+        before = self._shelf.letters if self._shelf else ()
+        letters += [letter for letter in before if letter.post.id in broken]
+        letters.sort(key=lambda letter: letter.post.number)
+        notes += [f"{broken[ident]} Until then its page stays as it was." for ident in broken]
         # A page is another one when a letter comes out, though nothing of any of them changed then.
         outs = (out_since(entry, config.rules, config.identity.timezone) for entry in out)
         changed = max([changed, *(s for s in outs if s and s <= at), *(letter.updated for letter in letters)])
         media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
-        return Shelf(tuple(letters), retracted, changed, media, tuple(notes))
+        return Shelf(tuple(letters), retracted, changed, media, frozenset(broken), tuple(notes))
 
     def _web_version(self, post: Post) -> WebPost | str:
         text = (post.path.name, post.digest)
@@ -186,6 +192,17 @@ def out_since(entry: Entry, rules: Rules, zone: ZoneInfo) -> datetime | None:
     since = max(filter(None, (entry.present_from, entry.release_at)), default=None)
     # Without either it was there before there was a list.
     return NEVER if since is None else next_slot(since, zone, rules)
+
+
+def _broken(entries: Iterable[Entry], folder: Folder) -> dict[str, str]:
+    """Posts that were out and whose file can't be read, with what is wrong: a slip must not take a page away."""
+    return {
+        entry.ident: f"{fault}."
+        for entry in entries
+        if entry.status == "missing" and entry.live_since
+        for fault in folder.faults
+        if fault.path.name == entry.file or fault.id == entry.ident
+    }
 
 
 def _on_trial(config: Config) -> bool:
