@@ -14,7 +14,7 @@ Price
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
@@ -104,7 +104,7 @@ class Library:
     def _read(self) -> Folder:
         """The folder; read again when a file in it is another one."""
         config, before = self.config, self._files
-        self._files = texts, pictures = _stamps(config)
+        texts, pictures = _stamps(config)
         if pictures != before[1]:  # any post may show one
             self._written.clear()
             self._judged.clear()
@@ -113,6 +113,7 @@ class Library:
             texts_now = {(post.path.name, post.digest) for post in folder.posts}
             self._written = {text: shown for text, shown in self._written.items() if text in texts_now}
             self._judged = {text: why for text, why in self._judged.items() if text in texts_now}
+        self._files = texts, pictures
         return self._folder
 
     def _is_out(self, entry: Entry, known: Mapping[str, Entry], at: datetime) -> bool:
@@ -126,41 +127,46 @@ class Library:
         self,
         folder: Folder,
         found: Survey,
-        out: Iterable[Entry],
+        out: Sequence[Entry],
         known: Mapping[str, Entry],
         retracted: Mapping[str, int],
         changed: datetime,
         at: datetime,
     ) -> Shelf:
-        posts = {post.id: post for post in folder.posts}
+        posts, press = {post.id: post for post in folder.posts}, self._press(folder, at)
+        tried = [self._letter(posts[entry.ident], entry, known[entry.ident], press, at) for entry in out]
+        letters = [each for each in tried if isinstance(each, Letter)]
+        broken = _broken(found.entries, folder)
+        letters += [letter for letter in (self._shelf.letters if self._shelf else ()) if letter.post.id in broken]
+        letters.sort(key=lambda letter: letter.post.number)
+        notes = [each for each in tried if isinstance(each, str)]
+        notes += [f"{broken[ident]} Until then its page stays as it was." for ident in broken]
+        # A page is another one when a letter comes out, though nothing of any of them changed then.
+        outs = (out_since(entry, self.config.rules, self.config.identity.timezone) for entry in out)
+        changed = max([changed, *(s for s in outs if s and s <= at), *(letter.updated for letter in letters)])
+        media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
+        return Shelf(tuple(letters), retracted, changed, media, frozenset(broken), tuple(notes))
+
+    def _letter(self, post: Post, entry: Entry, first: Entry, press: Press, at: datetime) -> Letter | str:
+        """The letter, or why there is none; *first* is the entry as a run wrote it down."""
+        written = self._web_version(post)
+        if isinstance(written, str):
+            return written
+        if held := self._why_held(post, entry, press):
+            return held
+        own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
+        published = own or first.live_since or at
+        return Letter(post, written, published, max(published, first.changed_at or published))
+
+    def _press(self, folder: Folder, at: datetime) -> Press:
+        """What says of a letter that nobody got yet whether it could leave."""
         config = self.config
         if _on_trial(config):
             url = f"https://{config.identity.sender.address.domain}"
             config = replace(config, identity=replace(config.identity, url=url))
         press = Press.of(folder.posts, config.identity, config.design, b"", self.store.ledger)
         press.judge = judging(config, folder, {}, at=at)
-        letters, notes = [], []
-        for entry in out:
-            post = posts[entry.ident]
-            written = self._web_version(post)
-            problem = written if isinstance(written, str) else self._why_held(post, entry, press)
-            if problem or isinstance(written, str):
-                notes.append(problem)
-                continue
-            first = known[entry.ident]
-            own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
-            published = own or first.live_since or at
-            letters.append(Letter(post, written, published, max(published, first.changed_at or published)))
-        broken = _broken(found.entries, folder)
-        before = self._shelf.letters if self._shelf else ()
-        letters += [letter for letter in before if letter.post.id in broken]
-        letters.sort(key=lambda letter: letter.post.number)
-        notes += [f"{broken[ident]} Until then its page stays as it was." for ident in broken]
-        # A page is another one when a letter comes out, though nothing of any of them changed then.
-        outs = (out_since(entry, config.rules, config.identity.timezone) for entry in out)
-        changed = max([changed, *(s for s in outs if s and s <= at), *(letter.updated for letter in letters)])
-        media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
-        return Shelf(tuple(letters), retracted, changed, media, frozenset(broken), tuple(notes))
+        return press
 
     def _web_version(self, post: Post) -> WebPost | str:
         text = (post.path.name, post.digest)
