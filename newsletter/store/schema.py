@@ -148,6 +148,7 @@ imported = Table(  # what an import did to whom; a field that it left alone is N
     Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False, index=True),
     _flag("joined"),  # else they were known
     _flag("confirmed"),  # they were pending before
+    _flag("vouched"),  # on the owner's word
     Column("name_before", Text),
     Column("name_after", Text),
     Column("zone_before", Integer),
