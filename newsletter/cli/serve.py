@@ -39,7 +39,7 @@ _FRESH = 1.0  # seconds that figures are good for
 @click.option("--schedule", is_flag=True, help="Also send what is due, as `newsletter schedule` does.")
 @click.pass_context
 def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
-    """Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings.
+    """Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings, the letters to be read.
 
     Runs behind a web server that speaks https for it (docs/serve.md has one for Caddy and for nginx), on any path. It
     mails confirmations within seconds. After a change of newsletter.toml or of a template start it anew. Ctrl-C or
@@ -66,6 +66,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.links import Links
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
+    from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
@@ -88,10 +89,11 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     if schedule:
         threads.append(Thread(target=_schedule, args=(project, ending), name="schedule", daemon=True))
     links = Links(secret, identity.url, identity.list_id)
-    house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
+    house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
     entrances = _entrances(project)
-    app = public_app(house, place, tally=tally, figures=figures, more=_hooks(project, entrances))
+    more = [*Reading(house, keeper.library).routes(), *_hooks(project, entrances)]
+    app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()
@@ -181,7 +183,10 @@ class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
     def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
+        from newsletter.web.archive.shelf import Library
+
         self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
+        self.library = Library(project.config, project.store)
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -220,10 +225,13 @@ class Keeper:
 
     def _prepare(self) -> None:
         """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
+        from newsletter.config import Visible
         from newsletter.consent.asking import Case
         from newsletter.stationery import SETTINGS
 
         self._desk.stationery.prepare([*Case, SETTINGS])
+        if self._project.config.archive.visible is not Visible.NOBODY:
+            warn(self.library.look(at=now()).notes)
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up

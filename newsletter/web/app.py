@@ -3,6 +3,7 @@
     /subscribe, /c/TOKEN    `asking`     /u/TOKEN    `leaving`     /s/TOKEN    `own`
     /healthz                figures for whoever watches the server
     /hooks/VENDOR/SECRET    `hooks`, where a provider tells what came back
+    /archive, /p/ID, /a/TOKEN/, /atom.xml, /rss.xml, /m/…    `archive`, the letters to be read
 
 Guarantees
     What is not one of these is answered 404 with the same octets, and so is a token that we did not sign. A visitor

@@ -31,7 +31,10 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _FIELDS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_KINDS = frozenset({"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "hooks"})
+_KINDS = frozenset(
+    {"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "hooks"}
+    | {"archive", "p", "a", "m", "atom.xml", "rss.xml"}
+)
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.render.words import LANGUAGES as SPOKEN
 from newsletter.render.phrases import languages, phrases
+from newsletter.render.words import LANGUAGES as SPOKEN
 from newsletter.starter import builtin_pages
 
 LANGUAGES = sorted(path.stem for path in (builtin_pages() / "words").glob("*.toml"))
