@@ -62,6 +62,7 @@ def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
 
 def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.consent.asking import Desk
+    from newsletter.consent.wishes import paces
     from newsletter.intake import fingerprint, floor
     from newsletter.links import Links
     from newsletter.stationery import Stationery
@@ -82,7 +83,8 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     pages.said()  # a fault in a file of words shows now
     sock = listening(port, host)
     place = sock.getsockname()[1]
-    desk = Desk(Stationery(identity, config.design, secret), fingerprint(secret), lambda: floor(config, store))
+    stationery = Stationery(identity, config.design, secret)
+    desk = Desk(stationery, fingerprint(secret), lambda: floor(config, store), paces(config.rules))
     ending, tally, turns = Ending(), Tally(), Turns(store)
     keeper = Keeper(project, desk, turns, ending)
     threads = [Thread(target=keeper.run, name="keeper", daemon=True)]
