@@ -12,7 +12,8 @@ import re
 
 from newsletter.reports import phrases
 from newsletter.reports.opened import Opened
-from newsletter.reports.status import addresses
+from newsletter.reports.status import addresses, reply
+from newsletter.wording import words
 
 _LOOKED_AT = 4_000  # characters of a letter in which it has said what it wants
 _TOKEN_SUBJECT = re.compile(r"unsubscribe\s+([A-Za-z0-9_-]{44})", re.IGNORECASE)
@@ -44,13 +45,22 @@ def tells_failure(opened: Opened) -> bool:
         return False
     if opened.mail.report == "delivery-status":
         return True
+    text = opened.words[:_LOOKED_AT]
     named = bool(phrases.FAILURE.search(subject))
-    told = bool(phrases.FAILURE.search(opened.words[:_LOOKED_AT]))
+    told = bool(phrases.FAILURE.search(text))
     if daemon:
-        return named or told or bool(opened.returned)
+        return named or told or bool(opened.returned) or gives_a_reason(text)
     # A person writes of failures too, and quotes a letter with From, To and Subject; no person has its Received.
     whole = any(name in ("received", "message-id") for name, _ in opened.returned)
-    return named and told and (whole or _is_automatic(opened))
+    if _is_automatic(opened):
+        return (named and told) or (whole and (named or told or gives_a_reason(text)))
+    return named and told and whole
+
+
+def gives_a_reason(text: str) -> bool:
+    """Whether *text* says why something did not arrive: in a server's codes, or in words that it would use."""
+    said = reply(text)
+    return bool(said.code or said.status or words(text))
 
 
 def tells_delay(opened: Opened) -> bool:

@@ -12,12 +12,13 @@ from hashlib import sha256
 from newsletter.events import Event, EventKind
 from newsletter.links import Links, Purpose
 from newsletter.mail import Reply
-from newsletter.replies import Said, dead, words
+from newsletter.replies import dead
 from newsletter.reports import automatic, prose, second
 from newsletter.reports.entity import Entity
 from newsletter.reports.opened import Opened
 from newsletter.reports.status import Group, addresses, names, phase, reply
 from newsletter.verp import ReversePaths
+from newsletter.wording import Said, words
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")  # a link ends in its token; "%20" may stand before it
 _TOKENS_MOST = 20
@@ -217,7 +218,7 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
         return []
     failed = [a for value in opened.mail.all("x-failed-recipients") for _, a in addresses(value)][:_RECIPIENTS_MOST]
     ours, to = opened.ours, opened.written_to
-    whom = failed or second.opinion(data, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
+    whom = failed or second.opinion(data, opened.words, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
         whom = list(foreign.values())
     delayed = automatic.tells_delay(opened)
@@ -225,7 +226,7 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
     for one in whom or [""]:
         near = prose.about(opened.words, one, whom) if one else ""
         around = near if len(whom) > 1 else opened.words
-        text = near if _reason_in(near) else around  # some give the reason in front of the address
+        text = near if automatic.gives_a_reason(near) else around  # some give the reason in front of the address
         if delayed:
             told.setdefault(one.lower(), Told(Kind.DELAYED, one, _reply(text)))
         else:
@@ -243,11 +244,6 @@ def _bounced(recipient: str, said: Reply, around: str, *, named: bool) -> Told:
 
 def _reply(text: str, status: str = "") -> Reply:
     return reply(" ".join(text[:_AROUND_MAX].split()), status)
-
-
-def _reason_in(text: str) -> bool:
-    said = reply(text)
-    return bool(said.code or said.status or words(text))
 
 
 def _other(opened: Opened) -> Kind:
