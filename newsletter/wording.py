@@ -187,5 +187,13 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
                 rf"(?:{_WHO_EAST}|user).{{0,20}}{_NOT_EAST}", rf"{_NOT_EAST}.{{0,12}}{_WHO_EAST}",
             ),
         ),
+        (
+            Said.BLOCKED,  # where nothing is said of the address, a word of refusal is enough for a doubt
+            (
+                r"\b(?:refus|denied|deny|polic(?:y|ies)\b|preferenc|permi|prohibit|forbid|abus|complain|unsolicited|junk)",
+                r"\b(?:suspicio|phish|content|listed|security|filter|unacceptable|not accept|too (?:big|large|long))",
+                "verweigert|abgelehnt|richtlinie|rechaz|rifiut|geweiger|recusad|отклон|拒[绝絕否]|거부",
+            ),
+        ),
     )
 )  # fmt: skip

@@ -86,7 +86,7 @@ def _look(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
-    from newsletter.reports import read
+    from newsletter.reports import mails, read
 
     told: list[dict[str, Any]] = []
     for path in files:
@@ -98,13 +98,14 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
         told += [
             {
                 "file": str(path),
-                "recipient": printable(one.recipient),
+                "recipient": printable(one.recipient) or None,
                 "kind": one.kind.value,
                 "status": one.reply.status,
                 "diagnostic": one.reply.text,
                 "suppress": one.suppress,
             }
-            for one in read(octets)
+            for mail in mails(octets)
+            for one in read(mail)
         ]
     if as_json:
         facts(told)
@@ -113,7 +114,7 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
         ["file", "recipient", "kind", "status", "suppress", "what was said"],
         [
             [
-                *(printable(one[name]) for name in ("file", "recipient", "kind", "status")),
+                *(printable(one[name] or "") for name in ("file", "recipient", "kind", "status")),
                 "yes" if one["suppress"] else "no",
                 _short(one["diagnostic"]),
             ]

@@ -81,9 +81,11 @@ def read(data: bytes, ours: Ours = NOBODY) -> tuple[Told, ...]:
     """What the mail in *data* tells; one for each recipient it speaks of, and never none."""
     opened = Opened.of(data)
     marks = _Marks.of(opened, ours)
-    told = _complaint(opened) or _leaving(opened, ours) or _status(opened) or _bounce(opened, data)
+    told = _complaint(opened) or _leaving(opened, ours) or _status(opened) or _bounce(opened)
     if not told:
-        return (Told(_other(opened), opened.sender),)
+        kind = _other(opened)
+        # A machine answers in the place of whom we wrote to; a person's letter is a report about nobody.
+        return (Told(kind, opened.sender if kind in (Kind.AUTO_REPLY, Kind.CHALLENGE) else ""),)
     return tuple(marks.put_on(told))
 
 
@@ -163,18 +165,21 @@ def subscriber_in(text: str, links: Links | None) -> bytes | None:
 
 
 def _complaint(opened: Opened) -> list[Told]:
-    """RFC 5965. What is about authentication (RFC 6591) or a virus, or says "not spam" after all, is none."""
+    """RFC 5965. What is about authentication (RFC 6591) or a virus, or says "not spam" after all, accuses nobody."""
     fields = dict(reversed(opened.feedback))
     kind = "".join(_FEEDBACK_TYPE.findall(fields.get("feedback-type", ""))[:1]).lower() or "abuse"
     names = ("original-rcpt-to", "removal-recipient", _OUTLOOK)
     named = [a for name, v in (*opened.feedback, *opened.returned) if name in names for _, a in addresses(v)]
     # Outlook.com's own programme returns the letter alone, with the recipient in a field of its header.
-    if kind in _NO_COMPLAINT or not (opened.feedback or any(name == _OUTLOOK for name, _ in opened.returned)):
+    if not (opened.feedback or any(name == _OUTLOOK for name, _ in opened.returned)):
         return []
     whom = list(dict.fromkeys(named or opened.written_to)) or [""]
+    said = Reply(0, "", f"feedback-type: {kind}")
     if kind.startswith("opt-out"):
         return [Told(Kind.UNSUBSCRIBE, one) for one in whom]
-    return [Told(Kind.COMPLAINT, one, Reply(0, "", f"feedback-type: {kind}"), suppress=True) for one in whom]
+    if kind in _NO_COMPLAINT:
+        return [Told(Kind.UNKNOWN, one, said) for one in whom]
+    return [Told(Kind.COMPLAINT, one, said, suppress=True) for one in whom]
 
 
 def _leaving(opened: Opened, ours: Ours) -> list[Told]:
@@ -192,7 +197,8 @@ def _status(opened: Opened) -> list[Told]:
     told: dict[str, Told] = {}
     for group in opened.groups:
         recipient = group.recipient or next(iter(opened.written_to), "")
-        told.setdefault(recipient.lower(), _of_group(opened, group, recipient))
+        if recipient.lower() not in told:
+            told[recipient.lower()] = _of_group(opened, group, recipient)
     return list(told.values())
 
 
@@ -212,13 +218,15 @@ def _of_group(opened: Opened, group: Group, recipient: str) -> Told:
     return _bounced(recipient, said, around, named=names(text, group.final))
 
 
-def _bounce(opened: Opened, data: bytes) -> list[Told]:
+def _bounce(opened: Opened) -> list[Told]:
     """A failure told in words."""
     if not automatic.tells_failure(opened):
         return []
     failed = [a for value in opened.mail.all("x-failed-recipients") for _, a in addresses(value)][:_RECIPIENTS_MOST]
     ours, to = opened.ours, opened.written_to
-    whom = failed or second.opinion(data, opened.words, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
+    whom = failed or prose.spoken_of(opened.words, ours=ours, written_to=to)
+    if not failed and not set(other := second.opinion(opened.mail.fields, opened.words, ours)) <= set(whom):
+        whom = other
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
         whom = list(foreign.values())
     delayed = automatic.tells_delay(opened)

@@ -39,7 +39,7 @@ def test_parse_says_what_a_file_tells_and_needs_no_project(newsletter: Typed, tm
         },
         {
             "file": "hers.eml",
-            "recipient": "ana@example.org",
+            "recipient": None,
             "kind": "reply",
             "status": "",
             "diagnostic": "",
