@@ -94,7 +94,7 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
             with path.open("rb") as file:
                 octets = file.read(_OCTETS_MAX)
         except OSError as error:
-            raise NotFound(f"{path} can't be read: {error.strerror}.") from None
+            raise NotFound(f"{path} can't be read: {error.strerror}; name the files of mails, such as *.eml.") from None
         told += [
             {
                 "file": str(path),

@@ -18,7 +18,7 @@ _CODE = re.compile(r"(?<![\d.@-])([245][0-7]\d)(?=[ #\-:)\]]|$)")
 _LOCAL = re.compile(r"(?:\"[^\"\n]{1,62}\"|[^\s<>()\[\]\",;:@\\|]{1,64})$")
 _DOMAIN = re.compile(r"[^\s<>()\[\]\",;:@/\\|?!=']{1,255}")
 _ADDRESSES_MOST = 200  # of one text
-_GROUPS_MOST = 200
+_GROUPS_MOST = 100
 _REPLIES_MOST = 50  # of one text
 _TEXT_MAX = 1_000  # characters of a diagnostic
 _STAGE = r"(?:end of |final )?(?:data|text|dot)|rcpt|mail from|helo|ehlo|(?:initial )?connection|greeting|banner"
