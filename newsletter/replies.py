@@ -137,4 +137,4 @@ def dead(reply: Reply, phase: Phase | None = None, *, named: bool = False) -> bo
     if status == "5.2.1":  # RFC 3463: the mailbox is there, and disabled; unknown at RCPT says otherwise
         return phase is Phase.RCPT
     sure = sure or phase is Phase.RCPT or (phase is None and named) or status == "5.1.0"
-    return sure and (not status or status.endswith(".0"))
+    return sure and (not status or status.endswith(".0") or status.startswith("5.0."))

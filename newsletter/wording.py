@@ -162,7 +162,7 @@ _WORDS: tuple[tuple[Said, re.Pattern[str]], ...] = tuple(
                 f"{_HOST} (?:is |was |could |does |name )?(?:unknown|not (?:be )?(?:found|known|exist|reachable)"
                 "|invalid|non-?existent|n[o']t (?:be found|exist)|(?:couldn|can|doesn|don|didn)'?t (?:be found|exist))",
                 r"any (?:host|domain) (?:named|called)", "nxdomain", r"non-?existent ?domain", "null ?mx",
-                r"no (?:valid )?mx\b", "unroutea?ble (?:address|mail domain)",
+                r"no (?:valid )?mx\b", "no mail (?:host|server|exchange)", "unroutea?ble (?:address|mail domain)",
                 r"(?:host|domain)\b[^.;]{0,40}(?:does not|doesn't) (?:accept|receive) (?:any )?(?:e-?)?mail",
                 "no smtp service", "all relevant mx records point to non-existent",
                 r"\b(?:domain|domaine|dominio|domein|домен)\b.{0,40}(?:existiert nicht|n'existe pas|no existe"

@@ -116,10 +116,12 @@ def _group(fields: dict[str, str]) -> Group:
 
 def reply(text: str, status: str = "") -> Reply:
     """What a server said, of its words; a *status* told beside them yields to a more exact one in them."""
-    found = _refusal(_STATUS, text)
-    code = _refusal(_CODE, text)
+    code, found = _refusal(_CODE, text), _refusal(_STATUS, text)
     if found and (vague(status) or found[1][0] != status[0]):
         status = found[1]
+    if vague(status):
+        exact = (one[1] for one in islice(_STATUS.finditer(text), _REPLIES_MOST) if one[1][0] == "5")
+        status = next((one for one in exact if not vague(one)), status)
     words = printable(" ".join(text.split())[:_TEXT_MAX])
     return Reply(int(code[1]) if code else 0, status, words)
 
@@ -151,8 +153,8 @@ def phase(text: str) -> Phase | None:
 
 
 def vague(status: str) -> bool:
-    """Whether a status says no more than that it failed (RFC 3463 section 3.1)."""
-    return not status or status.endswith(".0") or status.startswith("5.5.")
+    """Whether a status says no more than that it failed (RFC 3463 sections 3.1 and 3.6)."""
+    return not status or status.endswith(".0") or status.startswith(("5.0.", "5.5."))
 
 
 def _address(value: str) -> str:
