@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from foreign import ANA, NOTICES, REPLIES
-from returned import dsn, letter, prose
+from foreign import ANA, NOTICES
+from returned import dsn, letter, person, prose
+from tongues import AWAY, DELAYS, REPLIES
+from tongues import NOTICES as ELSEWHERE
 
 from newsletter.reports import Kind, Told, read
 
@@ -21,7 +23,7 @@ def by_a_machine_with_another_name(words: str) -> bytes:
     return data.replace(b"Return-Path: <>\n", b"Auto-Submitted: auto-replied\n")
 
 
-@pytest.mark.parametrize(("words", "gone"), [pytest.param(w, gone, id=name) for name, w, gone in NOTICES])
+@pytest.mark.parametrize(("words", "gone"), [pytest.param(w, gone, id=name) for name, w, gone in NOTICES + ELSEWHERE])
 def test_a_notice(words: str, gone: bool) -> None:
     expected = [(Kind.BOUNCE, ANA, gone)]
     assert judged(prose(words)) == expected
@@ -52,3 +54,27 @@ def test_a_person_who_quotes_a_notice_is_a_person() -> None:
         )
         told: tuple[Told, ...] = read(data.replace(b"Return-Path: <>\n", b"Return-Path: <ben@example.org>\n"))
         assert [one.kind for one in told] == [Kind.REPLY]
+
+
+@pytest.mark.parametrize(("subject", "words"), DELAYS)
+def test_whoever_still_tries_removes_nobody(subject: str, words: str) -> None:
+    assert judged(prose(words, subject=subject)) == [(Kind.DELAYED, ANA, False)]
+    assert judged(prose(words + BELOW, subject=subject)) == [(Kind.DELAYED, ANA, False)]
+
+
+@pytest.mark.parametrize("subject", AWAY)
+def test_who_is_away_is_no_failure(subject: str) -> None:
+    words = "I am away. My user account at the old address was not found any more: 550 5.1.1 ben@example.org."
+    assert judged(person(words, subject=subject)) == [(Kind.AUTO_REPLY, ANA, False)]
+
+
+@pytest.mark.parametrize("more", ["Auto-Submitted: auto-replied\n", ""])
+def test_an_answer_with_a_null_reverse_path_is_a_machine_in_a_persons_place(more: str) -> None:
+    words = "I am away. Write to ben@example.org: my user account there is not found."
+    data = person(words, subject="Re: No. 1", more=more).replace(b"Return-Path: <ana@example.org>", b"Return-Path: <>")
+    assert judged(data) == [(Kind.AUTO_REPLY, ANA, False)]
+
+
+def test_a_letter_about_holidays_that_comes_back_is_a_failure() -> None:
+    data = prose("<ana@example.org>: no such user\n" + BELOW, subject="Undeliverable: Away from home, on vacation")
+    assert judged(data) == [(Kind.BOUNCE, ANA, True)]
