@@ -6,14 +6,18 @@ each. Another package may bring more (docs/adding-a-provider.md).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module, metadata
 from types import ModuleType
 
 from newsletter.config import ENTRY_POINTS, VENDORS, Config
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, NewsletterError
 from newsletter.mail import Provider, shown
+
+_log = logging.getLogger(__name__)
 
 
 def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = "") -> Provider:
@@ -39,6 +43,17 @@ def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = ""
         theirs: Provider = found.load()(config.plugin, config.root)
         return theirs
     raise ConfigError(f"provider {shown(name)} is not known; set provider in [delivery] to {_NAMES}")
+
+
+def provider_before(config: Config, name: str, *, now: Callable[[], datetime]) -> Provider | None:
+    """The provider *name*, as far as newsletter.toml still says how it is spoken to; to be asked, not to send."""
+    if name in VENDORS and not config.vendors[name].key:
+        return None
+    try:
+        return open_provider(replace(config, provider=name), now=now) if name in (*VENDORS, "folder", "smtp") else None
+    except NewsletterError as error:
+        _log.warning("%s can't be asked: %s", name, error)
+        return None
 
 
 _NAMES = " or ".join(("folder", "smtp", *VENDORS))
