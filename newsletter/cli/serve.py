@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,7 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
-    from newsletter.events import Heard, Hook
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Door
     from newsletter.web.turns import Turns
@@ -111,20 +108,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
 
 def _doors(project: Project) -> dict[str, Door]:
     """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
-    from newsletter.config import VENDORS
-    from newsletter.providers import vendor
+    from newsletter.providers import ear, tellers
     from newsletter.web.hooks import Door, secret_for
 
     config, live = project.config, project.store.facts.went_live
     return {
-        name: Door(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
-        for name in VENDORS
+        name: Door(ear(config, name), (secret_for(name, project.secret),))
+        for name in tellers()
         if name == config.provider or live(name) is not None
     }
-
-
-def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: datetime) -> Heard:
-    return hear(hook, settings, at=at)
 
 
 def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
