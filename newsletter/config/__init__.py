@@ -19,6 +19,7 @@ from newsletter.config.settings import (
     FILE_NAME,
     LOCK_SCREEN_WORDS,
     Alerts,
+    Archive,
     Checking,
     Config,
     Design,
@@ -38,6 +39,7 @@ from newsletter.config.settings import (
     Security,
     SmtpSettings,
     VendorSettings,
+    Visible,
     Web,
 )
 from newsletter.config.vendors import ENTRY_POINTS, HOOKS, VENDORS, Vendor
@@ -53,6 +55,7 @@ __all__ = [
     "STORE_VARIABLE",
     "VENDORS",
     "Alerts",
+    "Archive",
     "Checking",
     "Config",
     "Design",
@@ -74,6 +77,7 @@ __all__ = [
     "SmtpSettings",
     "Vendor",
     "VendorSettings",
+    "Visible",
     "Web",
     "find_root",
     "load",
