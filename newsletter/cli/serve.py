@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,7 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
-    from newsletter.events import Heard, Hook
     from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Entrance
@@ -118,20 +115,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
 
 def _entrances(project: Project) -> dict[str, Entrance]:
     """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
-    from newsletter.config import VENDORS
-    from newsletter.providers import vendor
+    from newsletter.providers import ear, tellers
     from newsletter.web.hooks import Entrance, secret_for
 
     config, live = project.config, project.store.facts.went_live
     return {
-        name: Entrance(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
-        for name in VENDORS
+        name: Entrance(ear(config, name), (secret_for(name, project.secret),))
+        for name in tellers()
         if name == config.provider or live(name) is not None
     }
-
-
-def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: datetime) -> Heard:
-    return hear(hook, settings, at=at)
 
 
 def _hooks(project: Project, entrances: Mapping[str, Entrance]) -> Sequence[Any]:
