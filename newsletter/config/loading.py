@@ -220,6 +220,14 @@ def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -
         return default
 
 
+def store_url(root: Path, given: str | None, file: Path | None) -> str:
+    """Another database's url, as *given* or from the line in *file*. Raises `ConfigError`, without quoting it."""
+    try:
+        return _absolute_store(root, values.filled(given if file is None else files.secret(Path.cwd(), str(file))))
+    except WrongValueError as wrong:
+        raise ConfigError(f"{'--to' if file is None else file}: {wrong}") from None
+
+
 def _absolute_store(root: Path, given: str) -> str:
     scheme, separator, rest = given.partition("://")
     if scheme == "postgresql" and rest:

@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from newsletter.errors import StoreBusy, StoreError
+from newsletter.errors import StoreBusy, StoreError, StoreMoved
 
+MOVED_TO = "the ledger was moved to "  #: what the triggers of `fence` answer; the place follows
 BUSY_TIMEOUT = 15_000  # ms that a statement waits for another program's commit
 
 
@@ -115,6 +116,8 @@ def plain_errors(where: str) -> Iterator[None]:
 
 def _plain(error: BaseException | None, where: str) -> StoreError:
     text = f"{error} {getattr(error, 'sqlite_errorname', '')}"
+    if MOVED_TO in text:
+        return StoreMoved(f"{where}: {MOVED_TO}{text.partition(MOVED_TO)[2].split()[0]}: start this program again.")
     for sign, kind, sentence in _SENTENCES:
         if sign in text:
             return kind(f"{where}: {sentence}")
