@@ -14,7 +14,7 @@ from newsletter.errors import NotFound
 from newsletter.scheduler import run_lock
 
 _WHAT = {
-    "attempt": (
+    "attempt": ("attempt at what was accepted in the end", "attempts at what was accepted in the end"),
         "attempt to hand over what was accepted in the end",
         "attempts to hand over what was accepted in the end",
     ),

@@ -81,8 +81,10 @@ STAGE = text(
 )
 # PostgreSQL: COPY knows no ON CONFLICT, so the key comes after the rows, and with it what the planner must know.
 EMPTY_FOR_COPY = ("DROP TABLE IF EXISTS incoming", INCOMING.format(blob="BYTEA").replace(" PRIMARY KEY", ""))
-COPY_INCOMING = "COPY incoming (row, key, address, token, good, hash, name, zone, tags, confirmed, floor)"
+COPY_INCOMING = (
+    "COPY incoming (row, key, address, token, good, hash, name, zone, tags, confirmed, floor)"
     " FROM STDIN (FORMAT BINARY)"
+)
 COPY_TYPES = ("int4", "text", "text", "bytea", "int4", "text", "text", "text", "text", "int8", "int4")
 SORT_OUT = (
     "CREATE INDEX ON incoming (key)",
