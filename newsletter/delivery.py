@@ -242,12 +242,12 @@ class _Run:
         for batch in batches:
             self.open |= {claim.id: claim for claim in batch}
             self.claimed += len(batch)
-            left = iter(self.gate.shared_out(batch))
-            while claims := list(islice(left, self._room)):
-                at = self.now()
-                printed = [p for claim in claims if (p := self._print(claim, at)) is not None]
-                begun = self._turn([b for b, _ in printed])
-                for attempt, message in printed:
+            printed = filter(None, map(self._print, self.gate.shared_out(batch)))
+            ahead: list[tuple[Begun, Message]] = []
+            while group := ahead[: self._room] + list(islice(printed, max(self._room - len(ahead), 0))):
+                ahead = ahead[self._room :]
+                begun = self._turn([attempt for attempt, _ in group])
+                for attempt, message in group:
                     if self.stop() or self.held:
                         return
                     if attempt.claim.id in begun:
@@ -256,6 +256,7 @@ class _Run:
                     else:
                         self.report.withdrawn += 1
                         del self.open[attempt.claim.id]
+                    ahead += islice(printed, 1)  # one by one, while the server is busy with those before
 
     @property
     def _room(self) -> int:
@@ -305,7 +306,8 @@ class _Run:
             self.report.problems += why
             self.held = True
 
-    def _print(self, claim: Claim, at: datetime) -> tuple[Begun, Message] | None:
+    def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
+        at = self.now()
         if claim.ident in self.broken or claim.recipient.address.domain in self.gate.shut:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:

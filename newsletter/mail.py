@@ -124,6 +124,11 @@ class Form(Protocol):
         """The same for the same octets and slots, another for others."""
         ...
 
+    @property
+    def literals(self) -> tuple[bytes, ...]:
+        """The octets around the slots, if with the values they are the message; empty if some stand there in code."""
+        ...
+
     def pieces(self, values: Sequence[bytes]) -> list[bytes]:
         """A message with *values* in the slots."""
         ...

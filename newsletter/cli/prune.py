@@ -15,9 +15,6 @@ from newsletter.scheduler import run_lock
 
 _WHAT = {
     "attempt": ("attempt at what was accepted in the end", "attempts at what was accepted in the end"),
-        "attempt to hand over what was accepted in the end",
-        "attempts to hand over what was accepted in the end",
-    ),
     "event": ("report that changed nothing", "reports that changed nothing"),
     "notice": ("letter outside the sequence", "letters outside the sequence"),
 }

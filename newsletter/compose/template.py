@@ -79,7 +79,7 @@ class MessageTemplate:
 
     parts: tuple[bytes | Slot | Piece, ...]
     revision: str = field(init=False, compare=False)  #: SHA-256 of the serialised form: changes with any byte of it
-    _literals: list[bytes] = field(init=False, repr=False, compare=False)  # b"" where something else is
+    _literals: tuple[bytes, ...] = field(init=False, repr=False, compare=False)  # b"" where something else is
     _at: tuple[int, ...] = field(init=False, repr=False, compare=False)  # where the slots are
     _choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
     _one_click: bool = field(init=False, repr=False, compare=False)
@@ -89,7 +89,7 @@ class MessageTemplate:
         places = [_PLACES[part] for part in self.parts if isinstance(part, Slot)]
         for name, value in {
             "revision": hashlib.sha256(self.dumps()).hexdigest(),
-            "_literals": [part if isinstance(part, bytes) else b"" for part in self.parts],
+            "_literals": tuple(part if isinstance(part, bytes) else b"" for part in self.parts),
             "_at": tuple(at for at, part in enumerate(self.parts) if isinstance(part, Slot)),
             "_choose": itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[p] for p in places),
             "_one_click": Slot.ONE_CLICK in self.parts,
@@ -97,13 +97,18 @@ class MessageTemplate:
         }.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def literals(self) -> tuple[bytes, ...]:
+        """See `mail.Form`."""
+        return () if self._base64 else self._literals
+
     def values(self, personal: Personal) -> tuple[bytes, ...]:
         """What *personal* puts into each slot, encoded for its place."""
         return self._choose(_encoded(personal, one_click=self._one_click, base64=self._base64))
 
     def pieces(self, values: Sequence[bytes]) -> list[bytes]:
         """The message with *values* in its slots, in pieces; literal ones are the same objects for every message."""
-        pieces = self._literals.copy()
+        pieces = list(self._literals)
         for at, value in zip(self._at, values, strict=True):
             pieces[at] = value
         return list(self._coded(pieces)) if self._base64 else pieces

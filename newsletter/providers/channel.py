@@ -50,7 +50,7 @@ class Job:
     message: Message
     drops: int = 0  #: sessions that broke while it was in hand
     seen: int = 0  #: messages accepted before the first of them
-    commands: deque[tuple[Phase, bytes]] = field(default_factory=deque)  #: still to be said
+    commands: list[tuple[Phase, bytes]] = field(default_factory=list)  #: still to be said
     body: tuple[bytes, ...] = ()  #: what DATA or BDAT is followed by
     end: int = 0  #: where its last octet stands among all that the session writes; 0: not written
     refusal: Outcome | ProviderError | Dropped | None = None  #: before the body
@@ -137,7 +137,7 @@ class Channel:
         return self._awaiting is None if self._pipelining else not self._due
 
     def _begin(self, job: Job) -> None:
-        good = clean(job.message.pieces)
+        good = clean(job.message)
         data = job.message.data if good else canonical(job.message.data)
         if fault := self._fault(data, good):
             self._results.append((job, fault))
@@ -148,28 +148,28 @@ class Channel:
         sender, recipient = job.message.envelope.sender, job.message.envelope.recipient
         # Addresses are ASCII and so are our header fields: SMTPUTF8 (RFC 6531) is never needed.
         eight_bit = "" if good or data.isascii() else " BODY=8BITMIME"
-        job.commands = deque([(RSET, b"RSET\r\n")] if reset else [])
-        job.commands.append((MAIL, spoken(f"MAIL FROM:<{sender}>{eight_bit}")))
-        job.commands.append((RCPT, spoken(f"RCPT TO:<{recipient}>")))
+        mail, rcpt = spoken(f"MAIL FROM:<{sender}>{eight_bit}"), spoken(f"RCPT TO:<{recipient}>")
         if self._chunking:
-            job.commands.append((DOT, b"BDAT %d LAST\r\n" % len(data)))
+            job.commands = [(MAIL, mail), (RCPT, rcpt), (DOT, b"BDAT %d LAST\r\n" % len(data))]
             job.body = (data,)
         else:
-            job.commands.append((DATA, b"DATA\r\n"))
+            job.commands = [(MAIL, mail), (RCPT, rcpt), (DATA, b"DATA\r\n")]
             job.body = (data if good else stuffed(data), FINAL_DOT)
             self._awaiting = job
+        if reset:
+            job.commands.insert(0, (RSET, b"RSET\r\n"))
         self._begun += 1
         self._dirty = False
         self._say(job)
 
     def _say(self, job: Job) -> None:
         """Its next command; all of them when pipelining."""
-        while job.commands:
-            phase, line = job.commands.popleft()
-            self._write(line)
+        now = len(job.commands) if self._pipelining else 1
+        for phase, line in job.commands[:now]:
+            self._out.append(line)
+            self._queued += len(line)
             self._due.append((phase, job))
-            if not self._pipelining:
-                return
+        del job.commands[:now]
         if self._chunking:
             self._write(*job.body)
             job.end = self._queued
@@ -185,8 +185,7 @@ class Channel:
 
     def _write(self, *data: bytes) -> None:
         self._out += data
-        for octets in data:
-            self._queued += len(octets)
+        self._queued += sum(map(len, data))
 
     def _flush(self) -> None:
         """Write what the kernel takes. If it takes nothing more, reading may still tell why."""

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import re
 import smtplib
-from collections.abc import Sequence
+from collections import deque
 from functools import lru_cache
 
-from newsletter.mail import shown
+from newsletter.mail import Message, shown
 
 LINE_MAX = 8_192  # octets; RFC 5321 section 4.5.3.1.5 asks for 512
 LINES_MAX = 100
-FINAL_DOT = b".\r\n"
 _LONG = 512  # octets
+FINAL_DOT = b".\r\n"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -31,22 +31,26 @@ class ReplyReader:
     """Bytes go in by `feed` in any pieces, whole replies come out by `take`."""
 
     def __init__(self) -> None:
-        self._buffer = b""
-        self._code = 0  # of the reply whose first lines have come
+        self._rest = b""  # of a line that has not ended
+        self._whole: deque[bytes] = deque()  # lines
+        self._code = 0  # of the reply whose first lines were taken
         self._lines: list[bytes] = []
 
     def __bool__(self) -> bool:
         """Whether something was fed that `take` has not given out."""
-        return bool(self._buffer or self._lines)
+        return bool(self._rest or self._whole or self._lines)
 
     def feed(self, data: bytes) -> None:
         """Take in what was received."""
-        self._buffer = self._buffer + data if self._buffer else data
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        self._whole += whole
 
     def take(self) -> tuple[int, list[bytes]] | None:
         """The next reply: its code and the text of each line; None while it isn't complete. Raises `Dropped`."""
-        while (end := self._buffer.find(b"\n", 0, LINE_MAX + 1)) >= 0:
-            line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
+        while self._whole:
+            line = self._whole.popleft().rstrip(b"\r")
+            if len(line) > LINE_MAX:
+                raise Dropped("its answer did not end")
             code, more = _BEGINNINGS.get(line[:4], (0, False))
             # RFC 5321 section 4.2.1: the same code on every line.
             if not code or (self._code or code) != code:
@@ -58,7 +62,7 @@ class ReplyReader:
             self._code = code
             if len(self._lines) >= LINES_MAX:
                 raise Dropped("its answer did not end")
-        if len(self._buffer) > LINE_MAX:
+        if len(self._rest) > LINE_MAX:
             raise Dropped("its answer did not end")
         return None
 
@@ -88,20 +92,26 @@ def stuffed(data: bytes) -> bytes:
     return b"." + data if data.startswith(b".") else data
 
 
-def clean(pieces: Sequence[bytes]) -> bool:
-    """Whether *pieces* make a message that can go as it is: canonical, nothing to stuff, ASCII, no NUL. False: unknown.
+def clean(message: Message) -> bool:
+    """Whether *message* can go as it is: canonical, nothing to stuff, ASCII, no NUL. False: unknown.
 
-    Looking through 25 kB took 118 µs on a busy machine, more than all else a session does; this remembers the long
-    pieces and took 18 there.
+    Looking through 25 kB takes 30 µs, as much as all else that a session does: what messages share is looked through
+    once.
     """
-    short = [b""]
-    for piece in pieces:
-        if len(piece) < _LONG:
-            short.append(piece)
-        elif not _long_clean(piece):
-            return False
+    form, pieces = message.form, message.pieces
+    if form and form.literals:  # a signature may stand in front of them
+        shared, own = form.literals, [*pieces[: len(pieces) - len(form.literals)], *message.values]
+    else:
+        shared, own = tuple(p for p in pieces if len(p) >= _LONG), [p for p in pieces if len(p) < _LONG]
     # Between line ends each piece shows a dot it begins with, or the half of a line end.
-    return bool(pieces) and pieces[-1].endswith(b"\r\n") and _clean(b"\r\n".join(short))
+    return (
+        bool(pieces) and pieces[-1].endswith(b"\r\n") and _all_clean(shared) and _clean(b"\r\n".join([b"", *own, b""]))
+    )
+
+
+@lru_cache(maxsize=64)
+def _all_clean(pieces: tuple[bytes, ...]) -> bool:
+    return all(map(_clean, pieces))
 
 
 def _clean(piece: bytes) -> bool:
@@ -114,6 +124,3 @@ def _clean(piece: bytes) -> bool:
         and piece.isascii()
         and b"\0" not in piece
     )
-
-
-_long_clean = lru_cache(maxsize=64)(_clean)

@@ -6,6 +6,8 @@
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
     Store.feedback    what comes back about a message that was accepted
+    Store.imports     files that were imported once, and taking one back
+    Store.merging     two records of one person
     Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
@@ -42,14 +44,16 @@ if TYPE_CHECKING:
     from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
     from newsletter.store.feedback import Feedback
+    from newsletter.store.imports import Imports
     from newsletter.store.ledger import Ledger
+    from newsletter.store.merging import Merging
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
     from newsletter.store.suppressions import Suppressions
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
-HEAD = "0005"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0008"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -243,6 +247,18 @@ class Store:
         from newsletter.store.feedback import Feedback
 
         return Feedback(self)
+
+    @cached_property
+    def imports(self) -> Imports:
+        from newsletter.store.imports import Imports
+
+        return Imports(self)
+
+    @cached_property
+    def merging(self) -> Merging:
+        from newsletter.store.merging import Merging
+
+        return Merging(self)
 
     @cached_property
     def suppressions(self) -> Suppressions:
