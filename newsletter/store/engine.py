@@ -94,6 +94,15 @@ def copy_in(connection: Connection, statement: str, types: Sequence[str], rows: 
     return count
 
 
+def plan_alone(connection: Connection) -> None:
+    """Whoever makes deliveries, or deletes a reader, does so alone until the transaction ends.
+
+    On PostgreSQL no foreign key keeps a delivery from being made for somebody who is just being deleted.
+    """
+    if connection.dialect.name == "postgresql":
+        straight(connection, "SELECT pg_advisory_xact_lock(7301)")
+
+
 def changes(connection: Connection) -> int:
     """A number that differs before and after a change within one transaction."""
     if connection.dialect.name == "sqlite":

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, select, text
 from newsletter.config import First, Identity, Mode, Rules
 from newsletter.sequence import NEVER, PROMPT, window
 from newsletter.store import facts
+from newsletter.store.engine import plan_alone
 from newsletter.store.facts import HoldKind
 from newsletter.store.schema import HOME_ZONE, micros, post, zone
 
@@ -59,8 +60,8 @@ class Planner:
     def plan(self, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
         """Plan every delivery that is due at *at*; commits once."""
         with self._store.write() as connection:
+            plan_alone(connection)
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
                 connection.execute(text("SET LOCAL enable_seqscan = off"))  # see _BY_INDEX
             previous: int | None = facts.read(connection, "last_tick")
             planned = plan_within(connection, identity, rules, at=at, previous=previous)
