@@ -114,13 +114,14 @@ subscriber = Table(
     Column("active_since", Instant),  # the planner's: slots from here on count
     Column("not_before", Instant),
     Column("epoch", SmallInteger, nullable=False, server_default="0"),  # restarts
-    Column("high_water", ForeignKey("post.id")),  # the post last handed over
+    Column("high_water", Integer),  # the post last handed over
     Column("floor", Integer, nullable=False, server_default="-1"),  # counts as having had this number
     Column("anchor_at", Instant),  # the previous hand-over as the cadence sees it: an owner's pause shifts it
     Column("handed_over_at", Instant),  # the previous hand-over itself
     Column("strikes", SmallInteger, nullable=False, server_default="0"),  # posts given up for soft bounces
     Column("struck_at", Instant),  # the first of them
     Column("language", Text, nullable=False, server_default=""),  # BCP 47, the reader's choice; empty = none
+    _refers("high_water", "post.id"),
     postgresql_with={"fillfactor": 80},  # room on the page for the row's next version: no index has to follow
 )
 

@@ -14,6 +14,7 @@ _REFERENCES = (
     ("delivery", "subscriber_id"),
     ("delivery", "revision"),
     ("attempt", "delivery_id"),
+    ("subscriber", "high_water"),
 )
 
 
