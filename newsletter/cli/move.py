@@ -44,13 +44,13 @@ def move(ctx: click.Context, given: str | None, file: Path | None) -> None:
         raise NotFound(
             f"there is no database yet, so there is nothing to move: write the url under [store] in {FILE_NAME}."
         )
-    source = Store.half_open(project.config.store_url, state_folder=state_folder())
-    target = Store.half_open(url, state_folder=state_folder())
-    project.opened += [source, target]
-    if source.engine.dialect.name == target.engine.dialect.name:
+    if url.partition(":")[0] == project.config.store_url.partition(":")[0]:
         raise ConfigError(
             "both are the same kind of database: copy a file with `newsletter backup`, PostgreSQL with pg_dump."
         )
+    source = Store.half_open(project.config.store_url, state_folder=state_folder())
+    target = Store.half_open(url, state_folder=state_folder())
+    project.opened += [source, target]
     with run_lock(project.config), Progress("moving") as bar:
         moved = carry(source, target, progress=bar)
     _bring_key(project, url)

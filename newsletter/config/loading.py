@@ -71,8 +71,9 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     identity = _identity(top.section("newsletter"))
     rules = _rules(top.section("sequence"))
     subscribers_file = top.section("subscribers").read("file", lambda value: files.path(root, value), None)
-    store_url = _store_url(document, root, environment)
-    keep_details = top.section("store").read("keep_details", KEEP_DETAILS, timedelta(weeks=52))
+    store = top.section("store")
+    store_url = _store_url(document, store, root, environment)
+    keep_details = store.read("keep_details", KEEP_DETAILS, timedelta(weeks=52))
     delivery = top.section("delivery")
     provider = delivery.read("provider", vendors.provider_name(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
@@ -217,9 +218,8 @@ def _archive(section: Section) -> Archive:
     )
 
 
-def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -> str:
+def _store_url(document: Document, section: Section, root: Path, environment: Mapping[str, str]) -> str:
     """The environment comes before `url_file`, and that before `url`; no value is quoted, each may hold a password."""
-    section = document.root.section("store")
     default = f"sqlite:///{root / 'newsletter.db'}"
 
     def absolute(value: object) -> str:

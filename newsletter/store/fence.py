@@ -30,7 +30,7 @@ def shown(url: str) -> str:
     """*url* without its password."""
     made = make_url(url)
     rest = {key: value for key, value in made.query.items() if "password" not in key}
-    return made.set(drivername=made.get_backend_name(), password=None, query=rest).render_as_string()
+    return made.set(drivername=made.get_backend_name(), query=rest)._replace(password=None).render_as_string()
 
 
 def has_password(url: str) -> bool:
