@@ -67,6 +67,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "settle": ("repair", "Decide by hand what became of an uncertain delivery."),
         "backup": ("repair", "Copy the database to a file, also while it is in use."),
         "restore": ("repair", "Put a backup in the database's place."),
+        "prune": ("prune", "Remove old details that nobody will ask for any more."),
+        "move": ("move", "Carry the ledger to PostgreSQL, or back to a file."),
     },
 }
 _WHERE = {name: where for section in COMMANDS.values() for name, where in section.items()}

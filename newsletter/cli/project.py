@@ -123,7 +123,11 @@ class Project:
     @property
     def secret_path(self) -> Path:
         """Where the signing key lives."""
-        return (self.database.parent if self.database else self.config.root) / "secret.key"
+        return self.secret_path_of(self.config.store_url)
+
+    def secret_path_of(self, url: str) -> Path:
+        """Where it lives when the database is at *url*."""
+        return (path.parent if (path := _file_of(url)) else self.config.root) / "secret.key"
 
     @cached_property
     def folder(self) -> Folder:
@@ -162,8 +166,7 @@ class Project:
     @property
     def database(self) -> Path | None:
         """SQLite's file; None for PostgreSQL."""
-        url = self.config.store_url
-        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+        return _file_of(self.config.store_url)
 
     def _opened(self, *, create: bool) -> Store:
         from newsletter.store import Store
@@ -177,6 +180,10 @@ class Project:
         if len(word) < _SECRET_BYTES:
             raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
         return word.encode()
+
+
+def _file_of(url: str) -> Path | None:
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 _KEY_IS_GONE = (

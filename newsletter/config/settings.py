@@ -286,6 +286,7 @@ class Config:
     subscribers_file: Path | None = None
     #: SQLite paths absolute after `load`; may hold a password, so it never shows
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
+    keep_details: timedelta = timedelta(weeks=52)  #: what `prune` leaves alone
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
     limits: Limits = Limits()
