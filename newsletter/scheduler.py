@@ -209,7 +209,7 @@ def _hand_over(config: Config, store: Store, secret: bytes, result: Tick, dispat
     result.held = held_posts(store, folder)
     result.stopped = held_back(store)
     if result.queued and not store.workers.heard(at=result.at):
-        result.notes.append(_NOBODY)
+        result.notes.append(NOBODY)
 
 
 def _look(box: Open, config: Config, store: Store, secret: bytes, *, now: Clock, stop: Callable[[], bool]) -> str:
@@ -343,7 +343,7 @@ def held_back(store: Store) -> list[str]:
     return [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG]
 
 
-_NOBODY = (
+NOBODY = (
     "Letters wait for a worker, and none is running: start `newsletter worker`, here or on another machine, or take"
     " `workers` out of [delivery] in newsletter.toml."
 )

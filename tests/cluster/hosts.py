@@ -10,6 +10,7 @@ All of them have the same folder, as machines have copies of it.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -113,7 +114,7 @@ class Cluster:
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self._command(*words), env=self._environment(environment), capture_output=True, text=True, check=False
+            self.command(*words), env=self.environment(environment), capture_output=True, text=True, check=False
         )
 
     def plan(self, *, batch: int = 500, **environment: str) -> str:
@@ -121,7 +122,7 @@ class Cluster:
         script = f"import newsletter.queue as q; q.BATCH = {batch}; q.enqueue.__kwdefaults__['size'] = {batch}; from newsletter.cli import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", script, "--root", str(self.root), "send"],
-            env=self._environment(environment),
+            env=self.environment(environment),
             capture_output=True,
             text=True,
             check=False,
@@ -136,7 +137,7 @@ class Cluster:
         said = self.root / f"worker-{len(self.hosts)}.log"
         with said.open("wb") as file:
             process = subprocess.Popen(
-                self._command("worker", *words), env=self._environment(environment), stdout=file, stderr=file
+                self.command("worker", *words), env=self.environment(environment), stdout=file, stderr=file
             )
         self.hosts.append(Host(process, said))
         return self.hosts[-1]
@@ -145,6 +146,9 @@ class Cluster:
         for host in self.hosts:
             host.thaw()
             host.kill()
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.run(*words, "--json").stdout)
 
     # What the database says
 
@@ -188,9 +192,9 @@ class Cluster:
         assert checked.returncode == 0, checked.stdout + checked.stderr
         return Counter(got.values())
 
-    def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "newsletter", "--root", str(self.root), *words]
+    def command(self, *words: str, root: Path | None = None) -> list[str]:
+        return [sys.executable, "-m", "newsletter", "--root", str(root or self.root), *words]
 
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
         state = str(self.root / "state")
         return os.environ | {"PYTHONPATH": str(CHECKOUT), "XDG_STATE_HOME": state, "NO_COLOR": "1"} | more
