@@ -1,7 +1,7 @@
 """How many visitors `newsletter serve` answers: python bench/web.py [seconds]
 
 One process with SQLite on loopback, a client of its own on 32 connections that stay open. Prints for each kind of
-request how many a second, and how long the slowest of a hundred took; then the start, and memory before and after.
+request how many a second, and how long the slowest of a hundred took; then memory over 100,000 requests of all kinds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import partial
+from itertools import count, cycle, islice
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from urllib.parse import quote
@@ -49,13 +50,13 @@ def main(seconds: float) -> None:
         process, started = serving(root, port)
         try:
             print(f"start until the first answer: {started * 1000:,.0f} ms")
-            before = memory(process)
-            paths = iter([f"/u/{links.token(Purpose.UNSUBSCRIBE, token)}" for token in tokens])
+            everyone = [f"/u/{links.token(Purpose.UNSUBSCRIBE, token)}" for token in tokens]
+            paths = iter(everyone)
             figures(
                 "unsubscribe (POST /u/TOKEN)", port, lambda: post(next(paths), "List-Unsubscribe=One-Click"), seconds
             )
             numbers = count()
-            nonces = [new_nonce(secret, at=_ago(5)) for _ in range(int(3_000 * seconds))]
+            nonces = [late(secret) for _ in range(int(3_000 * seconds))]
             fresh = iter(nonces)
             figures(
                 "subscribe (POST /subscribe)", port,
@@ -66,10 +67,30 @@ def main(seconds: float) -> None:
             forged = f"/u/{'A' * 44}"
             figures("a wrong token (GET)", port, lambda: get(forged), seconds)
             figures("health (GET /healthz)", port, lambda: get("/healthz"), seconds)
-            print(f"memory: {before:,} MB before, {memory(process):,} MB after")
+            kinds = cycle([
+                lambda: get("/subscribe"), lambda: get(forged), lambda: get(next(pages)),
+                lambda: post(next(pages), "List-Unsubscribe=One-Click"), lambda: get("/healthz"),
+                lambda: post("/subscribe", f"email=m{next(numbers)}%40example.org&nonce={quote(late(secret))}"),
+            ])  # fmt: skip
+            pages = cycle(everyone)
+            taken = [memory(process)]
+            for _ in range(5):
+                measured(port, partial(asked, islice(kinds, 20_000)), 600)
+                taken.append(memory(process))
+            print(f"memory, before and after each 20,000 of 100,000 requests: {', '.join(map(str, taken))} MB")
         finally:
             process.terminate()
             process.wait()
+
+
+def asked(requests: Iterator[Callable[[], bytes]]) -> bytes:
+    """The next of *requests*."""
+    return next(requests)()
+
+
+def late(secret: bytes) -> str:
+    """A nonce that somebody has looked at for a while."""
+    return new_nonce(secret, at=_ago(5))
 
 
 def _ago(seconds: int) -> datetime:

@@ -52,6 +52,7 @@ class Entry:
     live_since: datetime | None = None  #: first seen live; None = never was
     off_since: datetime | None = None  #: since when a once live post is a draft or gone
     frozen_at: datetime | None = None  #: a broadcast whose audience is settled
+    changed_at: datetime | None = None  #: its text, number or status last did
     delivered: bool = False  #: somebody got it
     key: int | None = None  #: row in the store
 
@@ -99,7 +100,7 @@ class _Surveyor:
         ]  # of two with one id, the lower number
         here = {e.ident for e in found}
         gone = [self._gone(e) for e in self.known.values() if e.ident not in here]
-        entries = self._renames([*found, *gone])
+        entries = [self._stamped(e) for e in self._renames([*found, *gone])]
         self.notes.extend(e.reason for e in entries if e.reason and e.status != "conflict")
         return Survey(
             tuple(sorted(entries, key=lambda e: (e.number, e.ident))),
@@ -107,6 +108,12 @@ class _Surveyor:
             frozenset(e.ident for e in entries if e.standing is Standing.LIVE and self._newly_placed(e)),
             frozenset(e.ident for e in entries if e.status == "retracted" and self._was(e) != "retracted"),
         )
+
+    def _stamped(self, entry: Entry) -> Entry:
+        old = self.known.get(entry.ident)
+        if old and (old.digest, old.number, old.status) == (entry.digest, entry.number, entry.status):
+            return entry
+        return replace(entry, changed_at=self.at)
 
     def _was(self, entry: Entry) -> str:
         return self.known[entry.ident].status if entry.ident in self.known else ""

@@ -130,7 +130,7 @@ def _outdated(event: Event, subject: Subject, when: datetime) -> bool:
             again = subject.confirmed_at is not None and left < subject.confirmed_at
             return elsewhere or lifted or again
         case EventKind.COMPLAINED:
-            return elsewhere or reconfirmed
+            return (elsewhere and not subject.merged) or reconfirmed
         case EventKind.UNSUBSCRIBED:
             return reconfirmed
     return False

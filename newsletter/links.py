@@ -1,4 +1,4 @@
-"""Signed tokens and the URLs that carry them: unsubscribe, confirm, preferences.
+"""Signed tokens and the URLs that carry them: unsubscribe, confirm, preferences, a reader's letters.
 
 Guarantees
     A token names a subscriber by a random id, never by address, and is bound to one purpose and one
@@ -53,6 +53,7 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "u"
     CONFIRM = "c"
     PREFERENCES = "s"
+    ARCHIVE = "a"
 
 
 @dataclass(frozen=True, slots=True)

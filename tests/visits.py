@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from sqlalchemy import text
 
 from newsletter.catalogue import position_before
-from newsletter.config import Design, Identity, Rules, Web
+from newsletter.config import Config, Design, Identity, Rules, Visible, Web
 from newsletter.consent import asking
 from newsletter.consent.wishes import wipe
 from newsletter.intake import fingerprint
@@ -27,6 +27,8 @@ from newsletter.stationery import Stationery
 from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.web.app import public_app
+from newsletter.web.archive.routes import Reading
+from newsletter.web.archive.shelf import Library
 from newsletter.web.door import Tally
 from newsletter.web.house import House
 from newsletter.web.pages import Pages
@@ -69,7 +71,13 @@ class Site:
     """One newsletter's pages over *store*, from 2 March 2026, 09:00 UTC, on."""
 
     def __init__(
-        self, store: Store, *, web: Web | None = None, rules: Rules | None = None, design: Design | None = None
+        self,
+        store: Store,
+        *,
+        web: Web | None = None,
+        rules: Rules | None = None,
+        design: Design | None = None,
+        letters: Config | None = None,
     ) -> None:
         self.store, self.now = store, datetime(2026, 3, 2, 9, tzinfo=UTC)
         self.hash, self.rules = fingerprint(SECRET), rules or Rules()
@@ -79,9 +87,11 @@ class Site:
         self.woken = 0
         pages = Pages(IDENTITY, design or Design(), "/list")
         self.house = House(
-            store, self.turns, self.links, pages, self.desk, web or Web(), lambda: self.now, self._wake, SECRET
-        )
-        self.app = public_app(self.house, 8000, tally=self.tally, figures=lambda: {"ok": True})
+            store, self.turns, self.links, pages, self.desk, web or Web(), lambda: self.now, self._wake, SECRET,
+            letters.archive.visible if letters else Visible.NOBODY,
+        )  # fmt: skip
+        more = Reading(self.house, Library(letters, store), fresh=0).routes() if letters else []
+        self.app = public_app(self.house, 8000, tally=self.tally, figures=lambda: {"ok": True}, more=more)
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
@@ -218,6 +228,8 @@ class Site:
             "suppression",
             "bucket",
             "meta",
+            "post",
+            "template",
         )
         with self.store.read() as c:
             return [[tuple(row) for row in c.execute(text(f"SELECT * FROM {table}"))] for table in tables]

@@ -1,5 +1,5 @@
-"""The pictures in this folder, taken anew: the live preview, two letters as `preview --output` photographs them, and
-the public pages of `serve`.
+"""The pictures in this folder, taken anew: the live preview, two letters as `preview --output` photographs them, the
+public pages of `serve`, and letters on the web.
 
 make screenshots
 """
@@ -39,6 +39,11 @@ PUBLIC = {
     "serve-subscribe.png": (None, 1000, 720, "light"),
     "serve-leave.png": (Purpose.UNSUBSCRIBE, 375, 720, "dark"),
     "serve-own.png": (Purpose.PREFERENCES, 375, 720, "light"),
+}
+#: name → path of a page of letters, and the window as above
+ON_THE_WEB = {
+    "archive-letter.png": ("/p/the-space-between", 1000, 1240, "light"),
+    "archive-index.png": ("/archive", 375, 1240, "dark"),
 }
 LETTERS = (3, 4)
 UNFINISHED = """\
@@ -98,6 +103,7 @@ def _public(root: Path, program: Path) -> None:
         re.sub(r'(?m)^url = "https.*$', f'url = "http://127.0.0.1:{port}"', settings.read_text(), count=1)
     )
     _run(root, "subscribers", "add", READER)
+    _run(root, "send")
     with contextlib.closing(Project.at(root)) as project:
         identity = project.config.identity
         token = project.store.audience.find(READER).token
@@ -111,6 +117,10 @@ def _public(root: Path, program: Path) -> None:
                 url = links.address(purpose, token) if purpose else f"{identity.url}/"
                 tab.open(url, width=width, height=height, scheme=scheme)
                 tab.screenshot(root / name, whole=True)
+                _keep(root / name, HERE / name)
+            for name, (path, width, height, scheme) in ON_THE_WEB.items():
+                tab.open(identity.url + path, width=width, height=height, scheme=scheme)
+                tab.screenshot(root / name, whole=False)
                 _keep(root / name, HERE / name)
     finally:
         server.send_signal(signal.SIGINT)

@@ -38,7 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Readers": {
         "subscribers": (
             "subscribers",
-            "List, add, import, export, pause, resume, unsubscribe, confirm, correct, erase.",
+            "List, add, import, export, merge, pause, resume, unsubscribe, confirm, correct, erase.",
         ),
         "mailbox": ("mailbox", "Read what came back by mail: bounces, complaints, requests to leave."),
         "webhook": ("hooks", "The address at which your provider tells what came back."),
@@ -47,7 +47,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Send": {
         "plan": ("ask", "What the next run and the next weeks will send, and to how many."),
         "send": ("run", "Send what is due now. This is what cron runs."),
-        "serve": ("serve", "Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings."),
+        "serve": ("serve", "Answer on the web: subscribe, confirm, unsubscribe, own settings, the letters to be read."),
+        "archive": ("archive", "Write the letters as web pages and feeds, as files for any host."),
         "schedule": ("daemon", "Stay running and send what is due, all day."),
         "worker": ("work", "Deliver what a run planned, beside others, on any machine (PostgreSQL)."),
         "cron": ("daemon", "Print the crontab line or systemd timer that fits this project."),

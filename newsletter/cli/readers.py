@@ -11,7 +11,7 @@ from newsletter.cli.project import Project, looked_at
 from newsletter.errors import NotFound
 from newsletter.intake import file_changed
 from newsletter.store import Store
-from newsletter.subscribers import Status
+from newsletter.subscribers import STANDINGS
 
 if TYPE_CHECKING:
     from newsletter.store.audience import Reader
@@ -70,9 +70,9 @@ def show_next(project: Project, reader: Reader, what: str, *, at: datetime) -> N
 
 def counted(counts: dict[str, int]) -> str:
     """`Audience.counts` as a sentence."""
-    parts = [f"{counts[s.value]:,} {s.value}" for s in Status if counts[s.value]]
+    parts = [f"{counts[s.value]:,} {s.value}" for s in STANDINGS if counts[s.value]]
     parts = [
         f"{part} ({counts['paused']:,} paused)" if counts["paused"] and part.endswith(" active") else part
         for part in parts
     ]
-    return f"{plural(sum(counts[s.value] for s in Status), 'reader')}: {', '.join(parts)}."
+    return f"{plural(sum(counts[s.value] for s in STANDINGS), 'reader')}: {', '.join(parts)}."

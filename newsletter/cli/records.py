@@ -106,7 +106,8 @@ def history(ctx: click.Context, address: str, number: int | None, raw: bool, as_
 
 
 def _history(project: Project, store: Store, address: str, number: int | None, *, raw: bool, as_json: bool) -> None:
-    reader = store.audience.find(address)
+    into = store.merging.into(address)
+    reader = store.audience.find(address, follow=False)
     records = [r for r in store.accounts.history(reader) if number is None or r.post == number]
     if raw:
         sys.stdout.buffer.write(_raw(project, records, number))
@@ -122,6 +123,9 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
                 "paused": bool(reader.pauses),
                 "confirmed_at": iso(reader.confirmed_at),
                 "position": reader.had_through,
+                "merged_into": str(into.address) if into else None,
+                "merged": [str(other) for other in store.merging.of(reader)],
+                "imports": [asdict(touched) for touched in store.imports.of(reader)],
                 "events": [asdict(e) | {"reply": e.reply or None} for e in store.accounts.events(reader)],
                 "consent": [
                     {"at": iso(a), "cause": c, "status": s, "detail": d or None, "form": e.form or None}
@@ -149,11 +153,17 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         return
     zone = project.config.identity.timezone
     pauses = f", paused ({', '.join(p.name.lower() for p in reader.pauses if p.name)})" if reader.pauses else ""
-    data(f"{reader.name or reader.address} <{reader.address}>: {reader.status}{pauses}")
+    to = f" into {into.address}: `newsletter history {into.address}` goes on" if into else ""
+    data(f"{reader.name or reader.address} <{reader.address}>: {reader.status}{pauses}{to}")
+    for other in store.merging.of(reader):
+        data(f"  also {other}: `newsletter history {other}`")
     events = [
         (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))) + _evidence(e))
         for (at, cause, after, detail), e in zip(consent, shown, strict=True)
     ]
+    for t in store.imports.of(reader):
+        undone = f" (taken back {t.undone_at.astimezone(zone):%Y-%m-%d})" if t.undone_at else ""
+        events.append((t.at, f"import {t.number} ({t.file}) changed {', '.join(t.changed)}{undone}"))
     events += [(e.at, _told(e)) for e in store.accounts.events(reader) if number in (None, e.post)]
     for r in records:
         tries = [a for a in store.accounts.attempts(r.id) if r.attempts > 1 or a.outcome != "accepted"]
@@ -176,6 +186,8 @@ def _evidence(shown: Evidence) -> str:
     """What was on the page, and from where it was answered."""
     if not shown.form:
         return ""
+    if shown.form.startswith("import "):
+        return f", by {shown.form}" + (f"\n    where they said so: {shown.wording}" if shown.wording else "")
     origin = f", from {shown.origin}" if shown.origin else ""
     return f", by the {shown.form}{origin}" + (f"\n    it said: {shown.wording}" if shown.wording else "")
 

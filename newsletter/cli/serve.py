@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.consent.asking import Desk
     from newsletter.events import Heard, Hook
     from newsletter.web.door import Tally
-    from newsletter.web.hooks import Door
+    from newsletter.web.hooks import Entrance
     from newsletter.web.turns import Turns
 
 _LOOK = 2.0  # seconds between two looks for letters that other processes planned
@@ -39,7 +39,7 @@ _FRESH = 1.0  # seconds that figures are good for
 @click.option("--schedule", is_flag=True, help="Also send what is due, as `newsletter schedule` does.")
 @click.pass_context
 def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
-    """Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings.
+    """Answer on the web: subscribe, confirm, unsubscribe, a reader's own settings, the letters to be read.
 
     Runs behind a web server that speaks https for it (docs/serve.md has one for Caddy and for nginx), on any path. It
     mails confirmations within seconds. After a change of newsletter.toml or of a template start it anew. Ctrl-C or
@@ -65,6 +65,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.links import Links
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
+    from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
@@ -86,15 +87,16 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     if schedule:
         threads.append(Thread(target=_schedule, args=(project, ending), name="schedule", daemon=True))
     links = Links(secret, identity.url, identity.list_id)
-    house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret)
+    house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
-    doors = _doors(project)
-    app = public_app(house, place, tally=tally, figures=figures, more=_hooks(project, doors))
+    entrances = _entrances(project)
+    more = [*Reading(house, keeper.library).routes(), *_hooks(project, entrances)]
+    app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
         thread.start()
     data(f"{identity.name}: {identity.url}/ is answered at http://{host}:{place}/")
-    for vendor in doors:
+    for vendor in entrances:
         say(f"The address for webhooks of {vendor}, which is secret: {identity.url}{path_for(vendor, secret)}")
     say("Ctrl-C ends it.")
     if waits := _why_letters_wait(project):
@@ -109,15 +111,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     return 130 if ended == signal.SIGINT else 0
 
 
-def _doors(project: Project) -> dict[str, Door]:
+def _entrances(project: Project) -> dict[str, Entrance]:
     """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
     from newsletter.config import VENDORS
     from newsletter.providers import vendor
-    from newsletter.web.hooks import Door, secret_for
+    from newsletter.web.hooks import Entrance, secret_for
 
     config, live = project.config, project.store.facts.went_live
     return {
-        name: Door(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
+        name: Entrance(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
         for name in VENDORS
         if name == config.provider or live(name) is not None
     }
@@ -127,14 +129,14 @@ def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: 
     return hear(hook, settings, at=at)
 
 
-def _hooks(project: Project, doors: Mapping[str, Door]) -> Sequence[Any]:
+def _hooks(project: Project, entrances: Mapping[str, Entrance]) -> Sequence[Any]:
     from newsletter.feedback import take_in
     from newsletter.intake import fingerprint
     from newsletter.web.hooks import routes
 
     hashed = fingerprint(project.secret)
     return routes(
-        doors,
+        entrances,
         lambda vendor, heard, at: take_in(project.store, heard, source=vendor, fingerprint=hashed, at=at),
         now=now,
     )
@@ -179,7 +181,10 @@ class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
     def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
+        from newsletter.web.archive.shelf import Library
+
         self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
+        self.library = Library(project.config, project.store)
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -218,10 +223,13 @@ class Keeper:
 
     def _prepare(self) -> None:
         """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
+        from newsletter.config import Visible
         from newsletter.consent.asking import Case
         from newsletter.stationery import SETTINGS
 
         self._desk.stationery.prepare([*Case, SETTINGS])
+        if self._project.config.archive.visible is not Visible.NOBODY:
+            warn(self.library.look(at=now()).notes)
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import click
 
 from newsletter import consent
 from newsletter.cli import Suggesting
-from newsletter.cli.intake import add, import_, sync
-from newsletter.cli.output import Command, ask, data, facts, iso, json_option, plural, say, table, warn, yes_option
+from newsletter.cli.export import EVERYONE, STATUSES, export, matching, reader_facts
+from newsletter.cli.imports import import_, imports, undo_import
+from newsletter.cli.intake import add, sync
+from newsletter.cli.merging import duplicates, merge
+from newsletter.cli.output import ask, data, facts, json_option, plural, say, table, warn, yes_option
 from newsletter.cli.project import Project, now, open_project
 from newsletter.cli.readers import counted, existing, find, show_next, unread
-from newsletter.errors import NewsletterError, NotFound, SubscriberError
+from newsletter.errors import NewsletterError, NotFound
 from newsletter.intake import fingerprint
 from newsletter.store import Store
 from newsletter.store.audience import Reader
-from newsletter.subscribers import Pause, Status, read_rows, write_rows
+from newsletter.subscribers import Pause, Status, read_rows
 
 _NAME_MOST = 40  # characters of a name in the list
 
-_EVERYONE = "all"
 _PAUSED = {
     Pause.OWNER: "by you",
     Pause.FILE: "left your file",
@@ -60,23 +56,15 @@ def _state(reader: Reader) -> str:
     return f"paused ({_pauses(reader)})" if reader.status is Status.ACTIVE and reader.pauses else reader.status.value
 
 
-def _matching(store: Store, status: str) -> Iterator[Reader]:
-    return store.audience.readers(None if status == _EVERYONE else Status(status))
-
-
-def _status_option(default: str) -> Callable[[Command], Command]:
-    words = [_EVERYONE, *(status.value for status in Status)]
-    return click.option("--status", default=default, show_default=True, type=click.Choice(words), help="Only these.")
-
-
 # Looking
 
 
 @click.command("list")
-@_status_option(_EVERYONE)
+@click.option("--status", default=EVERYONE, show_default=True, type=click.Choice(STATUSES), help="Only these.")
+@click.option("--tag", default="", help="Only those with this tag.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, status: str, as_json: bool) -> None:
+def list_(ctx: click.Context, status: str, tag: str, as_json: bool) -> None:
     """Every reader, and the last post they have had.
 
     \b
@@ -86,7 +74,7 @@ def list_(ctx: click.Context, status: str, as_json: bool) -> None:
     project = open_project(ctx)
     store = project.existing_store()
     if as_json:
-        facts([_facts(reader) for reader in _matching(store, status)] if store else [])
+        facts([reader_facts(reader) for reader in matching(store, status, tag)] if store else [])
     elif store is None or not any(store.audience.counts().values()):
         data("There are no readers on record yet.")
     else:
@@ -98,7 +86,7 @@ def list_(ctx: click.Context, status: str, as_json: bool) -> None:
                 "" if reader.had_through is None else f"#{reader.position}",
                 reader.timezone,
             )
-            for reader in _matching(store, status)
+            for reader in matching(store, status, tag)
         ]
         if rows:
             table(("Address", "Name", "Status", "Had", "Time zone"), rows)
@@ -106,52 +94,6 @@ def list_(ctx: click.Context, status: str, as_json: bool) -> None:
         data(counted(store.audience.counts()))
     if news := unread(project, store):
         warn([news.strip()])
-
-
-def _facts(reader: Reader) -> dict[str, Any]:
-    return {
-        "email": str(reader.address), "name": reader.name, "status": reader.status.value,
-        "paused": [pause.name.lower() for pause in reader.pauses if pause.name],
-        "timezone": reader.timezone, "tags": sorted(reader.tags), "had_through": reader.had_through,
-        "confirmed_at": iso(reader.confirmed_at), "in_file": reader.in_file,
-    }  # fmt: skip
-
-
-@click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@_status_option(Status.ACTIVE.value)
-@click.pass_context
-def export(ctx: click.Context, file: Path | None, status: str) -> None:
-    """Write the readers as CSV, to FILE or to standard output.
-
-    The columns are those of your own file, which can't say who has left: so only active readers are written,
-    unless you ask for others. No cell is a formula to a spreadsheet.
-
-    \b
-    Example:
-      newsletter subscribers export readers.csv
-    """
-    from newsletter.cli.files import create
-
-    project = open_project(ctx)
-    store = existing(project)
-    if file is None:
-        write_rows(sys.stdout, _matching(store, status))
-        return
-    text = io.StringIO()
-    write_rows(text, _matching(store, status))
-    try:
-        # Excel takes a file without the mark for Windows-1252, and spoils every accent.
-        create(file, text.getvalue().encode("utf-8-sig"))
-    except FileExistsError:
-        raise SubscriberError(f"{file} is there already, and is kept; name another file.") from None
-    except OSError as error:
-        raise SubscriberError(f"{file} can't be written ({error.strerror}).") from None
-    counts = store.audience.counts()
-    everyone = sum(counts[s.value] for s in Status)
-    count = everyone if status == _EVERYONE else counts[status]
-    left = f" {plural(everyone - count, 'other')} left out (--status all)." if everyone > count else ""
-    data(f"{file} holds {plural(count, 'reader')}.{left}")
 
 
 # One reader
@@ -346,7 +288,8 @@ def _place_in_file(project: Project, reader: Reader) -> str:
 
 
 _NAMED = {
-    "list": list_, "add": add, "import": import_, "export": export, "pause": pause, "resume": resume,
+    "list": list_, "add": add, "import": import_, "imports": imports, "undo-import": undo_import, "export": export,
+    "duplicates": duplicates, "merge": merge, "pause": pause, "resume": resume,
     "unsubscribe": unsubscribe, "confirm": confirm, "correct": correct, "sync": sync, "erase": erase,
 }  # fmt: skip
 for _name, _command in _NAMED.items():

@@ -22,6 +22,7 @@ _WHY = {
     "complained": "called a letter spam",
     "forbidden": "by you",
     "erased": "was erased",
+    "left elsewhere": "had left elsewhere",
     "corrected": "has another address now",
 }
 

@@ -19,6 +19,7 @@ from newsletter.config.settings import (
     FILE_NAME,
     LOCK_SCREEN_WORDS,
     Alerts,
+    Archive,
     Checking,
     Config,
     Design,
@@ -38,6 +39,7 @@ from newsletter.config.settings import (
     Security,
     SmtpSettings,
     VendorSettings,
+    Visible,
     Web,
 )
 from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
@@ -52,6 +54,7 @@ __all__ = [
     "STORE_VARIABLE",
     "VENDORS",
     "Alerts",
+    "Archive",
     "Checking",
     "Config",
     "Design",
@@ -73,6 +76,7 @@ __all__ = [
     "SmtpSettings",
     "Vendor",
     "VendorSettings",
+    "Visible",
     "Web",
     "find_root",
     "load",

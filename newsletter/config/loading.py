@@ -17,6 +17,7 @@ from newsletter.config.palette import Palette
 from newsletter.config.settings import (
     FILE_NAME,
     Alerts,
+    Archive,
     Checking,
     Config,
     Design,
@@ -29,6 +30,7 @@ from newsletter.config.settings import (
     Mode,
     OnUncertain,
     Rules,
+    Visible,
     Web,
 )
 from newsletter.config.values import WrongValueError
@@ -88,6 +90,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     mailbox = servers.mailbox(post_box, root, environment, wanted=top.has("mailbox"))
     alerts = _alerts(top.section("alerts"), root)
     web = _web(top.section("web"))
+    archive = _archive(top.section("archive"))
     log_file = top.section("log").read("file", values.optional(lambda value: files.path(root, value)), None)
     document.finish()
     secrets = [
@@ -116,6 +119,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         plugin=plugin,
         checks=checks,
         web=web,
+        archive=archive,
         dkim=dkim,
         mailbox=mailbox,
         notes=tuple(_notes(secrets, smtp.postfix_log if provider == "smtp" else None)),
@@ -200,6 +204,14 @@ def _web(section: Section) -> Web:
         sign_ups_per_network=section.read("sign_ups_per_network", times.rate, default.sign_ups_per_network),
         trusted_proxies=section.read("trusted_proxies", values.networks, default.trusted_proxies),
         tags_to_choose=section.read("tags_to_choose", values.tags, default.tags_to_choose),
+    )
+
+
+def _archive(section: Section) -> Archive:
+    default = Archive()
+    return Archive(
+        visible=section.read("visible", values.choice(Visible), default.visible),
+        noindex=section.read("noindex", values.yes_or_no, default.noindex),
     )
 
 

@@ -53,6 +53,14 @@ class Images(StrEnum):
     HOSTED = "hosted"  #: from the newsletter's own website, https://…/m/HASH/NAME
 
 
+class Visible(StrEnum):
+    """Who reads the posts on the web."""
+
+    ALL = "all"
+    READERS = "readers"  #: each up to their own position, by a signed link
+    NOBODY = "nobody"
+
+
 class Security(StrEnum):
     """How a connection to an SMTP server is protected."""
 
@@ -261,6 +269,14 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """[archive]: the posts on the web."""
+
+    visible: Visible = Visible.ALL
+    noindex: bool = False  #: search engines are asked to leave it out
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project, complete and checked. All paths are absolute."""
 
@@ -287,6 +303,7 @@ class Config:
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()
     web: Web = Web()
+    archive: Archive = Archive()
 
     @property
     def posts(self) -> Path:

@@ -21,7 +21,8 @@ from typing import Protocol
 from newsletter.consent.wishes import TRACES
 from newsletter.mail import Address
 from newsletter.store import Transaction, facts, requests
-from newsletter.store.audience import Fingerprint, forget
+from newsletter.store.audience import Fingerprint
+from newsletter.store.forgetting import forget
 from newsletter.store.notices import Notice, plan
 from newsletter.store.requests import Evidence, Person, SignUp
 from newsletter.subscribers import Cause, Pause, Status, may
@@ -109,7 +110,7 @@ def _case(person: Person) -> Case:
             return Case.RETURN if person.pauses & _KEPT_AWAY else Case.ALREADY
         case Status.UNSUBSCRIBED:
             return Case.RETURN
-        case Status.SUPPRESSED:
+        case Status.SUPPRESSED | Status.MERGED:  # whose record was merged is found by the one that stands for both
             return Case.BOUNCED
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from newsletter.store import Store, Transaction, facts, requests, wishes
-from newsletter.store.audience import Fingerprint, forget, keep_hash
+from newsletter.store.audience import Fingerprint, keep_hash
+from newsletter.store.forgetting import forget
 from newsletter.store.requests import Evidence, Person
 from newsletter.store.wishes import Situation
 from newsletter.subscribers import Cause, Status, may
@@ -152,9 +153,11 @@ def erase(c: Transaction, token: bytes, *, fingerprint: Fingerprint, at: datetim
     person = requests.with_token(c, token)
     if person is None:
         return False
+    keys = requests.keys_of(c, person)
     forget(c, person.id, at=at)
     facts.write(c, TRACES, True)
-    keep_hash(c, fingerprint(person.address.key), "erased", at=at)
+    for key in keys:
+        keep_hash(c, fingerprint(key), "erased", at=at)
     return True
 
 

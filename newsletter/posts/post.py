@@ -41,6 +41,7 @@ class Post:
     body: str  #: Markdown, line ends LF
     body_line: int  #: the line of the file on which the body begins, from 1
     digest: str  #: SHA-256 of the file's bytes, hex
+    url: str = ""  #: https://… where it stands on the owner's blog, for search engines; empty = nowhere else
     allow: frozenset[str] = frozenset()  #: checks that the owner has answered: they are silent about this post
     places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)  #: key → its line in the file
     remarks: tuple[tuple[int, str], ...] = ()  #: what does no harm: line, and words with the remedy behind a semicolon

@@ -128,6 +128,7 @@ def _post(sheet: Sheet, below: int, digest: str, *, explicit_id: bool) -> Post:
         body="\n".join(sheet.lines[start:]).rstrip() + "\n",
         body_line=start + 1,
         digest=digest,
+        url=sheet.url(),
         allow=frozenset(word.lower() for word in sheet.words("allow", "image-alt")),
         places={key: found.line for key, found in sheet.fields.items()},
         remarks=tuple(sheet.remarks),

@@ -23,7 +23,7 @@ from newsletter.posts.remedies import cause, clipped, in_quotes, no_key
 
 KEYS = frozenset(
     {"title", "subject", "preheader", "publish_at", "date", "status", "tags", "language", "image", "image_alt"}
-    | {"id", "catch_up", "text", "number", "allow"}
+    | {"id", "catch_up", "text", "number", "allow", "url"}
 )
 #: What no value holds on purpose; YAML refuses most of it, and takes NEL, LS and PS for ends of lines.
 CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"
@@ -38,6 +38,8 @@ _LANGUAGE = (  # RFC 5646 section 2.1, the common shapes: language, script, regi
 _LIKE_STATUS = {"published": "live", "public": "live", "ready": "live", "hidden": "draft", "withdrawn": "retracted"}
 _LIKE_KEY = {"lang": "language", "send_at": "publish_at", "published_at": "publish_at", "alt": "image_alt"}
 _LIKE_KEY |= {"description": "preheader", "summary": "preheader", "excerpt": "preheader", "slug": "id"}
+_LIKE_KEY |= {"canonical": "url", "canonical_url": "url", "permalink": "url", "link": "url"}
+_ADDRESS = r"https?://[^\s/?#@\"'<>]+\.[^\s/?#@\"'<>]+(?:[/?#][^\s\"'<>]*)?"
 
 
 @dataclass(slots=True)
@@ -164,6 +166,15 @@ class Sheet:
             hint = f"write {other}" if re.fullmatch(_LANGUAGE, other) else "write a short code such as en, de or pt-BR"
             self.wrong("language", f"{shown(tag)} is not a language code; {hint}")
         return tag
+
+    def url(self) -> str:
+        """A whole web address, or ""."""
+        given = self.text("url")
+        if given and not re.fullmatch(_ADDRESS, given):
+            self.wrong(
+                "url", f"{shown(given)} is no web address; write all of it, such as url: https://example.org/blog/4"
+            )
+        return given
 
     def given_id(self) -> str:
         """The id in the front matter, or ""."""

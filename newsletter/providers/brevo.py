@@ -4,11 +4,13 @@ Its messageVersions let many share a request, which then succeeds or fails as on
 
 Guarantees
     A request that is sent twice counts once: it carries a key made from its content, which Brevo remembers for at
-    least fifteen minutes; the ledger sends a message in doubt again after ten.
+    least fifteen minutes; the ledger sends a message in doubt again after ten. After a crash it takes longer than
+    that, so Brevo's log of events is asked first, by the tag of the message.
     Reply-To, List-Id and List-Unsubscribe are carried; Date and Message-ID are Brevo's. Header fields are ASCII.
     Events find their message by Brevo's id, which is kept, or by ours, which they bring back.
 
 What goes wrong
+    What the log doesn't show may still come into it, so Brevo never says for certain that it has not taken a message.
     Brevo shows no picture that travels with a letter. It counts openings and clicks, and has a List-Unsubscribe of
     its own, unless its support has switched that off: `refusals`.
     A text alone gets an HTML part that says the same, as Brevo takes nothing without one. Double braces in a letter are
@@ -21,11 +23,13 @@ Sources: developers.brevo.com ("Send a transactional email", "Idempotency", "Tra
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from operator import attrgetter
+from urllib.parse import urlencode
 from uuid import UUID
 
 from newsletter.config import Config, Images, VendorSettings
@@ -33,10 +37,11 @@ from newsletter.errors import ProviderError
 from newsletter.events import Event, EventKind, Heard, Hook
 from newsletter.mail import About, Accepted, Message, Outcome, Rejected, Reply, Uncertain
 from newsletter.providers import http, told
-from newsletter.providers.exchange import Answer, Request
-from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost
+from newsletter.providers.exchange import Answer, Request, ask
+from newsletter.providers.letter import Letter, Person, Splicer, dkim_is_lost, token
 
 _TITLE = "Brevo"
+_LOG_MOST = 90  # days that one question about events may span
 _KEY = b"00000000-0000-0000-0000-000000000000"  # where the key of a request goes
 
 
@@ -49,9 +54,10 @@ class Brevo:
     #: each has a request and a key of its own
     together: Callable[[Message], object] | None = attrgetter("delivery")
 
-    def __init__(self, settings: VendorSettings) -> None:
+    def __init__(self, settings: VendorSettings, now: Callable[[], datetime]) -> None:
         self.window = settings.batch * settings.threads
-        self._settings = settings
+        self._settings, self._now = settings, now
+        self._headers = {"api-key": settings.key}
         self._splicer = Splicer(item)
 
     def submit(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Outcome]]:
@@ -65,7 +71,7 @@ class Brevo:
     def request(self, parts: Sequence[bytes]) -> Request:
         """One message under its key."""
         body = keyed(parts[0])
-        return Request("/v3/smtp/email", {"api-key": self._settings.key, "Content-Type": "application/json"}, body)
+        return Request("/v3/smtp/email", self._headers | {"Content-Type": "application/json"}, body)
 
     def taken(self, messages: Sequence[Message], answer: Answer) -> Sequence[Outcome]:
         """201: Brevo took it."""
@@ -75,10 +81,17 @@ class Brevo:
         """By the code."""
         return refused(answer)
 
+    def lookup(self, message_id: str, *, since: datetime) -> Accepted | Uncertain | None:
+        """In the log of events, by the message's tag."""
+        days = min((self._now() - since).days + 2, _LOG_MOST)  # it counts today, and in a zone of its own
+        query = urlencode({"tags": json.dumps([token(message_id)]), "days": days, "limit": 10, "offset": 0})
+        question = Request(f"/v3/smtp/statistics/events?{query}", self._headers, method="GET")
+        return found(ask(self._settings, question, _TITLE), token(message_id))
 
-def open_(settings: VendorSettings, **_: object) -> Brevo:
+
+def open_(settings: VendorSettings, *, now: Callable[[], datetime]) -> Brevo:
     """The provider."""
-    return Brevo(settings)
+    return Brevo(settings, now)
 
 
 def refusals(config: Config) -> list[str]:
@@ -127,6 +140,7 @@ def item(letter: Letter) -> dict[str, object]:
         "headers": {"idempotencyKey": _KEY.decode(), "X-Mailin-custom": letter.message_id, **letter.headers},
         "sender": _mailbox(letter.sender),
         "to": [_mailbox(letter.to)],
+        "tags": [letter.token],
         "subject": letter.subject,
         "htmlContent": letter.html or f'<pre style="white-space:pre-wrap;font:inherit">{escape(letter.text)}</pre>',
         "textContent": letter.text,
@@ -152,6 +166,7 @@ _OURS = {
     "permission_denied": "does not let your account send yet; its dashboard says what is missing",
     "account_under_validation": "is still looking at your account; its dashboard says what is missing",
 }
+_TAGS = re.compile(r"[\w-]+", re.ASCII)  # one, or a list of them
 _SENDER = re.compile(r"\bsender\b", re.IGNORECASE)
 _RECIPIENT = re.compile(r"\bin to\b|\bto\b.{0,20}\b(?:email|address|valid)|recipient", re.IGNORECASE)
 
@@ -178,6 +193,16 @@ def refused(answer: Answer) -> Outcome | ProviderError | None:
     if answer.status in (400, 413):
         return Rejected(Reply(answer.status, "", words), About.MESSAGE)
     return None
+
+
+def found(answer: Answer, tag: str) -> Accepted | Uncertain:
+    """What the log says of the message with this *tag*; of others nothing is believed."""
+    if answer.status != 200:
+        return Uncertain(f"Brevo's log of events can't be read ({answer.status})")
+    for event in told.sections(told.document(answer.body), "events"):
+        if tag in _TAGS.findall(told.text(event, "tag")) and (ident := told.text(event, "messageId").strip("<>")):
+            return Accepted(ident)
+    return Uncertain("Brevo's log of events doesn't show it; it may be late")
 
 
 # --- what comes back

@@ -27,14 +27,19 @@ from newsletter.config import FILE_NAME, Design, Identity, Images
 from newsletter.errors import ConfigError, PostError, TemplateError
 from newsletter.posts import Post
 from newsletter.posts.names import named
-from newsletter.render import markdown, plaintext, styles
+from newsletter.render import markdown, plaintext, styles, web
 from newsletter.render.images import ImageError, InlineImage, Place, load_logo
 from newsletter.render.syntax import Medium
 from newsletter.render.templates import Filler, filled_in
 from newsletter.render.words import Words, words
 from newsletter.starter import builtin_templates
 
-__all__ = ["InlineImage", "Medium", "Rendered", "Token", "builtin_templates", "direction", "render", "render_notice"]
+__all__ = [
+    "HERE", "InlineImage", "Medium", "Rendered", "Token", "WebPost", "builtin_templates", "direction", "render",
+    "render_notice", "render_web",
+]  # fmt: skip
+
+HERE = "@@HERE@@"  #: in a `WebPost`: what stands before /m/, on whatever page shows it
 
 _RTL_LANGUAGES = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"})
 # Scripts that know no italics; a slanted letter in them is only a crooked one.
@@ -69,6 +74,20 @@ class Rendered:
     direction: str  #: "ltr" or "rtl"
     images: tuple[InlineImage, ...]  #: that travel with the message
     media: tuple[InlineImage, ...] = ()  #: that the HTML shows, whether they travel or a website has to show them
+
+
+@dataclass(frozen=True, slots=True)
+class WebPost:
+    """A post as a page of a website shows it: the words for everybody, and nothing of anybody's own."""
+
+    title: str
+    summary: str
+    content: Markup
+    lead: Markup  #: the image at its top
+    around: Mapping[str, Any]  #: `logo`, `number`, `sign_off`, `signature`, `crisis_line`, `footer_lines`
+    language: str  #: BCP 47
+    direction: str
+    media: tuple[InlineImage, ...]  #: to be found at their `url`, which begins with `HERE`
 
 
 def render(post: Post, identity: Identity, design: Design, *, leniently: bool = False) -> Rendered:
@@ -147,6 +166,51 @@ def render_notice(said: Mapping[str, str], identity: Identity, design: Design, l
         images,
         (logo,) if logo else (),
     )
+
+
+def render_web(post: Post, identity: Identity, design: Design) -> WebPost:
+    """*post* for the web, from the same Markdown; raises `PostError`."""
+    post = _inert(web.neutral(post))
+    language = post.language or identity.language
+    said, place = words(language), Place(identity.sender.address.domain, HERE)
+    tokens = markdown.parse(post, language, Medium.WEB)
+    if not tokens:
+        raise PostError(
+            named(post.path), "there is nothing in it for the web; write something outside of ::: email_only"
+        )
+    lead = markdown.lead_image(post, place) if post.image else None
+    shown = markdown.adapt(tokens, post, url=identity.url, place=place, callouts=said.callouts)
+    logo = _logo(design, place)
+    media = (
+        logo,
+        lead,
+        *shown,
+        *(_of_letter(post, identity, language, place) if design.images is Images.HOSTED else ()),
+    )
+    words_around = _around(design, said, identity)
+    around = {name: words_around[name] for name in ("sign_off", "signature")}
+    around |= {
+        "logo": web.image_html(logo, design.logo_alt or identity.name, "logo") if logo else "",
+        "number": str(filled_in(said.number, number=post.number)),
+        "crisis_line": markdown.linked(design.crisis_line),
+        "footer_lines": tuple(map(markdown.linked, design.footer)),
+    }
+    return WebPost(
+        title=post.title,
+        summary=post.preheader or _derived_preheader(tokens, identity),
+        content=web.html(tokens),
+        lead=web.image_html(lead, post.image_alt) if lead else Markup(""),
+        around=around,
+        language=language,
+        direction=direction(language),
+        media=tuple({image.src: image for image in media if image}.values()),
+    )
+
+
+def _of_letter(post: Post, identity: Identity, language: str, place: Place) -> list[InlineImage]:
+    """Pictures that the letter alone shows, and that lie on the web all the same."""
+    tokens = markdown.parse(post, language)
+    return markdown.adapt(tokens, post, url=identity.url, place=place, callouts=words(language).callouts)
 
 
 def _place(identity: Identity, design: Design) -> Place:

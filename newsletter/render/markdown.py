@@ -345,7 +345,7 @@ _BUTTON_CELL = (
 _BOX = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%"><tr>'
 
 #: Where mail programs need something else than markdown-it writes.
-_RULES: dict[str, Callable[..., str]] = {
+RULES: dict[str, Callable[..., str]] = {
     "alert_close": _fixed("</td></tr></table></div>\n"),
     "alert_open": _fixed(f'<div class="callout">{_BOX}<td class="callout-cell">\n'),
     "alert_title_open": _fixed('<p class="callout-title">'),
@@ -391,6 +391,6 @@ def _parser(language: str) -> MarkdownIt:
     # markdown-it's own "replacements" also turns "(c)" into a copyright sign, in the middle of a list (a), (b), (c).
     parser.core.ruler.before("smartquotes", "dashes", _dashes)
     parser.core.ruler.push("secure", _secure)
-    for name, rule in _RULES.items():
+    for name, rule in RULES.items():
         parser.add_render_rule(name, rule)
     return parser

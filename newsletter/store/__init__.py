@@ -6,6 +6,8 @@
     Store.ledger      claim, begin, record: what was promised to whom, and what came of it
     Store.notices     mail outside the sequence, with the ledger's verbs
     Store.feedback    what comes back about a message that was accepted
+    Store.imports     files that were imported once, and taking one back
+    Store.merging     two records of one person
     Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
     Store.workers     who delivers on which machine, and how much waits for them
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from newsletter.store.buckets import Buckets
     from newsletter.store.catalogue import CatalogueTable
     from newsletter.store.feedback import Feedback
+    from newsletter.store.imports import Imports
     from newsletter.store.ledger import Ledger
+    from newsletter.store.merging import Merging
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
     from newsletter.store.suppressions import Suppressions
@@ -250,6 +254,18 @@ class Store:
         from newsletter.store.feedback import Feedback
 
         return Feedback(self)
+
+    @cached_property
+    def imports(self) -> Imports:
+        from newsletter.store.imports import Imports
+
+        return Imports(self)
+
+    @cached_property
+    def merging(self) -> Merging:
+        from newsletter.store.merging import Merging
+
+        return Merging(self)
 
     @cached_property
     def suppressions(self) -> Suppressions:

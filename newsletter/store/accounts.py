@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
-from newsletter.store.ledger_sql import BELIEVED
+from newsletter.store.ledger_sql import BELIEVED, BY_ANOTHER
 from newsletter.store.requests import Evidence
 from newsletter.store.schema import State, instant, optional_instant
 
@@ -351,13 +351,14 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "SELECT s.address, p.number FROM subscriber s JOIN post p ON p.id = s.high_water WHERE NOT EXISTS (SELECT 1"
-        " FROM delivery d"
-        " WHERE d.subscriber_id = s.id AND d.post_id = s.high_water AND d.state = 'accepted')",
+        " FROM delivery d WHERE d.subscriber_id = s.id AND d.post_id = s.high_water"
+        f"  AND (d.state = 'accepted' OR {BY_ANOTHER.format(d='d')}))"
+        " AND NOT EXISTS (SELECT 1 FROM merged m WHERE m.into_id = s.id AND s.floor >= p.number)",
         "{address} stands at #{number}, but nothing says that it was accepted.",
     ),
     (
         "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
-        " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0 AND (s.high_water IS NULL OR d.number > COALESCE("
+        " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0 AND (d.number > COALESCE("
         "  (SELECT h.number FROM delivery h WHERE h.subscriber_id = s.id AND h.post_id = s.high_water AND h.epoch ="
         " s.epoch"
         "   AND h.state = 'accepted' AND h.copy = 0), s.floor))",
@@ -370,5 +371,17 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         " c.id"
         "  AND b.status = 'active' AND b.at <= d.begun_at)",
         "{address} got #{number} after having left.",
+    ),
+    (
+        "SELECT s.address, d.number FROM delivery k JOIN subscriber s ON s.id = k.subscriber_id JOIN delivery d"
+        " ON d.post_id = k.post_id AND d.subscriber_id = k.subscriber_id AND d.epoch = k.epoch AND d.copy = 0"
+        f" WHERE {BY_ANOTHER.format(d='k')} AND d.state = 'accepted' AND d.begun_at > k.planned_at",
+        "{address} got #{number}, which another record of theirs had got before the two were merged.",
+    ),
+    (
+        "SELECT s.address FROM subscriber s LEFT JOIN merged m ON m.subscriber_id = s.id"
+        " LEFT JOIN subscriber k ON k.id = m.into_id"
+        " WHERE (s.status = 'merged') <> (m.into_id IS NOT NULL) OR k.status = 'merged'",
+        "{address} is merged, but into nobody, or into a record that was merged as well.",
     ),
 )

@@ -21,9 +21,11 @@ from newsletter.errors import NotFound, SubscriberError
 from newsletter.mail import Address, shown
 from newsletter.store import audience_sql as sql
 from newsletter.store.attempts import send_again
-from newsletter.store.joining import Refused, Taken, join, stage, take_file
+from newsletter.store.forgetting import forget
+from newsletter.store.imports import Origin
+from newsletter.store.joining import Refused, Taken, join, stage, take_file, take_import
 from newsletter.store.schema import micros, optional_instant
-from newsletter.subscribers import BadRow, Cause, Pause, Row, Status, may
+from newsletter.subscribers import STANDINGS, BadRow, Cause, Pause, Row, Status, may
 
 if TYPE_CHECKING:
     from newsletter.store import Store
@@ -32,6 +34,8 @@ Fingerprint = Callable[[str], str]  #: keyed hash of an `Address.key`
 
 STRIKES, STRIKE_SPAN = 3, timedelta(days=10)  #: so many posts given up, over so long a time: nobody reads there
 _FEW, _ALIKE_MAX = 5_000, 20_000  # readers compared with an address that isn't known
+
+_UNNAMED = Origin()
 
 _WHY_NOT_ADDED = {
     Status.ACTIVE: "is a subscriber already",
@@ -106,14 +110,15 @@ class Audience:
         floor: int,
         fingerprint: Fingerprint,
         at: datetime,
+        origin: Origin = _UNNAMED,
         dry_run: bool = False,
     ) -> Taken:
         """Add the rows of a file that is imported once; nobody leaves by it. *dry_run* only counts."""
         try:
             with self._store.write() as c:
-                count = stage(c, rows, floor, fingerprint)
-                status = Status.ACTIVE if confirmed else Status.PENDING
-                taken = join(c, count, status=status, in_file=False, cause=Cause.IMPORTED, at=at)
+                taken = take_import(
+                    c, rows, confirmed=confirmed, floor=floor, fingerprint=fingerprint, origin=origin, at=at
+                )
                 if dry_run:
                     raise Refused
         except Refused:
@@ -142,10 +147,13 @@ class Audience:
 
     # One at a time
 
-    def find(self, address: str) -> Reader:
-        """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
+    def find(self, address: str, *, follow: bool = True) -> Reader:
+        """The subscriber with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`.
+
+        Of a merged record it is the one that stands for both, unless *follow* is false.
+        """
         with self._store.read() as c:
-            return _reader(find(c, address))
+            return as_reader(find(c, address, follow=follow))
 
     def add(self, row: Row, *, floor: int, at_once: bool, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Add one subscriber on the owner's word, or confirm one who was pending.
@@ -164,21 +172,21 @@ class Audience:
             join(c, 1, status=Status.ACTIVE, in_file=False, cause=Cause.ADDED, at=at)
             if at_once:
                 c.execute(text("UPDATE subscriber SET not_before = NULL WHERE key = :key"), {"key": row.address.key})
-            return _reader(find(c, str(row.address)))
+            return as_reader(find(c, str(row.address)))
 
     def pause(self, address: str) -> Reader:
         """The owner pauses one reader."""
         with self._store.write() as c:
             row = find(c, address)
             c.execute(sql.SET_PAUSE, {"id": row.id, "pause": int(Pause.OWNER)})
-            return _reader(find(c, address))
+            return as_reader(find(c, address))
 
     def resume(self, address: str, *, at: datetime) -> Reader:
         """Lift the owner's pause and one for a refused address; the next slot counts again."""
         with self._store.write() as c:
             row = find(c, address)
             c.execute(sql.LIFT_PAUSE, {"id": row.id, "pause": int(Pause.OWNER | Pause.ADDRESS), "at": micros(at)})
-            return _reader(find(c, address))
+            return as_reader(find(c, address))
 
     def change(self, address: str, cause: Cause, status: Status, *, at: datetime, detail: str = "") -> Reader:
         """Change consent, if the table of transitions allows it; raises `SubscriberError`. For `consent` alone."""
@@ -189,7 +197,7 @@ class Audience:
                 if not may(before, status, cause, suppressed_for=last_cause(c, row.id)):
                     raise SubscriberError(f"{row.address} is {before}; {cause} can't make that {status}.")
                 change(c, row.id, cause, status, at, detail)
-            return _reader(find(c, address))
+            return as_reader(find(c, address))
 
     def correct(self, old: str, new: Address, *, fingerprint: Fingerprint, at: datetime) -> Reader:
         """Give a reader a corrected address; a post that was refused for the old one is sent to the new."""
@@ -199,7 +207,11 @@ class Audience:
             if before is Status.UNSUBSCRIBED:  # under a new address the old one would be a stranger to the next file
                 raise SubscriberError(f"{row.address} {_WHY_NOT_ADDED[before]}; nothing was changed.")
             other = c.execute(sql.BY_KEY, {"key": new.key}).one_or_none()
+            if other is not None and other.id == row.id and other.key != new.key:
+                return self._change_places(c, row, new)
             if other is not None and other.id != row.id:
+                if other.key != new.key:
+                    raise SubscriberError(f"{new} was merged into {other.address}; nothing was changed.")
                 if other.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
                     raise SubscriberError(f"{new} {_WHY_NOT_ADDED[Status(other.status)]}; nothing was changed.")
                 if c.scalar(
@@ -220,7 +232,18 @@ class Audience:
             c.execute(sql.CORRECT, values | {"pause": int(Pause.ADDRESS)})
             c.execute(sql.FORGET_ATTEMPT, values)
             send_again(c, row.id, at)
-            return _reader(find(c, str(new)))
+            return as_reader(find(c, str(new)))
+
+    def _change_places(self, c: Connection, row: DbRow[Any], new: Address) -> Reader:
+        """Of one person's two addresses the other one is the right one: the merged record gets this one."""
+        merged = c.scalar(text("SELECT id FROM subscriber WHERE key = :key"), {"key": new.key})
+        for who, address, key in (
+            (merged, row.address, f"{row.key} for {row.id}"),
+            (row.id, str(new), new.key),
+            (merged, row.address, row.key),
+        ):
+            c.execute(sql.SET_ADDRESS, {"id": who, "address": address, "key": key})
+        return as_reader(find(c, str(new)))
 
     def erase(self, address: str, *, keep_hash: bool, fingerprint: Fingerprint, at: datetime) -> bool:
         """Delete a person with everything that was kept of them; returns whether their hash stays suppressed.
@@ -231,9 +254,10 @@ class Audience:
             with self._store.write() as c:
                 row = find(c, address)
                 keep = keep_hash or row.status in (Status.UNSUBSCRIBED, Status.SUPPRESSED)
+                keys = keys_of(c, row)
                 forget(c, row.id, at=at)
-                if keep:
-                    keep_out(c, fingerprint(row.key), "erased", at)
+                for key in keys if keep else ():
+                    keep_out(c, fingerprint(key), "erased", at)
         finally:  # also when nobody was found: that ends an erasure whose traces could not be removed
             self._store.scrub()
         return keep
@@ -248,14 +272,14 @@ class Audience:
                 question, {"status": status.value if status else ""}, execution_options={"stream_results": True}
             )
             for row in rows:
-                yield _reader(row)
+                yield as_reader(row)
 
     def counts(self) -> dict[str, int]:
         """Subscribers by status, and how many of the active ones are paused."""
         with self._store.read() as c:
             found = {r[0]: r[1] for r in c.execute(text("SELECT status, COUNT(*) FROM subscriber GROUP BY status"))}
             paused = c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE status = 'active' AND pauses <> 0")) or 0
-        return {s.value: int(found.get(s.value, 0)) for s in Status} | {"paused": int(paused)}
+        return {s.value: int(found.get(s.value, 0)) for s in STANDINGS} | {"paused": int(paused)}
 
     def at_domains(self, domains: Iterable[str]) -> int:
         """How many of the active readers who are not paused have an address in one of *domains*."""
@@ -274,10 +298,14 @@ class Audience:
 # Within a transaction
 
 
-def find(c: Connection, address: str) -> DbRow[Any]:
-    """The row of the reader with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`."""
+def find(c: Connection, address: str, *, follow: bool = True) -> DbRow[Any]:
+    """The row of the reader with *address*; raises `NotFound` (with the nearest one) or `SubscriberError`.
+
+    Of a merged record it is the one that stands for both, unless *follow* is false.
+    """
     key = Address.parse(address).key
-    row = c.execute(text(sql.READERS.format(where="s.key = :key")), {"key": key}).one_or_none()
+    where = f"s.id = (SELECT {sql.STANDS_FOR.format(g='g')} FROM subscriber g WHERE g.key = :key)"
+    row = c.execute(text(sql.READERS.format(where=where if follow else "s.key = :key")), {"key": key}).one_or_none()
     if row is None:
         near = _nearest(c, key)
         hint = f"did you mean {near}?" if near else "`newsletter subscribers list` shows who is."
@@ -294,7 +322,7 @@ def _nearest(c: Connection, key: str) -> str | None:
     return addresses[near[0]] if near else None
 
 
-def _reader(row: DbRow[Any]) -> Reader:
+def as_reader(row: DbRow[Any]) -> Reader:
     return Reader(
         row.id,
         bytes(row.token),
@@ -332,6 +360,11 @@ def suppress(c: Connection, subscriber: int, fingerprint: str, cause: Cause, at:
     keep_out(c, fingerprint, cause.value, at)
 
 
+def keys_of(c: Connection, row: DbRow[Any]) -> list[str]:
+    """The keys of every address of one person."""
+    return [row.key, *c.scalars(sql.MERGED_KEYS, {"id": row.id})]
+
+
 def keep_out(c: Connection, fingerprint: str, reason: str, at: datetime) -> None:
     """No file and no import brings this address in again."""
     c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
@@ -346,19 +379,3 @@ def last_cause(c: Connection, subscriber: int) -> Cause | None:
 def keep_hash(c: Connection, fingerprint: str, reason: str, *, at: datetime) -> None:
     """What is left of a person who was erased or suppressed: it keeps files from bringing them back."""
     c.execute(sql.KEEP_HASH, {"hash": fingerprint, "at": micros(at), "reason": reason})
-
-
-def forget(c: Connection, subscriber: int, *, at: datetime) -> None:
-    """Delete one person; the journal keeps the counts, so that the accounts still balance."""
-    values = {"id": subscriber, "at": micros(at)}
-    c.execute(sql.JOURNAL_ERASED, values)
-    for table in ("notice", "sign_up"):
-        which = "LOWER(address) = (SELECT key FROM subscriber WHERE id = :id)"
-        c.execute(text(f"DELETE FROM {table} WHERE {which}"), values)
-    c.execute(text("DELETE FROM event WHERE subscriber_id = :id"), values)
-    c.execute(
-        text("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = :id)"), values
-    )
-    for table in ("delivery", "consent", "request", "subscriber"):
-        column = "id" if table == "subscriber" else "subscriber_id"
-        c.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), values)

@@ -17,8 +17,14 @@ READERS = (
     " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position"
     " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE {where} ORDER BY s.id"
 )
-WITH_STATUS = {True: "s.status = :status", False: "TRUE"}
-BY_KEY = text("SELECT id, status FROM subscriber WHERE key = :key")
+WITH_STATUS = {True: "s.status = :status", False: "s.status <> 'merged'"}
+# A merged record's address, and its links, mean the record that stands for both.
+STANDS_FOR = "COALESCE((SELECT m.into_id FROM merged m WHERE m.subscriber_id = {g}.id), {g}.id)"
+BY_KEY = text(
+    f"SELECT s.id, s.status, s.address, s.key FROM subscriber g JOIN subscriber s ON s.id = {STANDS_FOR.format(g='g')}"
+    " WHERE g.key = :key"
+)
+MERGED_KEYS = text("SELECT s.key FROM merged m JOIN subscriber s ON s.id = m.subscriber_id WHERE m.into_id = :id")
 ALIKE = text(
     "SELECT key, address FROM subscriber WHERE substr(key, 1, length(:local)) = :local OR substr(key, length(key) -"
     " length(:domain) + 1) = :domain"
@@ -45,7 +51,7 @@ SET_STATUS = text(
     " END WHERE id = :id"
 )
 LAST_CAUSE = text(
-    "SELECT cause FROM consent WHERE subscriber_id = :id AND cause NOT IN ('requested', 'preferred')"
+    "SELECT cause FROM consent WHERE subscriber_id = :id AND cause NOT IN ('requested', 'preferred', 'merged')"
     " ORDER BY id DESC LIMIT 1"
 )
 # What was refused or put off for the old address never arrived: to the new one it leaves as a first attempt would.
@@ -57,6 +63,7 @@ CORRECT = text(
     "UPDATE subscriber SET address = :address, key = :key, status = :status, pauses = (pauses | :pause) - :pause,"
     " strikes = 0, struck_at = NULL, active_since = :at, not_before = :at WHERE id = :id"
 )
+SET_ADDRESS = text("UPDATE subscriber SET address = :address, key = :key WHERE id = :id")
 LOG = text("INSERT INTO consent (subscriber_id, at, cause, status, detail) VALUES (:id, :at, :cause, :status, :detail)")
 STRUCK = "s.strikes >= :strikes AND s.struck_at <= :before"
 # Driven by the few deliveries that wait to come back: what they wait for may be over.
@@ -74,10 +81,31 @@ STAGE = text(
     "INSERT INTO incoming (row, good, token, address, key, hash, name, zone, tags, confirmed, floor)"
     " VALUES (:row, :good, :token, :address, :key, :hash, :name, :zone, :tags, :confirmed, :floor)"
     # The good one of two rows for one person counts, wherever the bad one stands.
-    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = 1, hash = excluded.hash, name = excluded.name, zone"
-    " = excluded.zone,"
-    " tags = excluded.tags, confirmed = excluded.confirmed, floor = excluded.floor WHERE incoming.good = 0 AND"
-    " excluded.good = 1"
+    " ON CONFLICT (key) DO UPDATE SET row = excluded.row, good = excluded.good, hash = excluded.hash,"
+    " name = excluded.name, zone = excluded.zone, tags = excluded.tags, confirmed = excluded.confirmed,"
+    " floor = excluded.floor"
+    # So does, before all, the one that says they left.
+    " WHERE (incoming.good = 0 AND excluded.good <> 0) OR (incoming.good <> 2 AND excluded.good = 2)"
+)
+ALIASES = text(
+    "SELECT i.key, k.key FROM incoming i JOIN subscriber g ON g.key = i.key AND g.status = 'merged'"
+    " JOIN merged m ON m.subscriber_id = g.id JOIN subscriber k ON k.id = m.into_id ORDER BY i.row"
+)
+_WEIGHT = "CASE {0}.good WHEN 2 THEN 2 WHEN 0 THEN 0 ELSE 1 END"
+# PostgreSQL: COPY knows no ON CONFLICT, so the key comes after the rows, and with it what the planner must know.
+EMPTY_FOR_COPY = ("DROP TABLE IF EXISTS incoming", INCOMING.format(blob="BYTEA").replace(" PRIMARY KEY", ""))
+_COPIED = "row, key, address, token, good, hash, name, zone, tags, confirmed, floor"
+COPY_INCOMING = f"COPY incoming ({_COPIED}) FROM STDIN (FORMAT BINARY)"
+COPY_TYPES = ("int4", "text", "text", "bytea", "int4", "text", "text", "text", "text", "int8", "int4")
+SORT_OUT = (
+    "CREATE INDEX ON incoming (key)",
+    "ANALYZE incoming",
+    # As with STAGE: the first that says they left, else the first good one; `ctid` is the order of arrival.
+    "DELETE FROM incoming i USING incoming o WHERE o.key = i.key AND ("
+    + _WEIGHT.format("o")
+    + ", i.ctid) > ("
+    + _WEIGHT.format("i")
+    + ", o.ctid)",
 )
 GONE = "s.in_file = 1 AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.key = s.key)"
 DEPART = text(f"UPDATE subscriber AS s SET in_file = 0, pauses = s.pauses | :pause WHERE {GONE}")
@@ -106,10 +134,10 @@ UPDATE = text(
     f" WHERE s.key = n.key AND (({NEW_NAME}) OR ({NEW_ZONE}) OR ({NEW_TAGS}))"
 )
 MARK_IN_FILE = text("UPDATE subscriber SET in_file = 1 WHERE in_file = 0 AND key IN (SELECT key FROM incoming)")
-PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming)"
+PENDING = "status = 'pending' AND key IN (SELECT key FROM incoming WHERE good = 1)"
 LOG_CONFIRMED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status, detail) SELECT id, :at, :cause, 'active', :detail FROM"
-    " subscriber WHERE"
+    "INSERT INTO consent (subscriber_id, at, cause, status, detail, form, wording)"
+    " SELECT id, :at, :cause, 'active', :detail, :form, :wording FROM subscriber WHERE"
     f" {PENDING}"
 )
 CONFIRM = text(
@@ -128,20 +156,18 @@ ADD = text(
     "INSERT INTO subscriber (token, address, key, name, zone_id, tags, status, in_file, created_at, confirmed_at,"
     " active_since,"
     " not_before, floor)"
-    " SELECT i.token, i.address, i.key, COALESCE(i.name, ''), COALESCE(z.id, :home), COALESCE(i.tags, ''), :status,"
+    " SELECT i.token, i.address, i.key, COALESCE(i.name, ''), COALESCE(z.id, :home), COALESCE(i.tags, ''), i.status,"
     " :in_file, :at,"
-    " CASE WHEN :status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN :status = 'active' THEN :at END,"
+    " CASE WHEN i.status = 'active' THEN COALESCE(i.confirmed, :at) END, CASE WHEN i.status = 'active' THEN :at END,"
     " :at, i.floor"
-    " FROM incoming i LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
+    " FROM (SELECT *, CASE WHEN good = 1 THEN :status ELSE 'pending' END AS status FROM incoming) AS i"
+    " LEFT JOIN zone z ON z.name = i.zone AND i.zone <> ''"
     " WHERE NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.key = i.key)"
     " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.hash = i.hash)"
     " ORDER BY i.row"
 )
 LOG_ADDED = text(
-    "INSERT INTO consent (subscriber_id, at, cause, status, detail) SELECT s.id, :at, :cause, s.status, :detail"
+    "INSERT INTO consent (subscriber_id, at, cause, status, detail, form, wording)"
+    " SELECT s.id, :at, :cause, s.status, CASE WHEN s.status = 'active' THEN :detail ELSE '' END, :form, :wording"
     " FROM subscriber s JOIN incoming i ON i.token = s.token"
-)
-JOURNAL_ERASED = text(
-    "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
-    " WHERE post_id IN (SELECT id FROM post) AND subscriber_id = :id GROUP BY post_id"
 )

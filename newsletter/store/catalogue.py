@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FIELDS = (
     "ident", "number", "file", "title", "digest", "status", "reason",
-    "publish_at", "release_at", "present_from", "live_since", "off_since", "frozen_at",
+    "publish_at", "release_at", "present_from", "live_since", "off_since", "frozen_at", "changed_at",
 )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ class Subject:
     state: State | None = None  #: of that delivery
     begun_at: datetime | None = None
     went_to: str = ""  #: the key of the address that the message was for
+    merged: bool = False  #: it was for a record of theirs that was merged since
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +362,7 @@ def _subject(c: Connection, subscriber: int, delivery: int | None) -> Subject:
         r.id, r.key, Status(r.status), Cause(r.cause) if r.cause else None, instant(r.created_at),
         optional_instant(r.confirmed_at), optional_instant(r.lifted_at), r.delivery,
         State(r.state) if r.state else None, optional_instant(r.begun_at), _key_of(r.recipient) or r.key,
+        bool(r.merged),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from newsletter.store.audience_sql import STRUCK
+from newsletter.store.audience_sql import STANDS_FOR, STRUCK
 
 #: Those who tell at once wait for each other, so that all of them together are counted. SQLite has one writer.
 QUEUE = text("SELECT pg_advisory_xact_lock(7301)")
@@ -44,12 +44,14 @@ HERS_LATEST = text(
 )
 SUBJECT = text(
     "SELECT s.id, s.key, s.status, s.created_at,"
-    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id AND c.cause NOT IN ('requested', 'preferred')"
-    "  ORDER BY c.id DESC LIMIT 1) AS cause,"
+    " (SELECT c.cause FROM consent c WHERE c.subscriber_id = s.id"
+    "  AND c.cause NOT IN ('requested', 'preferred', 'merged') ORDER BY c.id DESC LIMIT 1) AS cause,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'confirmed') AS confirmed_at,"
     " (SELECT MAX(c.at) FROM consent c WHERE c.subscriber_id = s.id AND c.cause = 'lifted') AS lifted_at,"
-    " d.id AS delivery, d.state, d.begun_at, d.recipient"
-    " FROM subscriber s LEFT JOIN delivery d ON d.id = :delivery AND d.subscriber_id = s.id WHERE s.id = :subscriber"
+    " d.id AS delivery, d.state, d.begun_at, d.recipient, g.id <> s.id AS merged"
+    # What is told about a merged record is about the person, whose other record stands for both.
+    f" FROM subscriber g JOIN subscriber s ON s.id = {STANDS_FOR.format(g='g')}"
+    " LEFT JOIN delivery d ON d.id = :delivery AND d.subscriber_id = g.id WHERE g.id = :subscriber"
 )
 
 # Strikes. An acceptance takes them away, but a relay accepts everything: what counts is how many letters in a row came

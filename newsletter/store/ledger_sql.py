@@ -197,9 +197,11 @@ CAME_BACK = (
     + BELIEVED.format(e="e")
     + ")"
 )
+# Of a record that was merged into this one: see store.merging.
+BY_ANOTHER = "({d}.state = 'skipped' AND {d}.reason = 'merged')"
 GOT = (
     "EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id AND g.epoch = s.epoch"
-    f" AND g.state = 'accepted' AND NOT {CAME_BACK.format(d='g')})"
+    f" AND ((g.state = 'accepted' AND NOT {CAME_BACK.format(d='g')}) OR {BY_ANOTHER.format(d='g')}))"
 )
 PASSED = "p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 WHICH = {
@@ -209,7 +211,7 @@ WHICH = {
     " AND f.epoch = s.epoch AND (f.state IN ('rejected', 'quarantined') OR (f.state = 'accepted' AND"
     f" {CAME_BACK.format(d='f')})))",
     "revised": f"{GOT} AND NOT EXISTS (SELECT 1 FROM delivery g WHERE g.post_id = p.id AND g.subscriber_id = s.id"
-    " AND g.epoch = s.epoch AND g.state = 'accepted' AND g.revision = :revision)",
+    f" AND g.epoch = s.epoch AND (g.state = 'accepted' OR {BY_ANOTHER.format(d='g')}) AND g.revision = :revision)",
 }
 COPIES = (
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before,"

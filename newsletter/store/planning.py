@@ -61,6 +61,7 @@ class Planner:
         with self._store.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
+                connection.execute(text("SET LOCAL enable_seqscan = off"))  # see _BY_INDEX
             previous: int | None = facts.read(connection, "last_tick")
             planned = plan_within(connection, identity, rules, at=at, previous=previous)
             facts.write(connection, "last_tick", micros(at))  # posts and slots are measured against it
@@ -230,9 +231,12 @@ _SET_ZONE = text(
 
 # Aliases: s subscriber, z their zone, c a candidate post, p the chosen one, d a delivery.
 _POSITION = "COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+# OFFSET keeps PostgreSQL from making a join of it, which it would do over the whole ledger for each reader as long as
+# it believes the ledger small: what it knows of a table may be a million rows old.
+_BY_INDEX = "LIMIT 1 OFFSET 0"
 _UNSETTLED = (
     "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = c.id AND d.subscriber_id = s.id AND d.epoch = s.epoch"
-    " AND d.reopen = 0)"
+    f" AND d.reopen = 0 {_BY_INDEX})"
 )
 # Forward only. What blocks is chosen too, and then found not to be deliverable: the reader waits.
 _IN_ORDER = (
@@ -290,7 +294,7 @@ _DUE = {
 _READY = (
     "s.status = 'active' AND s.pauses = 0"
     " AND (s.handed_over_at IS NULL OR s.handed_over_at <= :at - :gap)"
-    " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1)"
+    f" AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1 {_BY_INDEX})"
 )
 # When it fell due; and when it could leave at the earliest: a late one with the next daytime.
 _FELL_DUE = "{greatest}({slot}, COALESCE(s.handed_over_at + :gap, 0))"

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from newsletter.mail import Address
+from newsletter.store.audience_sql import MERGED_KEYS, STANDS_FOR
 from newsletter.store.planning import ensure_home_zone
 from newsletter.store.schema import instant, micros
 from newsletter.subscribers import Cause, Pause, Status
@@ -95,12 +96,12 @@ def said_yes(c: Connection, mailbox: str) -> None:
 
 def with_key(c: Connection, key: str) -> Person | None:
     """Who has the address with `Address.key` *key*."""
-    return _person(c, "key = :value", key)
+    return _person(c, "g.key = :value", key)
 
 
 def with_token(c: Connection, token: bytes) -> Person | None:
-    """Whose link it is; None when they were erased."""
-    return _person(c, "token = :value", token)
+    """Whose link it is, also of a merged record; None when they were erased."""
+    return _person(c, "g.token = :value", token)
 
 
 def _person(c: Connection, which: str, value: object) -> Person | None:
@@ -109,6 +110,11 @@ def _person(c: Connection, which: str, value: object) -> Person | None:
         return None
     address = Address(*row.address.rsplit("@", 1))
     return Person(row.id, bytes(row.token), address, Status(row.status), Pause(row.pauses), row.language)
+
+
+def keys_of(c: Connection, person: Person) -> list[str]:
+    """The keys of every address of one person: of records that were merged, too."""
+    return [person.address.key, *c.scalars(MERGED_KEYS, {"id": person.id})]
 
 
 def complained(c: Connection, person: Person | None, fingerprint: str) -> bool:
@@ -152,14 +158,14 @@ def close_request(c: Connection, person: Person) -> None:
 def to_remind(c: Connection, most: int, *, at: datetime) -> list[Person]:
     """Who has not answered for a while, each of them once."""
     rows = c.execute(_REMIND, {"at": micros(at), "most": most}).all()
-    people = (_person(c, "id = :value", row.subscriber_id) for row in rows)
+    people = (_person(c, "g.id = :value", row.subscriber_id) for row in rows)
     return [p for p in people if p is not None]
 
 
 def expired(c: Connection, most: int, *, at: datetime) -> list[Person]:
     """Whose request nobody answered; it is closed."""
     rows = c.execute(_EXPIRE, {"at": micros(at), "most": most}).all()
-    people = (_person(c, "id = :value", row.subscriber_id) for row in rows)
+    people = (_person(c, "g.id = :value", row.subscriber_id) for row in rows)
     return [p for p in people if p is not None]
 
 
@@ -204,7 +210,10 @@ _COUNT = text(
     " ON CONFLICT (hash) DO UPDATE SET at = excluded.at, count = asked.count + 1"
     " WHERE asked.at <= :before AND asked.count < :most"
 )
-_PERSON = "SELECT id, token, address, status, pauses, language FROM subscriber WHERE {which}"
+_PERSON = (
+    "SELECT s.id, s.token, s.address, s.status, s.pauses, s.language FROM subscriber g"
+    f" JOIN subscriber s ON s.id = {STANDS_FOR.format(g='g')} WHERE {{which}}"
+)
 _SUPPRESSED_FOR = text(
     "SELECT cause FROM consent WHERE subscriber_id = :id AND status = 'suppressed' AND cause IN ('bounced',"
     " 'complained', 'forbidden') ORDER BY id DESC LIMIT 1"

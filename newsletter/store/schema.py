@@ -1,20 +1,11 @@
-"""The tables, once for both databases.
-
-Instants are whole microseconds since 1970 (UTC): SQLite drops time-zone offsets silently, and the planner
-compares and adds instants in SQL; the price is that a shell shows numbers. `Instant` lets only aware
-datetimes in. Flags are small integers, so that one statement serves both databases.
-"""
+"""The tables, once for both databases. Flags are small integers, so that one statement serves both."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Dialect,
     ForeignKey,
     Identity,
     Index,
@@ -27,56 +18,10 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from newsletter.store.columns import Instant, State, instant, micros, optional_instant
 
-
-class State(StrEnum):
-    """Of a delivery (docs/guarantees.md)."""
-
-    PLANNED = "planned"  #: promised; nobody has touched it
-    CLAIMED = "claimed"  #: one worker holds a lease; nothing that could be accepted has left
-    SUBMITTING = "submitting"  #: may be accepted at any moment; a crash here leaves doubt
-    ACCEPTED = "accepted"  #: the provider took responsibility, not: it was read
-    DEFERRED = "deferred"  #: refused for now; another attempt at `not_before`
-    REJECTED = "rejected"  #: refused for good
-    UNCERTAIN = "uncertain"  #: handed over, no answer (RFC 1047)
-    WITHDRAWN = "withdrawn"  #: consent, suppression, a pause or a retraction came first; never submitted
-    SKIPPED = "skipped"  #: a rule passed it over, see `reason`
-    QUARANTINED = "quarantined"  #: it could not be composed, or the server broke off at it, five times over
-
-
-def micros(at: datetime) -> int:
-    """*at* (aware) in microseconds since 1970."""
-    if at.tzinfo is None:
-        raise ValueError("an instant needs a time zone")
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def instant(value: int) -> datetime:
-    """The aware UTC datetime of `micros`."""
-    return _EPOCH + timedelta(microseconds=value)
-
-
-def optional_instant(value: int | None) -> datetime | None:
-    """As `instant`; None stays None."""
-    return None if value is None else instant(value)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return optional_instant(value)
-
+__all__ = ["HOME_ZONE", "Instant", "State", "instant", "metadata", "micros", "optional_instant"]
 
 metadata = MetaData(
     naming_convention={
@@ -132,6 +77,7 @@ post = Table(  # `catalogue.Entry`
     Column("live_since", Instant),
     Column("off_since", Instant),
     Column("frozen_at", Instant),
+    Column("changed_at", Instant),
 )
 
 audience = Table(  # a post's tags as LIKE patterns over subscriber.tags
@@ -181,6 +127,48 @@ consent = Table(  # append-only evidence
     Column("form", Text, nullable=False, server_default=""),  # by which page or button
     Column("wording", Text, nullable=False, server_default=""),  # what it said
     Column("origin", Text, nullable=False, server_default=""),  # block of network addresses; here and nowhere else
+)
+
+import_file = Table(  # a file that was imported once, and may be taken back
+    "import_file",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("file", Text, nullable=False),  # its name, without folders
+    Column("source", Text, nullable=False, server_default=""),  # where its people said yes, in the owner's words
+    _flag("confirmed"),  # on the owner's word
+    Column("added", BigInteger, nullable=False, server_default="0"),  # how many joined by it
+    Column("undone_at", Instant),
+)
+
+imported = Table(  # what an import did to whom; a field that it left alone is NULL
+    "imported",
+    metadata,
+    Column("import_id", ForeignKey("import_file.id"), primary_key=True, autoincrement=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False, index=True),
+    _flag("joined"),  # else they were known
+    _flag("confirmed"),  # they were pending before
+    Column("name_before", Text),
+    Column("name_after", Text),
+    Column("zone_before", Integer),
+    Column("zone_after", Integer),
+    Column("tags_before", Text),
+    Column("tags_after", Text),
+)
+
+left_elsewhere = Table(  # of whom an import's file said that they had left; kept out by `suppression`
+    "left_elsewhere",
+    metadata,
+    Column("import_id", ForeignKey("import_file.id"), primary_key=True, autoincrement=False),
+    Column("hash", Text, primary_key=True),
+)
+
+merged = Table(  # a record, and the one that stands for both; never in chains
+    "merged",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False),
+    Column("into_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
 )
 
 sign_up = Table(  # typed into a form and not looked at yet: the answer is the same whoever it is

@@ -68,7 +68,7 @@ class Suppressions:
             before = Status(row.status)
             if not may(before, Status.SUPPRESSED, cause, suppressed_for=audience.last_cause(c, row.id)):
                 raise SubscriberError(f"{address} is {before} already, and gets nothing; that is left as it is.")
-            audience.suppress(c, row.id, fingerprint(address.key), cause, at, detail)
+            audience.suppress(c, row.id, fingerprint(row.key), cause, at, detail)
             return True
 
     def lift(self, address: Address, *, fingerprint: Fingerprint, at: datetime) -> bool:
@@ -77,9 +77,10 @@ class Suppressions:
         Raises `SubscriberError` for one that is for ever, `NotFound` when there is none.
         """
         with self._store.write() as c:
-            mark = {"hash": fingerprint(address.key)}
+            reader = c.execute(sql.BY_KEY, {"key": address.key}).one_or_none()
+            mark = {"hash": fingerprint(reader.key if reader else address.key)}
             kept = c.scalar(text("SELECT reason FROM suppression WHERE hash = :hash"), mark)
-            if c.execute(sql.BY_KEY, {"key": address.key}).one_or_none() is None:
+            if reader is None:
                 if kept is None:
                     raise NotFound(f"{address} is not suppressed; no such address is on record.")
                 if c.execute(sql.LIFT_HASH, mark).rowcount == 0:
@@ -100,9 +101,13 @@ class Suppressions:
 
 _FOR_EVER = {
     "complained": "called a letter spam; that is for ever, and nothing is sent there again",
+    "left elsewhere": "had left where an imported list came from; only their own new request changes that",
     "erased": "was erased and stays out; only their own new request changes that",
 }
-_LAST = "(SELECT MAX(c.id) FROM consent c WHERE c.subscriber_id = s.id AND c.cause NOT IN ('requested', 'preferred'))"
+_LAST = (
+    "(SELECT MAX(c.id) FROM consent c WHERE c.subscriber_id = s.id"
+    " AND c.cause NOT IN ('requested', 'preferred', 'merged'))"
+)
 _READERS = text(
     "SELECT s.address, n.at, n.cause, n.detail FROM subscriber s JOIN consent n ON n.subscriber_id = s.id"
     f" WHERE s.status = 'suppressed' AND n.id = {_LAST} ORDER BY n.at, s.id"

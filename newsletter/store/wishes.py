@@ -160,6 +160,7 @@ _CHANGE = text(
 _ADD_ZONE = text(
     "INSERT INTO zone (name, slot, cutoff, day_end, opens) VALUES (:name, 0, 0, 0, 0) ON CONFLICT (name) DO NOTHING"
 )
+_THEIRS = "SELECT :id UNION ALL SELECT subscriber_id FROM merged WHERE into_id = :id"
 _EVERYTHING = {
     "you": text(
         "SELECT s.address, s.name, s.language, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS timezone, s.tags,"
@@ -167,12 +168,13 @@ _EVERYTHING = {
         " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE s.id = :id AND :key = :key"
     ),
     "consent": text(
-        "SELECT at, cause, status, detail, form, wording, origin FROM consent WHERE subscriber_id = :id AND :key = :key"
-        " ORDER BY id"
+        "SELECT at, cause, status, detail, form, wording, origin FROM consent"
+        f" WHERE subscriber_id IN ({_THEIRS}) AND :key = :key ORDER BY id"
     ),
     "letters": text(
         "SELECT p.number, p.title, d.state, d.planned_at, d.accepted_at, d.message_id, d.status, d.diagnostic"
-        " FROM delivery d JOIN post p ON p.id = d.post_id WHERE d.subscriber_id = :id AND :key = :key ORDER BY d.id"
+        " FROM delivery d JOIN post p ON p.id = d.post_id"
+        f" WHERE d.subscriber_id IN ({_THEIRS}) AND :key = :key ORDER BY d.id"
     ),
     "notices": text(
         "SELECT kind, state, planned_at, accepted_at, message_id FROM notice WHERE LOWER(address) = :key AND :id = :id"

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Protocol, TextIO
+from typing import BinaryIO, Protocol, TextIO, TypeVar
 
 from newsletter.config.times import zone
 from newsletter.config.values import WrongValueError
 from newsletter.errors import SubscriberError
 from newsletter.mail import Address, shown
-from newsletter.subscribers.table import COLUMNS, DAMAGE, Columns, EmptyFileError, open_table
+from newsletter.subscribers.headers import COLUMNS, Header
+from newsletter.subscribers.services import LEFT, says_left, standing
+from newsletter.subscribers.status import Status
+from newsletter.subscribers.table import DAMAGE, EmptyFileError, open_table
+
+T = TypeVar("T")
 
 _NAME_MAX = 500
 _ADDRESS_MAX = 320  # characters: local part, @, domain (RFC 5321 section 4.5.3.1)
@@ -50,6 +56,7 @@ class Row:
     tags: frozenset[str] = frozenset()
     confirmed_at: datetime | None = None  #: aware, UTC; a date is its midnight in UTC
     had_through: int | None = None  #: number of the last post the person had before
+    status: Status | None = None  #: where they stood, where the file says it
     silent: frozenset[str] = field(default=frozenset(), compare=False)  #: columns that the file does not have
 
 
@@ -60,6 +67,7 @@ class BadRow:
     row: int
     problem: str
     address: Address | None = None  #: when it could be read: this person did not leave the file
+    twin: bool = field(default=False, compare=False)  #: a good row for this person came before
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.problem}"
@@ -80,21 +88,37 @@ class Listed(Protocol):
     def confirmed_at(self) -> datetime | None: ...
     @property
     def had_through(self) -> int | None: ...
+    @property
+    def status(self) -> Status | None: ...
 
 
 class _RowError(Exception):
     """One cell can't be taken; the words say why."""
 
 
-def read_rows(path: Path) -> Iterator[Row | BadRow]:
+def read_rows(path: Path, chosen: Mapping[str, str] | None = None) -> Iterator[Row | BadRow]:
     """Read a subscriber file row by row; raises `SubscriberError` when it can't be used at all.
+
+    *chosen* (column → header) is for a file that is imported: other services' headers are then known, too.
 
     Comma, semicolon or tab; UTF-8 with or without byte-order mark, UTF-16 with one, Windows-1252.
     The error may come after rows that were good: take nothing of them for final before the end.
     """
+    with _opened(path) as file:
+        yield from rows_in(file, str(path), chosen)
+
+
+def header_of(path: Path, chosen: Mapping[str, str] | None = None) -> Header:
+    """What the first row of *path* says. Raises `SubscriberError` as `read_rows` does."""
+    with _opened(path) as file, open_table(file, str(path), chosen) as (header, _):
+        return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            yield from rows_in(file, str(path))
+            yield file
     except FileNotFoundError:
         raise SubscriberError(f"there is no file {path}; check its name, or the folder you are in") from None
     except IsADirectoryError:
@@ -103,55 +127,85 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
         raise SubscriberError(f"{path} can't be read: {error.strerror or error}; check its permissions") from None
 
 
-def rows_in(file: BinaryIO, name: str) -> Iterator[Row | BadRow]:
+def rows_in(file: BinaryIO, name: str, chosen: Mapping[str, str] | None = None) -> Iterator[Row | BadRow]:
     """As `read_rows`, from an open file that can be read twice; *name* is how messages call it."""
     seen: dict[int, int] = {}  # hash of an address → its row; one list of a million in ten million has a false double
     found = False
-    with open_table(file, name) as (columns, records):
-        silent = frozenset(COLUMNS) - set(columns)
+    with open_table(file, name, chosen) as (header, records):
+        silent = frozenset(COLUMNS) - {"status"} - set(header.columns)
         for number, cells, problem in records:
             if any(map(str.strip, cells)):
                 found = True
-                yield _row(number, cells, problem, columns, silent, seen)
+                yield _row(number, cells, problem, header, silent, seen)
     if not found:
         raise EmptyFileError(f"{name} has a header and no rows below it")
 
 
 def _row(
-    number: int, cells: list[str], problem: str, columns: Columns, silent: frozenset[str], seen: dict[int, int]
+    number: int, cells: list[str], problem: str, header: Header, silent: frozenset[str], seen: dict[int, int]
 ) -> Row | BadRow:
-    values = {column: cell for column, cell in zip(columns, cells, strict=False) if column and cell}
-    if len(cells) > len(columns):
-        problem = problem or _surplus(cells, columns)
+    values = {column: cell for column, cell in zip(header.columns, cells, strict=False) if column and cell}
+    if len(cells) > len(header.columns):
+        problem = problem or _surplus(cells, header)
     address = None
     try:
         address, inline_name = _address(values.get("email", ""))
         if problem:
             return BadRow(number, problem, address)
+        foreign = header.service is not None
         row = Row(
             number,
             address,
             _name(values.get("name", "")) or _name(inline_name),
-            _zone(values.get("timezone", "")),
-            _tags(values.get("tags", "")),
-            _confirmed(values.get("confirmed_at", "")),
+            _leniently(_zone, values, "timezone", header) or "",
+            _tags(values.get("tags", ""), foreign and "|" not in values.get("tags", "")),
+            _leniently(_confirmed, values, "confirmed_at", header),
             _number(values.get("had_through", "")),
+            _status(values.get("status", ""), header) if "status" in values else None,
             silent,
         )
     except _RowError as error:
         return BadRow(number, problem or str(error), address)
+    if foreign and _had_left(cells, header):
+        row = replace(row, status=Status.UNSUBSCRIBED)
     first = seen.setdefault(hash(address.key), number)
-    if first != number:
-        return BadRow(number, f"{shown(str(address))} is already in row {first}; delete one of them", address)
+    # Of two rows for one person the one that says they left counts, wherever it stands.
+    if first != number and row.status not in (Status.UNSUBSCRIBED, Status.SUPPRESSED):
+        problem = f"{shown(str(address))} is already in row {first}; delete one of them"
+        return BadRow(number, problem, address, twin=True)
     return row
 
 
-def _surplus(cells: list[str], columns: Columns) -> str:
+def _leniently(read: Callable[[str], T], values: Mapping[str, str], column: str, header: Header) -> T | None:
+    """A cell that can't be read says nothing where another service wrote it, and the owner did not ask for it."""
+    try:
+        return read(values.get(column, ""))
+    except _RowError:
+        if header.service is None or column in header.chosen:
+            raise
+        return None
+
+
+def _status(text: str, header: Header) -> Status | None:
+    """Where the person stood. In a table of nobody's, other words are the owner's own matter."""
+    found = standing(_cell(text))
+    if found is None and text.strip() and (header.service is not None or "status" in header.chosen):
+        raise _RowError(f"{shown(text)} is no status that is known here; write active, pending or unsubscribed")
+    return found
+
+
+def _had_left(cells: list[str], header: Header) -> bool:
+    """Whether another service says, beside a status, that the person left."""
+    pairs = zip(header.columns, cells, strict=False)
+    return any(says_left(column, cell) for column, cell in pairs if column in LEFT)
+
+
+def _surplus(cells: list[str], header: Header) -> str:
     """What is wrong with cells that stand beyond the header's columns, if they are not blank."""
-    if not any(map(str.strip, cells[len(columns) :])):
+    if not any(map(str.strip, cells[len(header.columns) :])):
         return ""
     return (
-        f"it has {len(cells)} columns and the header {len(columns)}; "
+        f"it has {len(cells)} columns and the header {len(header.columns)}; "
         'is there a comma inside a cell? Put that cell in quotation marks: "Lee, Anna"'
     )
 
@@ -224,8 +278,10 @@ def _zone(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _tags(text: str) -> frozenset[str]:
-    return frozenset(filter(None, (_plain(tag, "a tag") for tag in _cell(text).split("|"))))
+def _tags(text: str, commas: bool) -> frozenset[str]:
+    """Tags between bars; other services write commas, and some put marks round each."""
+    words = [tag.strip(' "') for tag in _cell(text).split(",")] if commas else _cell(text).split("|")
+    return frozenset(filter(None, (_plain(tag, "a tag") for tag in words)))
 
 
 @lru_cache(maxsize=4096)
@@ -234,6 +290,7 @@ def _confirmed(text: str) -> datetime | None:
     text = _cell(text)
     if not text:
         return None
+    text = re.sub(r" ?UTC$", "Z", text)
     try:
         if _ISO.fullmatch(text):
             instant = datetime.fromisoformat(text)
@@ -266,7 +323,7 @@ def write_rows(stream: TextIO, subscribers: Iterable[Listed]) -> None:
         )
         cells = (str(person.address), person.name, person.timezone, "|".join(sorted(person.tags)), confirmed)
         had = "" if person.had_through is None else str(person.had_through)
-        writer.writerow([*map(_guarded, cells), had])
+        writer.writerow([*map(_guarded, cells), had, person.status.value if person.status else ""])
 
 
 def _guarded(text: str) -> str:

@@ -16,31 +16,16 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
-from newsletter.config.values import nearest
 from newsletter.errors import SubscriberError
-from newsletter.mail import shown
+from newsletter.subscribers.headers import COLUMNS, Header, read_header, sense
 
-Columns = list[str | None]  #: by position; None is a column that is not ours
 Record = tuple[int, list[str], str]  #: row number, cells, and what is wrong with the row as a row (else empty)
 
-COLUMNS = ("email", "name", "timezone", "tags", "confirmed_at", "had_through")
-
-# Header words without case, spaces, hyphens and underscores. "Address" alone is not here: mostly it is a street.
-_HEADER_WORDS = {
-    **{column.replace("_", ""): column for column in COLUMNS},
-    "emailaddress": "email",
-    "mail": "email",
-    "mailaddress": "email",
-    "fullname": "name",
-    "tz": "timezone",
-    "tag": "tags",
-    "confirmedon": "confirmed_at",
-}
 _DELIMITERS: tuple[str, ...] = (",", ";", "\t")
 _EXCEL_SEP = re.compile(r'(?i)"?sep=([,;\t])"?[,;]*')  # Excel's own first line; it shows no row for it
 _BLOCK = 1 << 20  # octets read at once to find the encoding
@@ -56,12 +41,17 @@ class EmptyFileError(SubscriberError):
 
 
 @contextmanager
-def open_table(file: BinaryIO, name: str) -> Iterator[tuple[Columns, Iterator[Record]]]:
-    """The columns of *file*, which can be read twice, and the records below its header; leaves it open."""
+def open_table(
+    file: BinaryIO, name: str, chosen: Mapping[str, str] | None = None
+) -> Iterator[tuple[Header, Iterator[Record]]]:
+    """The columns of *file*, which can be read twice, and the records below its header; leaves it open.
+
+    *chosen* names headers by column; None reads the owner's own file, whose headers are our words.
+    """
     encoding = _encoding(file, name)
     text = TextIOWrapper(file, encoding, errors=_DAMAGED if encoding.startswith("utf-8") else "strict", newline="")
     try:
-        yield _table(_Lines(text, name), name)
+        yield _table(_Lines(text, name), name, chosen)
     except UnicodeDecodeError:  # the whole of it could be read a moment ago
         raise SubscriberError(f"{name} was changed while it was read; try again") from None
     finally:
@@ -146,7 +136,7 @@ class _Lines:
         self.current = []
 
 
-def _table(lines: _Lines, name: str) -> tuple[Columns, Iterator[Record]]:
+def _table(lines: _Lines, name: str, chosen: Mapping[str, str] | None) -> tuple[Header, Iterator[Record]]:
     row, delimiters = _to_header(lines)
     if not lines.current:
         raise EmptyFileError(f"{name} is empty; its first row has to name the columns: {','.join(COLUMNS)}")
@@ -156,12 +146,12 @@ def _table(lines: _Lines, name: str) -> tuple[Columns, Iterator[Record]]:
     lines.give_back(0)
     # The delimiter is the one that makes most sense of the header, else the most columns.
     splits = {delimiter: _split(line, delimiter) for delimiter in delimiters}
-    delimiter = max(splits, key=lambda each: (sum(map(bool, map(_column, splits[each]))), len(splits[each])))
+    delimiter = max(splits, key=lambda each: (sense(splits[each], chosen), len(splits[each])))
     records = _records(lines, delimiter, row)
     _, header, problem = next(records)
     if problem:
         raise SubscriberError(f"{name}: in the first row, {problem}")
-    return _columns(header, name), records
+    return read_header(header, name, chosen), records
 
 
 def _to_header(lines: _Lines) -> tuple[int, tuple[str, ...]]:
@@ -180,26 +170,6 @@ def _to_header(lines: _Lines) -> tuple[int, tuple[str, ...]]:
 
 def _split(line: str, delimiter: str, *, strict: bool = False) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=strict), [])
-
-
-def _column(cell: str) -> str | None:
-    return _HEADER_WORDS.get(re.sub(r"[\W_]", "", cell).lower())
-
-
-def _columns(header: list[str], name: str) -> Columns:
-    columns = [_column(cell) for cell in header]
-    found = ", ".join(shown(cell.strip(), limit=30) for cell in header[:20] if cell.strip())
-    if "email" not in columns:
-        if any("@" in cell for cell in header):
-            raise SubscriberError(f"{name}: the first row has to name the columns; put a row above it: email,name")
-        words = {cell.strip(): re.sub(r"[\W_]", "", cell).lower() for cell in header}
-        close = next((cell for cell, word in words.items() if nearest(word, ("email", "emailaddress"))), None)
-        hint = f'; is it {shown(close, limit=30)}? Then rename that column to "email"' if close else ""
-        raise SubscriberError(f'{name} has no column "email"; its columns are {found}{hint}')
-    for column in COLUMNS:
-        if columns.count(column) > 1:
-            raise SubscriberError(f'{name} has two columns that both mean "{column}" ({found}); delete or rename one')
-    return columns
 
 
 def _records(lines: _Lines, delimiter: str, number: int) -> Iterator[Record]:

@@ -3,6 +3,7 @@
     /subscribe, /c/TOKEN    `asking`     /u/TOKEN    `leaving`     /s/TOKEN    `own`
     /healthz                figures for whoever watches the server
     /hooks/VENDOR/SECRET    `hooks`, where a provider tells what came back
+    /archive, /p/ID, /a/TOKEN/, /atom.xml, /rss.xml, /m/…    `archive`, the letters to be read
 
 Guarantees
     What is not one of these is answered 404 with the same octets, and so is a token that we did not sign. A visitor
@@ -36,8 +37,8 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
     """The application; *more* routes stand beside the pages."""
     asking, leaving, own = Asking(house), Leaving(house), Own(house)
 
-    def health(_: Request) -> Response:
-        found = figures()
+    async def health(_: Request) -> Response:
+        found = await house.turns.aside(figures)
         return JSONResponse(found, 200 if found["ok"] else 503, {"Cache-Control": "no-store"})
 
     # Coroutines: a plain function would be sent to a thread for each stray request.
@@ -55,10 +56,10 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
 
     routes: list[BaseRoute] = [
         Route("/u/{token}", _either(leaving.page, leaving.act), methods=["GET", "POST"]),
-        Route("/", asking.form),
+        Route("/", _either(asking.form, asking.form)),
         Route("/subscribe", _either(asking.form, asking.sign_up), methods=["GET", "POST"]),
         Route("/subscribe.json", _either(asking.nonce, asking.sign_up_by_script), methods=["GET", "POST"]),
-        Route("/subscribe.js", asking.script),
+        Route("/subscribe.js", _either(asking.script, asking.script)),
         Route("/c/{token}", _either(asking.confirm_page, asking.confirm), methods=["GET", "POST"]),
         Route("/s/{token}", _either(own.page, own.act), methods=["GET", "POST"]),
         Route("/healthz", health),
@@ -73,7 +74,7 @@ def public_app(house: House, port: int, *, tally: Tally, figures: Figures, more:
 
 
 def _either(get: Callable[[Request], Any], post: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """One endpoint of two: *get* for GET and HEAD."""
+    """One endpoint of two: *get* for GET and HEAD. A coroutine, for what waits for nothing needs no thread."""
 
     async def endpoint(request: Request) -> Response:
         answer = (post if request.method == "POST" else get)(request)

@@ -19,7 +19,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from newsletter.config import Rate
+from newsletter.config import Rate, Visible
 from newsletter.consent import asking
 from newsletter.consent.asking import Verdict
 from newsletter.errors import SubscriberError
@@ -91,7 +91,13 @@ class Asking:
         house = self._house
         nonce = new_nonce(house.secret, at=house.now())
         return house.pages.page(
-            "subscribe.html", status=_STATUS.get(said, 200), index=not said, nonce=nonce, said=said, typed=typed
+            "subscribe.html",
+            status=_STATUS.get(said, 200),
+            index=not said,
+            nonce=nonce,
+            said=said,
+            typed=typed,
+            letters=f"{house.pages.base}/archive" if house.letters is Visible.ALL else "",
         )
 
     async def _said(self, request: Request, form: dict[str, list[str]], name: str) -> str:
@@ -100,6 +106,8 @@ class Asking:
         try:
             address = Address.parse(only(form, "email")[:_ADDRESS_MOST])
         except SubscriberError:
+            return "bad_address"
+        if "." not in address.domain:  # this machine's own, such as root@localhost, is nobody's to write to from here
             return "bad_address"
         if only(form, "website"):  # people don't see that field
             return "sent"

@@ -31,7 +31,10 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _FIELDS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_KINDS = frozenset({"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "hooks"})
+_KINDS = frozenset(
+    {"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "hooks"}
+    | {"archive", "p", "a", "m", "atom.xml", "rss.xml"}
+)
 
 
 @dataclass(slots=True)
@@ -91,8 +94,8 @@ class Door:
             self._note(scope["method"], _kind(path), status, self._clock() - begun)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        if host.lower() not in self._hosts:
+        hosts = [value.lower() for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:  # two are one too many: RFC 9112 section 3.2
             return _ELSEWHERE
         if scope["method"] in ("GET", "HEAD", "POST"):
             return None

@@ -6,6 +6,7 @@ names nobody. It may be used once, which is the store's to know (`store.buckets`
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -20,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from newsletter.links import mac
 
 BODY_MOST = 64 * 1024  #: octets
+_BODY_WITHIN = 30.0  # seconds
 _FIELDS_MOST = 100
 LEAST_AGE, MOST_AGE = timedelta(seconds=2), timedelta(hours=12)  #: of a nonce
 _RANDOM, _MAC = 12, 16  # octets
@@ -31,16 +33,20 @@ class TooLarge(Exception):
 
 
 async def body_of(request: Request, most: int = BODY_MOST) -> bytes:
-    """What was sent, octet by octet. Raises `TooLarge` beyond *most*, and answers 400 to whoever went away."""
+    """What was sent, octet by octet. Raises `TooLarge` beyond *most*, and answers 400 to whoever went away, 408 to
+    whoever takes too long (RFC 9110 section 15.5.9)."""
     parts, size = [], 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise TooLarge
-            parts.append(part)
+        async with asyncio.timeout(_BODY_WITHIN):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise TooLarge
+                parts.append(part)
     except ClientDisconnect:
         raise HTTPException(400) from None
+    except TimeoutError:
+        raise HTTPException(408, headers={"Connection": "close"}) from None
     return b"".join(parts)
 
 

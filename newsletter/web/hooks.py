@@ -42,7 +42,7 @@ TakeIn = Callable[[str, Heard, datetime], Taken]  #: vendor, what it told, when
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Entrance:
     """One vendor's way in."""
 
     hear: Hear
@@ -59,21 +59,21 @@ def path_for(vendor: str, key: bytes) -> str:
     return f"/hooks/{vendor}/{secret_for(vendor, key)}"
 
 
-def routes(doors: Mapping[str, Door], take_in: TakeIn, *, now: Callable[[], datetime]) -> list[Route]:
-    """The routes by which the vendors of *doors* tell what *take_in* is to make durable."""
-    return [Route("/hooks/{vendor}/{secret}", _Hooks(dict(doors), take_in, now).answer, methods=["POST"])]
+def routes(entrances: Mapping[str, Entrance], take_in: TakeIn, *, now: Callable[[], datetime]) -> list[Route]:
+    """The routes by which the vendors of *entrances* tell what *take_in* is to make durable."""
+    return [Route("/hooks/{vendor}/{secret}", _Hooks(dict(entrances), take_in, now).answer, methods=["POST"])]
 
 
 @dataclass(frozen=True, slots=True)
 class _Hooks:
-    doors: Mapping[str, Door]
+    entrances: Mapping[str, Entrance]
     take_in: TakeIn
     now: Callable[[], datetime]
 
     async def answer(self, request: Request) -> Response:
         vendor = request.path_params["vendor"]
-        door = self._opened(vendor, request.path_params["secret"])
-        if door is None:
+        entrance = self._opened(vendor, request.path_params["secret"])
+        if entrance is None:
             raise HTTPException(404)  # the site's own, as for every page that is not there
         try:
             body = await body_of(request, BODY_MOST)
@@ -82,7 +82,7 @@ class _Hooks:
         # Names in lower case, as ASGI has them; of a field that comes twice the first.
         hook = Hook(body, dict(request.headers), dict(request.query_params))
         try:
-            await run_in_threadpool(self._take, vendor, door, hook)
+            await run_in_threadpool(self._take, vendor, entrance, hook)
         except HookRefused as error:
             _log.warning("hook refused", extra={"facts": {"vendor": vendor, "why": str(error)}})
             fields = {"WWW-Authenticate": 'Basic realm="webhooks"'}  # RFC 9110 section 15.5.2
@@ -92,17 +92,17 @@ class _Hooks:
             return PlainTextResponse("Not now.\n", status_code=503, headers={"Retry-After": _AGAIN_AFTER})
         return PlainTextResponse("Thank you.\n")
 
-    def _opened(self, vendor: str, secret: str) -> Door | None:
-        """The door of *vendor*, if *secret* opens it; a door that is not there takes as long."""
-        door = self.doors.get(vendor)
-        wanted = door.secrets if door else ("no such door",)
+    def _opened(self, vendor: str, secret: str) -> Entrance | None:
+        """The entrance of *vendor*, if *secret* opens it; a entrance that is not there takes as long."""
+        entrance = self.entrances.get(vendor)
+        wanted = entrance.secrets if entrance else ("no such entrance",)
         given = secret.encode("utf-8", "replace")
         found = [hmac.compare_digest(given, word.encode()) for word in wanted if word]
-        return door if any(found) else None
+        return entrance if any(found) else None
 
-    def _take(self, vendor: str, door: Door, hook: Hook) -> None:
+    def _take(self, vendor: str, entrance: Entrance, hook: Hook) -> None:
         at = self.now()
-        heard = door.hear(hook, at)
+        heard = entrance.hear(hook, at)
         taken = self.take_in(vendor, heard, at)
         facts = {"vendor": vendor, "known": taken.known, "ignored": heard.ignored, "replayed": taken.replayed}
         _log.info("hook", extra={"facts": facts | {effect.value: n for effect, n in taken.effects.items()}})

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.config import Web
+from newsletter.config import Visible, Web
 from newsletter.consent.asking import Desk
 from newsletter.links import Links, Purpose
 from newsletter.store import Store
@@ -33,11 +33,17 @@ class House:
     now: Callable[[], datetime]
     wake: Callable[[], None]  #: somebody signed up: there is a letter to write
     secret: bytes = field(repr=False)
+    letters: Visible = Visible.NOBODY  #: who reads them here
 
     @property
     def gone(self) -> Response:
         """There is nothing here: the same octets for whatever was asked."""
         return self.pages.message("gone", "title", "text", status=404)
+
+    @property
+    def retracted(self) -> Response:
+        """There was a letter here (RFC 9110 section 15.5.11)."""
+        return self.pages.message("retracted", "title", "text", status=410)
 
     @property
     def wrong(self) -> Response:

@@ -31,7 +31,6 @@ from newsletter.web.house import House
 from newsletter.web.pages import masked
 
 _ONE_CLICK = Evidence("one-click", "List-Unsubscribe=One-Click")
-_REASON_MOST = 300  # characters of one's own words
 
 
 class Leaving:
@@ -100,8 +99,8 @@ class Leaving:
 
     async def _reason(self, request: Request, token: bytes, form: dict[str, list[str]], at: datetime) -> Response:
         house = self._house
-        words = only(form, "more").strip()[:_REASON_MOST]
-        reason = ": ".join(filter(None, (only(form, "reason").strip()[:_REASON_MOST], words)))
+        words = only(form, "more").strip()
+        reason = ": ".join(filter(None, (only(form, "reason").strip(), words)))
 
         def keep(c: Transaction) -> View | None:
             if reason:

@@ -19,6 +19,7 @@ from zoneinfo import available_timezones
 from starlette.requests import Request
 from starlette.responses import Response
 
+from newsletter.config import Visible
 from newsletter.consent import wishes
 from newsletter.consent.wishes import View
 from newsletter.links import Purpose
@@ -60,8 +61,16 @@ class Own:
             name=found.name, timezone=found.timezone, zones=_zones(),
             home_zone=house.pages.identity.timezone.key.replace("_", " "),
             chosen=person.language, languages=house.pages.languages(),
-            tags=house.web.tags_to_choose, chosen_tags=found.tags,
+            tags=house.web.tags_to_choose, chosen_tags=found.tags, letters=self._letters(person.token),
         )  # fmt: skip
+
+    def _letters(self, token: bytes) -> str:
+        """Where they can read again what they had; "" = nowhere."""
+        house = self._house
+        if house.letters is Visible.ALL:
+            return f"{house.pages.base}/archive"
+        own = f"{house.pages.base}/{Purpose.ARCHIVE}/{house.links.token(Purpose.ARCHIVE, token)}/"
+        return own if house.letters is Visible.READERS else ""
 
     async def act(self, request: Request) -> Response:
         """A button."""

@@ -33,6 +33,14 @@ def masked(address: Address) -> str:
     return f"{address.local[:1]}{_DOTS}@{name[:1]}{_DOTS}.{top}" if name else f"{address.local[:1]}{_DOTS}@{_DOTS}"
 
 
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """The one style block of a page, and the policy that lets it in."""
+
+    style: Markup
+    policy: str
+
+
 @dataclass(slots=True)
 class Pages:
     """Fills pages; *base* is what stands before each path ("" or "/letters")."""
@@ -42,29 +50,38 @@ class Pages:
     base: str
     _filler: Filler = field(init=False)
     _said: dict[str, Phrases] = field(default_factory=dict)
-    _style: Markup = field(init=False)
-    _policy: str = field(init=False)
+    _plain: Dress = field(init=False)
     _messages: dict[tuple[str, ...], Response] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._filler = Filler(self.design.pages, builtin_pages())
+        self._plain = self.dress("public.css")
+
+    def dress(self, *sheets: str, images: str = "data:") -> Dress:
+        """The style *sheets*, one behind the other; *images* are the sources of pictures that a page may show."""
         design = self.design
-        fonts = {"text": design.font, "heading": design.heading_font or design.font}
-        css = self._filler.fill(
-            "public.css", {"light": asdict(design.light), "dark": asdict(design.dark), "fonts": fonts}
-        ).strip()
+        fonts = {"text": design.font, "heading": design.heading_font or design.font, "code": design.code_font}
+        values = {"light": asdict(design.light), "dark": asdict(design.dark), "fonts": fonts}
+        css = "\n".join(self._filler.fill(sheet, values).strip() for sheet in sheets)
         # Safe: ours or the owner's, and a colour or font in it was checked when the settings were read.
-        self._style = Markup(css.replace("</", "<\\/"))  # noqa: S704
-        digest = b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
-        self._policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; img-src data:; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        style = Markup(css.replace("</", "<\\/"))  # noqa: S704
+        digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; "
+            f"img-src {images}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
+        return Dress(style, policy)
 
     def page(
         self, template: str, language: str = "", /, *, status: int = 200, index: bool = False, **values: Any
     ) -> Response:
         """*template* as an answer, in *language* ("" = the newsletter's); *index*: search engines may keep it."""
+        html = self.html(template, language, self._plain, index=index, **values)
+        headers = {"Content-Security-Policy": self._plain.policy, "Cache-Control": "no-store"}
+        return HTMLResponse(html, status, headers)
+
+    def html(self, template: str, language: str, dress: Dress, /, *, index: bool, **values: Any) -> str:
+        """As `page`, in another *dress*, and without the answer around it. Raises `TemplateError`."""
         language = language or self.identity.language
         known = {
             "w": self.said(language),
@@ -75,12 +92,10 @@ class Pages:
             "postal_address": self.identity.postal_address,
             "url": self.identity.url,
             "base": self.base,
-            "style": self._style,
+            "style": dress.style,
             "index": index,
         }
-        html = self._filler.fill(template, known | values)
-        headers = {"Content-Security-Policy": self._policy, "Cache-Control": "no-store"}
-        return HTMLResponse(html, status, headers)
+        return self._filler.fill(template, known | values)
 
     def message(self, section: str, title: str, text: str, language: str = "", *, status: int = 200) -> Response:
         """A page that says one thing, prepared once: *title* and *text* are names in *section* of the phrases."""

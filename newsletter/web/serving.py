@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from newsletter.errors import NewsletterError
+from newsletter.web.patience import Patience
 
 HOST = "127.0.0.1"
 _GRACE = 2  # seconds for answers that are under way
@@ -48,7 +49,8 @@ def listening(port: int, host: str = HOST) -> socket.socket:
 def serve(app: ASGIApp, sock: socket.socket, *, ending: Callable[[], None], grace: int = _GRACE) -> int:
     """Answer on *sock* until Ctrl-C or SIGTERM, and which it was; *ending* is called as soon as one comes."""
     config = uvicorn.Config(
-        app, lifespan="off", ws="none", log_config=None, log_level="critical", access_log=False, server_header=False,
+        app, http=Patience, lifespan="off", ws="none", log_config=None, log_level="critical", access_log=False,
+        server_header=False,
         # Whose word for a visitor's address counts is the application's to say.
         proxy_headers=False, timeout_graceful_shutdown=grace,
     )  # fmt: skip

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
-
-from starlette.concurrency import run_in_threadpool
 
 from newsletter.errors import StoreBusy
 from newsletter.store import Store, Transaction
@@ -24,6 +22,7 @@ from newsletter.store import Store, Transaction
 T = TypeVar("T")
 MOST = 5_000  #: works in the queue: some seconds' worth
 _TOGETHER = 128  # in one transaction: others write the same database
+_LOOKING = 2  # threads that only read, each with a connection and its cache: more wait for each other's Python alone
 
 _Asker = asyncio.Future[Any] | Future[Any]
 _Turn = tuple[Callable[[Transaction], Any], _Asker]
@@ -35,6 +34,7 @@ class Turns:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
+        self._lookers = ThreadPoolExecutor(_LOOKING, "looks")
         self._thread = Thread(target=self._run, name="turns", daemon=True)
         self._thread.start()
 
@@ -54,7 +54,11 @@ class Turns:
 
     async def look(self, question: Callable[[Transaction], T]) -> T:
         """What *question* finds; it waits for nobody who writes."""
-        return await run_in_threadpool(self._read, question)
+        return await self.aside(lambda: self._read(question))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """What *work* returns, which only reads: in a thread of ours, so that nobody else waits for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._lookers, work)
 
     def _read(self, question: Callable[[Transaction], T]) -> T:
         with self._store.read() as connection:
@@ -64,6 +68,7 @@ class Turns:
         """End when everything that was asked is done."""
         self._queue.put(None)
         self._thread.join()
+        self._lookers.shutdown()
 
     def _run(self) -> None:
         while (turn := self._queue.get()) is not None:

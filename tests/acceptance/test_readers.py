@@ -133,7 +133,7 @@ def test_an_import_says_what_it_will_do_and_asks(newsletter: Typed, project: Pat
     write(project / "list.csv", f"{ANA},Ana", "broken", f"{BO},Bo,Europe/Berln", "ANA@example.org,again")
     asked = newsletter("subscribers", "import", "list.csv", "--confirmed")
     assert asked.status == 1
-    assert "list.csv: 1 new, 3 can't be taken." in asked.out
+    assert "list.csv: 1 new, 1 stands in it twice, 2 can't be taken." in asked.out
     assert "Their first post: #1, Tuesday" in asked.out
     assert 'list.csv, row 3: "broken" is not an email address' in asked.err
     assert 'list.csv, row 4: "Europe/Berln" is no time zone: did you mean "Europe/Berlin"?' in asked.err
@@ -169,9 +169,15 @@ def test_import_as_facts(typed: Typed, project: Path) -> None:
         "updated": 0,
         "confirmed": 0,
         "kept_out": 0,
+        "left_there": 0,
+        "twins": 0,
         "bad_count": 1,
         "bad": [],
+        "service": None,
+        "columns": {name: name for name in HEADER.strip().split(",")},
+        "posts": [1, 2, 3, 4, 5, 6],
         "written": False,
+        "import": None,
     }
     assert looked.status == 1
     assert typed("subscribers", "import", "list.csv", "--confirmed", "--json", "--yes").json()["written"] is True
@@ -349,6 +355,7 @@ def test_export_has_no_formulas_and_reads_back(typed: Typed, project: Path, mine
         "tags": "a|b",
         "confirmed_at": "2026-03-01T00:00:00Z",
         "had_through": "4",
+        "status": "active",
     }
     assert [r["email"] for r in columns(typed("subscribers", "export", "--status", "all").out)] == [ANA, BO]
     done = typed("subscribers", "export", "out.csv")

@@ -5,61 +5,30 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 import tell
 from fake import Fake, taken_then_reset
 from fakes import FAKES
-from genuine import (
-    SVIX,
-    bounce_at_mailgun,
-    bounce_at_postmark,
-    bounce_at_resend,
-    from_mailgun,
-    from_postmark,
-    from_resend,
-)
 from mailserver import MailServer
-from practice import ANA, BO, CY, DAY, HOUR, MONDAY, SETTINGS, Practice, each
+from practice import ANA, BO, CY, DAY, HOUR, MONDAY, Practice, each
+from through import through
 
 from newsletter import feedback
 from newsletter.config import VENDORS
-from newsletter.events import EventKind, Heard, Hook
 from newsletter.intake import fingerprint
-from newsletter.providers import vendor
 from newsletter.store import Store
 
 CHECKOUT = Path(__file__).parents[2]
 EVERYBODY = (ANA, BO, CY)
 POSTS = sorted((CHECKOUT / "posts").glob("[0-9]*.md"))
-#: what each needs beside base_url and its keys
-MORE = {
-    "postmark": "manages_unsubscribe = false\n",
-    "mailgun": 'domain = "letters.example.org"\n',
-    "ses": 'region = "eu-west-1"\n',
-    "brevo": 'manages_unsubscribe = false\n\n[theme]\nimages = "hosted"\n',
-}
 
 
 @pytest.fixture(params=FAKES)
 def fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
     with FAKES[request.param]().running() as running:
         yield running
-
-
-def through(practice: Practice, fake: Fake, **more: str) -> None:
-    """Take *fake* as the provider from now on, its keys from the environment."""
-    known, settings = VENDORS[fake.name], fake.settings_here()
-    text = SETTINGS.replace('provider = "folder"', f'provider = "{fake.name}"')
-    if fake.name == "brevo":  # shows no attached pictures, and hosted ones are on a website
-        text = text.replace("[newsletter]\n", '[newsletter]\nurl = "https://letters.example.org"\n')
-    text += f'\n[provider.{fake.name}]\nbase_url = "{fake.url}"\n{more.get("lines", MORE.get(fake.name, ""))}'
-    (practice.root / "newsletter.toml").write_text(text)
-    practice.environment[known.variable(fake.name, known.key)] = settings.key
-    if known.secret:
-        practice.environment[known.variable(fake.name, known.secret)] = settings.secret
 
 
 def live(practice: Practice, fake: Fake) -> None:
@@ -143,50 +112,17 @@ def test_go_live_refuses_what_postmark_cannot_do(practice: Practice) -> None:
 # what comes back
 
 
-def genuine(fake: Fake, address: str, kind: EventKind, at: datetime) -> Hook:
-    """What the vendor tells about the letter that it took for *address*, named by its own id alone."""
-    ident = next(took.ident for took in fake.took if took.recipient == address).strip("<>")
-    moment, epoch = f"{at:%Y-%m-%dT%H:%M:%SZ}", at.timestamp()
-    match fake.name:
-        case "postmark":
-            told = bounce_at_postmark(MessageID=ident, Email="", ID=f"{kind}", BouncedAt=moment)
-            if kind is EventKind.COMPLAINED:
-                told |= {"RecordType": "SpamComplaint"}
-            return from_postmark(told)
-        case "resend":
-            told = bounce_at_resend()
-            told |= {"type": "email.bounced" if kind is EventKind.BOUNCED else "email.complained", "created_at": moment}
-            told["data"] |= {"email_id": ident, "to": []}  # type: ignore[operator]
-            return from_resend(told, at=at, ident=f"msg_{kind}")
-        case "mailgun":
-            told = bounce_at_mailgun(id=f"{kind}", timestamp=epoch, recipient="")
-            told |= {"message": {"headers": {"message-id": ident}}}
-            told |= {} if kind is EventKind.BOUNCED else {"event": "complained"}
-            return from_mailgun(told, at=at, token=f"{kind}" * 5)
-        case name:
-            raise AssertionError(name)
-
-
-SECRETS = {"postmark": "open-sesame", "resend": SVIX, "mailgun": "signing-key"}
-
-
-def heard(fake: Fake, address: str, kind: EventKind, at: datetime) -> Heard:
-    """What the vendor's webhook is taken for."""
-    if fake.name in SECRETS:
-        settings = fake.settings_here(webhook_secret=SECRETS[fake.name])
-        found: Heard = vendor(fake.name).hear(genuine(fake, address, kind, at), settings, at=at)
-        return found
-    took = next(took for took in fake.took if took.recipient == address)
-    return tell.heard(fake.name, replace(took, tag=""), "bounce" if kind is EventKind.BOUNCED else "complaint", at=at)
-
-
 def test_what_comes_back_is_shown_as_it_is(practice: Practice, fake: Fake) -> None:
     live(practice, fake)
     practice.run("send", at=MONDAY.replace(hour=9, minute=5))
     practice.at += HOUR
     secret = (practice.root / "secret.key").read_text().strip().encode()
     store = Store.open(f"sqlite:///{practice.root / 'newsletter.db'}")
-    told = [heard(fake, ANA, EventKind.BOUNCED, practice.at), heard(fake, BO, EventKind.COMPLAINED, practice.at)]
+    letters = {took.recipient: replace(took, tag="") for took in fake.took}  # named by the vendor's own id alone
+    told = [
+        tell.heard(fake.name, letters[ANA], "bounce", at=practice.at),
+        tell.heard(fake.name, letters[BO], "complaint", at=practice.at),
+    ]
     for each_of in [*told, *told]:  # twice: it counts once
         feedback.take_in(store, each_of, source=fake.name, fingerprint=fingerprint(secret), at=practice.at)
     store.close()

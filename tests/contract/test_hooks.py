@@ -22,7 +22,7 @@ from newsletter.mail import Accepted, Reply
 from newsletter.store import Store
 from newsletter.store.feedback import Taken
 from newsletter.subscribers import Status
-from newsletter.web.hooks import BODY_MOST, Door, Hear, path_for, routes, secret_for
+from newsletter.web.hooks import BODY_MOST, Entrance, Hear, path_for, routes, secret_for
 
 KEY = b"the newsletter's own signing key"
 SIGNING = b"what the vendor signs with"
@@ -71,8 +71,8 @@ class Site:
     busy: Exception | None = None
 
     def __post_init__(self) -> None:
-        doors = {self.vendor: Door(self.hear, (secret_for(self.vendor, KEY), "agreed"))}
-        self.app = Starlette(routes=routes(doors, self.take_in, now=lambda: self.desk.at))
+        entrances = {self.vendor: Entrance(self.hear, (secret_for(self.vendor, KEY), "agreed"))}
+        self.app = Starlette(routes=routes(entrances, self.take_in, now=lambda: self.desk.at))
 
     def take_in(self, vendor: str, heard: Heard, at: datetime) -> Taken:
         if self.busy:

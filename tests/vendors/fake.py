@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -67,6 +68,11 @@ class Said:
 Fault = Callable[[Callable[[], Said]], Said]
 
 
+def older(then: datetime | None, now: datetime | None, life: timedelta) -> bool:
+    """Whether what a vendor was told *then* is forgotten; without a clock nothing is."""
+    return then is not None and now is not None and now - then > life
+
+
 class HangUp(Exception):
     """No answer, or no more of it: a reset."""
 
@@ -85,6 +91,8 @@ class Fake:
         self.asked: list[Asked] = []
         self.script: list[Fault | Said] = []
         self.latency = 0.0  # seconds
+        self.now: datetime | None = None  #: by its clock; None: it forgets nothing
+        self.killed: Callable[[], None] = lambda: None  #: what befalls the other side with half of an answer
         self.lock = threading.Lock()
 
     def answer(self, asked: Asked) -> Said:
@@ -169,6 +177,8 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(octets)
             self.wfile.flush()
             if int(said.headers.get("Content-Length", 0)) > len(octets):
+                if "X-Then-Kill" in said.headers:
+                    fake.killed()
                 if "X-Then-Wait" in said.headers:
                     self.connection.settimeout(float(said.headers["X-Then-Wait"]))
                     with suppress(OSError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode, b64encode
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from fake import Asked, Fake, Said, Took
+from fake import Asked, Fake, Said, Took, older
 
 
 class SendgridFake(Fake):
@@ -74,7 +76,7 @@ def _errors(status: int, words: str, field: str | None = None) -> Said:
 
 
 class BrevoFake(Fake):
-    """POST /v3/smtp/email; api-key; an idempotencyKey, for which a message counts once."""
+    """POST /v3/smtp/email, GET /v3/smtp/statistics/events; api-key; an idempotencyKey, for which a message counts once."""
 
     name = "brevo"
     batch = 1
@@ -82,21 +84,33 @@ class BrevoFake(Fake):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keys: dict[UUID, Said] = {}
+        self.keys: dict[UUID, tuple[Said, datetime | None]] = {}
+        self.tags: dict[str, str] = {}
+        self.late = False  #: the log of events is behind
 
     def answer(self, asked: Asked) -> Said:
         if asked.headers.get("api-key") != "xkeysib-key":
             return Said(401, {"code": "unauthorized", "message": "Key not found"})
+        if (asked.method, asked.path) == ("GET", "/v3/smtp/statistics/events"):
+            return self._events(asked)
         if (asked.method, asked.path) != ("POST", "/v3/smtp/email"):
             return Said(404, {"code": "document_not_found", "message": "Not found"})
         body = asked.json()
         key = UUID(body["headers"].pop("idempotencyKey"))
-        if key not in self.keys:
-            said = self._take(body)
-            if said.status != 201:
-                return said
-            self.keys[key] = said
-        return self.keys[key]
+        if key in self.keys and not older(self.keys[key][1], self.now, timedelta(minutes=15)):
+            return self.keys[key][0]
+        said = self._take(body)
+        if said.status == 201:
+            self.keys[key] = said, self.now
+        return said
+
+    def _events(self, asked: Asked) -> Said:
+        if not (1 <= int(asked.query["days"]) <= 90 and 1 <= int(asked.query["limit"]) <= 5000):
+            return _invalid("days must be between 1 and 90")
+        (tag,) = json.loads(asked.query["tags"])
+        found = [] if self.late else [one for one in self.took if self.tags.get(one.ident) == tag]
+        events = [{"email": o.recipient, "event": "requests", "messageId": f"<{o.ident}>", "tag": tag} for o in found]
+        return Said(200, {"events": events} if events else {})
 
     def _take(self, body: dict[str, Any]) -> Said:
         (to,) = body["to"]
@@ -120,6 +134,7 @@ class BrevoFake(Fake):
                 f"{len(self.took)}@smtp-relay.mailin.fr",
             )
         )
+        (self.tags[took.ident],) = body["tags"]
         return Said(201, {"messageId": f"<{took.ident}>"})
 
 

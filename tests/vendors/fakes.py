@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
-from fake import Asked, Fake, Said, Took
+from fake import Asked, Fake, Said, Took, older
 from fake_amazon import SesFake
 from fake_senders import BrevoFake, MailjetFake, SendgridFake
 
@@ -71,7 +72,7 @@ class ResendFake(Fake):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keys: dict[str, tuple[str, Said]] = {}
+        self.keys: dict[str, tuple[str, Said, datetime | None]] = {}
 
     def answer(self, asked: Asked) -> Said:
         if asked.headers.get("authorization") != "Bearer re_key":
@@ -83,13 +84,13 @@ class ResendFake(Fake):
         key, digest = asked.headers["idempotency-key"], hashlib.sha256(asked.body).hexdigest()
         if not 1 <= len(key) <= 256:
             return Said(400, {"statusCode": 400, "name": "invalid_idempotency_key", "message": "1-256 chars"})
-        if key in self.keys:
-            before, said = self.keys[key]
+        if key in self.keys and not older(self.keys[key][2], self.now, timedelta(hours=24)):
+            before, said, _ = self.keys[key]
             conflict = {"statusCode": 409, "name": "invalid_idempotent_request", "message": "Same key, other payload"}
             return said if before == digest else Said(409, conflict)
         said = self._take(asked)
         if said.status == 200:
-            self.keys[key] = digest, said
+            self.keys[key] = digest, said, self.now
         return said
 
     def _take(self, asked: Asked) -> Said:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from fake import Took
+from genuine import (
+    SVIX,
+    bounce_at_mailgun,
+    bounce_at_postmark,
+    bounce_at_resend,
+    from_mailgun,
+    from_postmark,
+    from_resend,
+)
 
 from newsletter.config import VendorSettings
 from newsletter.events import Heard, Hook
-from newsletter.providers import brevo, mailjet, sendgrid, ses
+from newsletter.providers import ses
+from newsletter.providers import vendor as module_of
 
 # --- Amazon SNS
 
@@ -150,40 +162,75 @@ def mailjets(kind: str, **more: object) -> dict[str, Any]:
 # --- about a letter that a fake took
 
 
-REFUSED = "550 5.1.1 <x>: User unknown"
 UNSIGNED = VendorSettings("https://example.org")
+REFUSED = "550 5.1.1 <x>: User unknown"
+KINDS = ("bounce", "complaint", "leave")
+#: what each vendor's requests are signed with, or carry; "" where it can be nothing
+SECRETS = {
+    "postmark": "open-sesame", "resend": SVIX, "mailgun": "signing-key", "ses": "", "sendgrid": "", "brevo": "open-sesame",
+    "mailjet": "open-sesame",
+}  # fmt: skip
 
 
-def _by_ses(took: Took, kind: str, at: datetime) -> Heard:
+def secret_of(vendor: str) -> str:
+    """What is set as webhook_secret; SendGrid's is a public key, made for this run."""
+    return shown("sendgrid") if vendor == "sendgrid" else SECRETS[vendor]
+
+
+def _by_postmark(took: Took, kind: str, at: datetime) -> Hook:
+    told = bounce_at_postmark(MessageID=took.ident, Email=took.recipient, ID=f"{kind} {took.ident}", BouncedAt=_z(at))
+    told |= {"Details": f"smtp;{REFUSED}", "Metadata": {"newsletter": took.tag}}
+    if kind == "complaint":
+        told |= {"RecordType": "SpamComplaint"}
+    if kind == "leave":
+        told = {
+            "RecordType": "SubscriptionChange", "MessageID": took.ident, "Recipient": took.recipient, "Origin": "Recipient",
+            "ChangedAt": _z(at), "SuppressSending": True, "SuppressionReason": "ManualSuppression",
+        }  # fmt: skip
+    return from_postmark(told)
+
+
+def _by_resend(took: Took, kind: str, at: datetime) -> Hook:
+    told = bounce_at_resend(diagnosticCode=[f"smtp; {REFUSED}"])
+    told |= {"type": "email.bounced" if kind == "bounce" else "email.complained", "created_at": _z(at)}
+    told["data"] |= {"email_id": took.ident, "to": [took.recipient]}  # type: ignore[operator]
+    return from_resend(told, at=at, ident=f"msg_{kind}_{took.ident}")
+
+
+def _by_mailgun(took: Took, kind: str, at: datetime) -> Hook:
+    told = bounce_at_mailgun(id=f"{kind} {took.ident}", timestamp=at.timestamp(), recipient=took.recipient)
+    told |= {"message": {"headers": {"message-id": took.ident.strip("<>")}}}
+    told |= {} if kind == "bounce" else {"event": {"complaint": "complained", "leave": "unsubscribed"}[kind]}
+    token = hashlib.sha256(f"{kind} {took.ident} {at}".encode()).hexdigest()[:50]
+    return from_mailgun(told, at=at, token=token)
+
+
+def _by_ses(took: Took, kind: str, at: datetime) -> Hook:
     person = {"emailAddress": took.recipient, "status": "5.1.1", "diagnosticCode": f"smtp; {REFUSED}"}
     what = {
         "bounce": {"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bouncedRecipients": [person]}},
         "complaint": {"notificationType": "Complaint", "complaint": {"complainedRecipients": [person]}},
     }[kind]
-    stamp = at.isoformat()
-    fields = sns_fields(
-        "2",
-        Message=json.dumps(
-            {"mail": {"messageId": took.ident, "headers": [{"name": "Message-ID", "value": took.tag}]}, **what}
-        ),
-        Timestamp=stamp,
-    )
-    return ses.hear(sns_hook(fields), SES_SETTINGS, at=at, fetch=Amazon())
+    mail = {"messageId": took.ident, "headers": [{"name": "Message-ID", "value": took.tag}]}
+    text = json.dumps({"mail": mail, **what})
+    ident = str(uuid5(NAMESPACE_OID, f"{kind} {took.ident}"))
+    return sns_hook(sns_fields("2", Message=text, MessageId=ident, Timestamp=at.isoformat()))
 
 
-def _by_sendgrid(took: Took, kind: str, at: datetime) -> Heard:
+def _by_sendgrid(took: Took, kind: str, at: datetime) -> Hook:
     found = sendgrid_event(
         {"bounce": "bounce", "complaint": "spamreport", "leave": "unsubscribe"}[kind],
         email=took.recipient,
+        sg_event_id=f"{kind} {took.ident}",
         sg_message_id=f"{took.ident}.recvd-5d.1",
         message_id=took.tag,
         reason=REFUSED,
         timestamp=at.timestamp(),
     )
-    return sendgrid.hear(sendgrid_hook([found], at=at), sendgrid_settings(), at=at)
+    return sendgrid_hook([found], at=at)
 
 
-def _by_brevo(took: Took, kind: str, at: datetime) -> Heard:
+def _by_brevo(took: Took, kind: str, at: datetime) -> Hook:
     found = brevos(
         {"bounce": "hard_bounce", "complaint": "spam", "leave": "unsubscribed"}[kind],
         email=took.recipient,
@@ -191,10 +238,10 @@ def _by_brevo(took: Took, kind: str, at: datetime) -> Heard:
         ts_epoch=at.timestamp() * 1_000,
         **{"message-id": f"<{took.ident}>", "X-Mailin-custom": took.tag},
     )
-    return brevo.hear(Hook(json.dumps(found).encode()), UNSIGNED, at=at)
+    return Hook(json.dumps(found).encode(), BASIC)
 
 
-def _by_mailjet(took: Took, kind: str, at: datetime) -> Heard:
+def _by_mailjet(took: Took, kind: str, at: datetime) -> Hook:
     found = mailjets(
         {"bounce": "bounce", "complaint": "spam", "leave": "unsub"}[kind],
         email=took.recipient,
@@ -204,10 +251,20 @@ def _by_mailjet(took: Took, kind: str, at: datetime) -> Heard:
         comment=REFUSED,
         time=at.timestamp(),
     )
-    return mailjet.hear(Hook(json.dumps([found]).encode()), UNSIGNED, at=at)
+    return Hook(json.dumps([found]).encode(), BASIC)
 
 
-_TELLERS: dict[str, Callable[[Took, str, datetime], Heard]] = {
+BASIC = from_postmark({}).headers
+
+
+def _z(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+_TELLERS: dict[str, Callable[[Took, str, datetime], Hook]] = {
+    "postmark": _by_postmark,
+    "resend": _by_resend,
+    "mailgun": _by_mailgun,
     "ses": _by_ses,
     "sendgrid": _by_sendgrid,
     "brevo": _by_brevo,
@@ -215,6 +272,20 @@ _TELLERS: dict[str, Callable[[Took, str, datetime], Heard]] = {
 }
 
 
-def heard(vendor: str, took: Took, kind: str, *, at: datetime) -> Heard:
-    """What *vendor* tells at *at* about a letter: a bounce, a complaint, or that its reader left ("leave")."""
+def kinds_of(vendor: str) -> tuple[str, ...]:
+    """What it can tell: Amazon and Resend know of no reader who left."""
+    return KINDS[:2] if vendor in ("ses", "resend") else KINDS
+
+
+def request(vendor: str, took: Took, kind: str, *, at: datetime) -> Hook:
+    """What *vendor* posts at *at* about a letter: a bounce, a complaint, or that its reader left ("leave")."""
     return _TELLERS[vendor](took, kind, at)
+
+
+def heard(vendor: str, took: Took, kind: str, *, at: datetime) -> Heard:
+    """What its webhook is taken for."""
+    hook, settings = request(vendor, took, kind, at=at), VendorSettings("", webhook_secret=secret_of(vendor))
+    if vendor == "ses":
+        return ses.hear(hook, SES_SETTINGS, at=at, fetch=Amazon())
+    found: Heard = module_of(vendor).hear(hook, settings, at=at)
+    return found

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,7 @@ from newsletter.links import Links
 from newsletter.mail import About, Accepted, Address, Deferred, Envelope, Mailbox, Message, Outcome, Rejected, Uncertain
 from newsletter.providers import brevo, http, mailjet, sendgrid, ses, vendor
 from newsletter.providers.exchange import Answer
-from newsletter.providers.letter import dumps, letter
+from newsletter.providers.letter import dumps, letter, token
 from newsletter.render import render
 
 TEXT = "Hello Zoë,\nFrom me."
@@ -100,6 +101,7 @@ def test_brevo_is_told_all_of_it_under_a_key() -> None:
         "sender": {"email": "maya@letters.example.org", "name": "Maya Thorne"},
         "to": [{"email": "zoe@example.org", "name": "Zoë"}],
         "replyTo": {"email": "maya@example.org", "name": "Thorne, Maya"},
+        "tags": [token(MESSAGE_ID)],
         "subject": "What to say …",
         "textContent": TEXT,
         "htmlContent": HTML,
@@ -130,14 +132,14 @@ def test_a_text_alone_says_the_same_to_brevo_in_html() -> None:
     ],
 )
 def test_what_brevo_would_change_is_not_handed_over(body: str, words: str) -> None:
-    provider = brevo.Brevo(settings())
+    provider = brevo.open_(settings(), now=lambda: AT)
     with pytest.raises(ProviderError, match=words):
         provider.part(message(body))
 
 
 def test_what_went_before_it_is_still_answered() -> None:
     with BrevoFake().running() as fake:
-        provider = brevo.open_(fake.settings_here())
+        provider = brevo.open_(fake.settings_here(), now=lambda: AT)
         people = ["ana", "ben", "cem", "dan"]
         messages = [replace(message(WITHOUT_IMAGE), delivery=n, envelope=to(name)) for n, name in enumerate(people)]
         messages[2] = replace(messages[2], data=message(WITHOUT_IMAGE.replace("me.", "{{ x }}.")).data)
@@ -151,7 +153,7 @@ def test_what_went_before_it_is_still_answered() -> None:
 def test_brevo_is_given_header_fields_in_ascii() -> None:
     head = HEAD.replace("Feedback-ID: a-post", "Feedback-ID: =?utf-8?q?=C3=A9t=C3=A9?=")
     with pytest.raises(ProviderError, match="garbles a Feedback-ID"):
-        brevo.Brevo(settings()).part(message(WITHOUT_IMAGE, head))
+        brevo.open_(settings(), now=lambda: AT).part(message(WITHOUT_IMAGE, head))
 
 
 def test_mailjet_is_told_all_but_the_list_id() -> None:
@@ -195,7 +197,7 @@ def test_a_letter_to_many_says_what_each_would_say_by_itself(module: ModuleType,
     form = compile_template(
         render(a_post("Words, “quoted” \\ and a <tag>.\n"), IDENTITY, Design()), IDENTITY, post_id="x"
     )
-    provider: Any = module.open_(settings())
+    provider: Any = module.open_(settings(), now=lambda: AT)
     for n in (1, 2):
         recipient = Mailbox(name, Address.parse(f"reader{n}@example.org"))
         links = Links(bytes(32), IDENTITY.url, IDENTITY.list_id).unsubscribe(IDENTITY.unsubscribe_address, bytes(16))
@@ -391,17 +393,26 @@ def test_a_wrong_clock_is_said() -> None:
 
 
 def test_a_message_in_doubt_is_found_by_our_id() -> None:
-    for kind in (SendgridFake, MailjetFake):
+    for kind in (SendgridFake, MailjetFake, BrevoFake):
         with kind().running() as fake:
             provider: Any = vendor(fake.name).open_(fake.settings_here(), now=lambda: AT)
             assert isinstance(provider.lookup(MESSAGE_ID, since=AT), Uncertain), "it may be late"
-            list(provider.submit([message()]))
+            list(provider.submit([message(WITHOUT_IMAGE)]))
             assert provider.lookup(MESSAGE_ID, since=AT) == Accepted(fake.took[0].ident)
             other = provider.lookup("another@letters.example.org", since=AT)
             assert isinstance(other, Uncertain)
 
 
-@pytest.mark.parametrize("found", [sendgrid.found, mailjet.found])
+def test_what_brevo_logs_of_others_is_not_believed() -> None:
+    """Should it look at our question in another way: letters that it took for others are not this one."""
+    tagged = [{"messageId": "<1@x>", "tag": tag} for tag in ("a9", "a97", "b a9-", '["a9x"]', 7, None)]
+    assert isinstance(brevo.found(Answer(200, {}, json.dumps({"events": tagged[1:]}).encode()), "a9"), Uncertain)
+    for tag in ("a9", '["a9"]', "b,a9"):
+        said = json.dumps({"events": [{"messageId": "<1@x>", "tag": tag}]}).encode()
+        assert brevo.found(Answer(200, {}, said), "a9") == Accepted("1@x")
+
+
+@pytest.mark.parametrize("found", [sendgrid.found, mailjet.found, partial(brevo.found, tag="a9")])
 @pytest.mark.parametrize("answer", [Answer(403), Answer(200, {}, b"<html>"), Answer(200, {}, b"[]")])
 def test_who_does_not_say_leaves_the_doubt(found: Any, answer: Answer) -> None:
     outcome: Outcome = found(answer)
