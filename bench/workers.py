@@ -3,8 +3,8 @@
     python bench/workers.py [READERS]
 
 Workers wait before the run plans; the rate is what the ledger says, from the first acceptance to the last. With a
-server of no latency the cores of the machine are the limit (PostgreSQL and the servers want some as well); with 40 ms of
-round trip, the waiting is.
+server of no latency the cores of the machine are the limit (PostgreSQL and the servers want some as well); with 40 ms
+of round trip, the waiting is.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from procrastinate.jobs import Job
 from procrastinate.schema import SchemaManager
 
 from newsletter.store import Transaction
-from newsletter.store.workers import backlog
+from newsletter.store.workers import LINGER, backlog
 
 BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
 _MOST = 20_000  # tickets that wait: ten million deliveries; the sweep adds more when these are used up
@@ -85,7 +85,7 @@ def depth(c: Transaction) -> Depth:
 def listener(url: str, batch: Callable[[int], None], *, connections: int) -> Listener:
     """What calls *batch* with the size of each ticket."""
     url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    options = {"options": f"-c search_path={_SCHEMA},public", "application_name": "newsletter worker"}
+    options = {"options": f"-c search_path={_SCHEMA},public -c {LINGER}", "application_name": "newsletter worker"}
     app = App(connector=PsycopgConnector(conninfo=url, kwargs=options, min_size=1, max_size=connections))
     app.task(name=_TASK)(_taking(batch))
     return app

@@ -40,7 +40,7 @@ from newsletter.press import Press
 from newsletter.scheduler import PressMaker, held_meanwhile, pass_time, printing, reason_to_wait, warm_up
 from newsletter.store import Store, Transaction
 from newsletter.store.leases import LEASE, Leased
-from newsletter.store.workers import Sign, alone
+from newsletter.store.workers import PLANNING, SWEEPING, Sign, alone
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Worker:
 
     def run(self) -> str:
         """Work until told to stop; why it ended by itself, as a sentence, else empty."""
+        self.store.workers.never_linger()
         self.clock = Clock(self.store.workers.beat(self._sign()))
         self._kept_at = monotonic()
         beating = threading.Thread(target=self._beats, daemon=True)
@@ -241,12 +242,13 @@ class Worker:
     def _sweep(self) -> None:
         at, config = self.clock(), self.open_desk().config
         with self.store.write() as c:
-            if not alone(c, wait=False):
-                return
-            self.store.ledger.sweep(at=at, doubt_for=DOUBT_FOR)
-            queue.clear_dead(c)
-            if not self._resting(config, at):
-                queue.enqueue(c, config.provider, at=at)
+            if alone(c, SWEEPING, wait=False):
+                self.store.ledger.sweep(at=at, doubt_for=DOUBT_FOR)
+        if not self._resting(config, at):
+            with self.store.write() as c:
+                if alone(c, PLANNING, wait=False):
+                    queue.clear_dead(c)
+                    queue.enqueue(c, config.provider, at=at)
         self.store.workers.forget_silent(at=at)
 
     def _resting(self, config: Config, at: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 Guarantees
     All times are the database's: a worker whose own clock is wrong leases and plans like the others.
+    A worker that freezes in the middle of a transaction holds no lock for longer than `LINGER`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from newsletter.errors import StoreError, StoreTooNew
 from newsletter.sequence import PROMPT
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 ALIVE = timedelta(seconds=15)  #: since it was last heard of
 _KEPT = timedelta(hours=1)  # in the table, once it is silent
 _COUNTED = 1_000_000  # due deliveries; more are "at least so many"
-_ALONE = 7310  # the advisory lock of who plans or sweeps
+LINGER = "idle_in_transaction_session_timeout=5000"  #: ms; the server ends such a transaction, and its locks
+PLANNING, SWEEPING = 7310, 7311  #: advisory locks: a planner that freezes must not keep the sweep from its work
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Workers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def never_linger(self) -> None:
+        """From now on transactions of this store end when this process freezes."""
+        event.listen(self._store.engine, "connect", _never_linger)
+        self._store.engine.dispose()  # who is connected already was not told
 
     def clock(self) -> datetime:
         """The time of the database."""
@@ -118,12 +125,12 @@ def backlog(c: Connection, *, at: datetime, most: int) -> Backlog:
     return Backlog(int(row.due), None if row.oldest is None else instant(row.oldest))
 
 
-def alone(c: Connection, *, wait: bool) -> bool:
-    """Whether this transaction is the only one that plans or sweeps; *wait* until it is."""
+def alone(c: Connection, lock: int = PLANNING, *, wait: bool) -> bool:
+    """Whether this transaction is the only one with *lock*; *wait* until it is."""
     if wait:
-        c.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ALONE})
+        c.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
         return True
-    return bool(c.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ALONE}))
+    return bool(c.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": lock}))
 
 
 def fit_schema(url: str) -> None:
@@ -144,6 +151,11 @@ def check_schema(found: str, label: str) -> None:
         raise StoreTooNew(_NEWER.format(label=label, found=found, ours=HEAD))
     if found < HEAD:
         raise StoreError(_OLDER.format(label=label, found=f"has schema {found}" if found else "is empty", ours=HEAD))
+
+
+def _never_linger(driver: Any, _record: Any) -> None:
+    driver.execute(f"SET {LINGER}")
+    driver.commit()
 
 
 def _columns(sign: Sign) -> dict[str, object]:

@@ -63,6 +63,25 @@ def test_what_a_frozen_worker_had_goes_on_and_its_late_words_double_nothing(clus
     assert frozen.stop() == 0
 
 
+def test_a_worker_that_freezes_in_a_transaction_holds_up_neither_a_run_nor_the_others(cluster: Cluster) -> None:
+    cluster.readers(20)
+    frozen = cluster.worker()
+    cluster.until("SELECT COUNT(*) = 1 FROM worker")
+    stuck = "SELECT COUNT(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    for _ in range(5_000):  # stopped and looked at, until it has a lock
+        frozen.freeze()
+        if cluster.ask(stuck)[0][0]:
+            break
+        frozen.thaw()
+        time.sleep(0.003)
+    else:
+        pytest.skip("it was never caught with a lock")
+    cluster.worker()
+    cluster.plan(batch=10)
+    cluster.settled()
+    assert cluster.balanced(20) == {1: 20}
+
+
 def test_a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the_rest(cluster: Cluster) -> None:
     cluster.delivery = 'rate = "100/second"'
     cluster.readers(500)
