@@ -16,6 +16,8 @@ QUEUE = text("SELECT pg_advisory_xact_lock(7301)")
 FORGET_NONCES = text("DELETE FROM nonce WHERE at < :before")
 USE_NONCE = text("INSERT INTO nonce (hash, at) VALUES (:hash, :at) ON CONFLICT (hash) DO NOTHING")
 
+# Found by the index on subscriber_id, where NULL stands for them alone.
+FORGET_UNKNOWN = text("DELETE FROM event WHERE subscriber_id IS NULL AND effect = 'unknown' AND heard_at < :before")
 KNOWN = text("SELECT 1 FROM event WHERE ident = :ident")
 CONCERNS = text("SELECT 1 FROM event WHERE ident = :ident AND effect <> 'unknown'")
 ADD = text(
