@@ -38,6 +38,7 @@ from newsletter.limits import allowance
 from newsletter.mail import Provider
 from newsletter.posts import Folder, Post
 from newsletter.press import Judge, Press
+from newsletter.providers import provider_before
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
 from newsletter.store.joining import Taken
@@ -172,6 +173,7 @@ def tick(
                 today=warm_up(config, store, at=result.at),
                 wait=wait,
                 held=lambda: held_meanwhile(store, at=max(now(), result.at)),
+                earlier=lambda name: provider_before(config, name, now=now),
             )
             for report in reports():
                 result.report.add(report)
@@ -263,6 +265,7 @@ def notify(
         on_uncertain=config.on_uncertain,
         jitter=jitter,
         stop=stop,
+        earlier=lambda name: provider_before(config, name, now=now),
     )
     return report.problems
 

@@ -183,6 +183,7 @@ def go_live(ctx: click.Context, start_over: bool, yes: bool) -> int:
         warn(refused)
         say("Nothing was changed.")
         return 1
+    project.provider  # noqa: B018 (what another package's can't do, it says now)
     with run_lock(config):
         return _go_live(project, name, start_over=start_over, yes=yes)
 

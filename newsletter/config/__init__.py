@@ -42,12 +42,13 @@ from newsletter.config.settings import (
     Visible,
     Web,
 )
-from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
+from newsletter.config.vendors import ENTRY_POINTS, HOOKS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
     "ENTRY_POINTS",
     "FILE_NAME",
+    "HOOKS",
     "LOCK_SCREEN_WORDS",
     "MAILBOX_VARIABLE",
     "PASSWORD_VARIABLE",

@@ -87,7 +87,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     smtp = servers.smtp(server, root, environment, in_use=provider == "smtp")
     reading = vendors.Reading(document, root, environment, provider, identity.sender.address.domain)
     of_vendors = reading.all(providers)
-    plugin = {} if provider in PROVIDERS else providers.section(provider).untouched()
+    plugins = vendors.brought(providers, PROVIDERS)
     dkim = servers.dkim(top.section("dkim"), root, environment, identity.sender.address.domain, wanted=top.has("dkim"))
     post_box = top.section("mailbox")
     mailbox = servers.mailbox(post_box, root, environment, wanted=top.has("mailbox"))
@@ -119,7 +119,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         folder=folder,
         smtp=smtp,
         vendors=of_vendors,
-        plugin=plugin,
+        plugins=plugins,
         checks=checks,
         web=web,
         archive=archive,

@@ -298,7 +298,7 @@ class Config:
     smtp: SmtpSettings = SmtpSettings()
     mailbox: MailboxSettings | None = None  #: None: nobody looks into one
     vendors: Mapping[str, VendorSettings] = field(default_factory=dict)  #: by name; all of them after `load`
-    plugin: Mapping[str, object] = field(default_factory=dict, repr=False)  #: the section of another package's provider
+    plugins: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)  #: of providers of others
     dkim: Dkim | None = None  #: None: whatever takes the mail signs it, or nobody
     notes: tuple[str, ...] = ()  #: sentences: what works, and should be mended all the same
     checks: Checking = Checking()
