@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
-    from newsletter.scheduler import PressMaker, Tick
+    from newsletter.scheduler import Dispatch, PressMaker, Tick
     from newsletter.store import Store
 
 SECRET_VARIABLE = "NEWSLETTER_SECRET"  # noqa: S105  the name, not the secret
@@ -164,6 +164,24 @@ class Project:
         numbers = ", ".join(str(p.number) for p in self.folder.posts)
         there = f"there are: {numbers}" if numbers else 'begin one with `newsletter new "The first session"`'
         raise NotFound(f"there is no post {number} in posts/; {there}.")
+
+    @cached_property
+    def clock(self) -> Callable[[], datetime]:
+        """The time: of this machine, or where there are workers, of the database that they share."""
+        if not self.config.workers:
+            return now
+        from newsletter.worker import Clock
+
+        return Clock(self.store.workers.clock())
+
+    @cached_property
+    def dispatch(self) -> Dispatch | None:
+        """Hands what is due over to workers, if there are any."""
+        if not self.config.workers:
+            return None
+        from newsletter.worker import dispatch
+
+        return lambda c, at: dispatch(c, self.config, at=at)
 
     def close(self) -> None:
         """Let go of the database."""

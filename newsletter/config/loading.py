@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,6 +81,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     checks = _checks(top.section("checks"))
     limits = _limits(delivery)
     processes = delivery.read("processes", values.number(1, 64), 1)
+    workers = delivery.read("workers", _workers(store_url), False)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     server = providers.section("smtp")
@@ -113,6 +114,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         on_uncertain,
         limits=limits,
         processes=processes,
+        workers=workers,
         design=design,
         alerts=alerts,
         log_file=log_file,
@@ -250,6 +252,18 @@ def span(name: str, value: str) -> timedelta:
         return KEEP_DETAILS(value)
     except WrongValueError as wrong:
         raise ConfigError(f"{name}: {wrong}") from None
+
+
+def _workers(store_url: str) -> Callable[[object], bool]:
+    def read(value: object) -> bool:
+        if values.yes_or_no(value) and not store_url.startswith("postgresql"):
+            raise WrongValueError(
+                "workers share a PostgreSQL database, and [store] url names SQLite, which one machine empties by"
+                " itself: take this line out, or move first (`newsletter move --to postgresql://…`)"
+            )
+        return values.yes_or_no(value)
+
+    return read
 
 
 def _absolute_store(root: Path, given: str) -> str:

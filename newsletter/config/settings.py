@@ -291,6 +291,7 @@ class Config:
     on_uncertain: OnUncertain = OnUncertain.RESEND
     limits: Limits = Limits()
     processes: int = 1  #: that deliver side by side when much is due
+    workers: bool = False  #: `newsletter worker`, here or elsewhere, delivers what a run planned
     design: Design = Design()
     alerts: Alerts = Alerts()
     log_file: Path | None = None  #: [log] file

@@ -10,6 +10,7 @@
     Store.merging     two records of one person
     Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
+    Store.workers     who delivers on which machine, and how much waits for them
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
 
@@ -50,10 +51,11 @@ if TYPE_CHECKING:
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
     from newsletter.store.suppressions import Suppressions
+    from newsletter.store.workers import Workers
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
-HEAD = "0009"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0010"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -140,6 +142,19 @@ class Store:
                 return  # a tick with nothing due must not cost a sync for each thing it found in order
             raised = straight(connection, _RAISE)
         self._note(int(raised[0][0]) if raised else 0)
+
+    @contextmanager
+    def whole(self) -> Iterator[Transaction]:
+        """Whatever is written inside is one transaction: all of it or nothing, durable when this returns."""
+        with self.write() as connection:
+            if self._outer is not None:
+                yield connection
+                return
+            self._outer = connection
+            try:
+                yield connection
+            finally:
+                self._outer = None
 
     def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
         """Do *works* in one transaction, for one commit; what each of them returned, or raised.
@@ -271,6 +286,12 @@ class Store:
         from newsletter.store.buckets import Buckets
 
         return Buckets(self)
+
+    @cached_property
+    def workers(self) -> Workers:
+        from newsletter.store.workers import Workers
+
+        return Workers(self)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -398,3 +398,15 @@ promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the nu
     Column("kind", Text, nullable=False),  # planned, skipped, copy, erased
     Column("count", BigInteger, nullable=False),
 )
+
+worker = Table(  # who delivers beside the run that plans: see store.workers
+    "worker",
+    metadata,
+    Column("ident", Text, primary_key=True),  # of one process
+    Column("host", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),  # by the database's clock, as all times of workers
+    Column("done", BigInteger, nullable=False),  # messages with an outcome, since it started
+    Column("rate", BigInteger, nullable=False),  # of these, in the last minute
+    Column("trouble", Text, nullable=False),  # why it can't work, as a sentence
+)
