@@ -37,11 +37,13 @@ from newsletter.store.notices import Notices
 _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Earlier = Callable[[str], Provider | None]  #: a provider by its name, to be asked what it had
 Book = Ledger | Notices  #: what was promised to whom; one loop serves both
 
 LEASE = timedelta(minutes=20)  #: outlives the ten minutes a server may take after the final dot (RFC 5321 4.5.3.2.6)
 DOUBT_FOR = timedelta(minutes=10)  #: before an unanswered message is sent once more
 _FAULT_WAIT = timedelta(minutes=10)
+_FAREWELL = timedelta(days=1)  # that a provider of before may be out of reach; it may be for ever
 _ASK = timedelta(seconds=10)  # between questions whether a run may go on; one costs a few ms
 _FLUSH = timedelta(milliseconds=50)  # what a kill leaves in doubt grows with it; a commit costs 0.2 ms
 _REFUSALS_MAX = 3  # of messages, in a row: then it is not about them
@@ -104,36 +106,45 @@ def deliver(
     today: Allowance | None = None,
     wait: Callable[[timedelta], None] | None = None,
     held: Callable[[], list[str]] = list,
+    earlier: Earlier = lambda name: None,
 ) -> Report:
     """Submit everything in *book* (None: the ledger) that may leave now.
 
     *stop* is asked between messages; *held* every ten seconds, why nothing more may leave; *progress* is told how
-    many are done. Within *limits*, and *today*'s allowance,
-    which is for the ledger alone; *wait* lets time pass until a limit grants more (None: the run ends there).
+    many are done. Within *limits*, and *today*'s allowance, which is for the ledger alone; *wait* lets time pass until
+    a limit grants more (None: the run ends there). *earlier* finds the provider of before, which had what is in doubt.
     """
     book = store.ledger if book is None else book
     gate = Gate(store.buckets, provider.name, limits, today, now=now, jitter=jitter, stop=stop, wait=wait)
     run = _Run(store, book, provider, press, now, jitter, stop, held, progress, gate)
     gate.flush = run.flush
     run.report.notes = gate.notes
-    reconcile(book, provider, now=now, on_uncertain=on_uncertain)
+    reconcile(book, provider, now=now, on_uncertain=on_uncertain, earlier=earlier)
     run.report.withdrawn = book.withdraw_inactive()
     run.submit()
     return run.report
 
 
-def reconcile(book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUncertain) -> None:
+def reconcile(
+    book: Book, provider: Provider, *, now: Clock, on_uncertain: OnUncertain, earlier: Earlier = lambda name: None
+) -> None:
     """Settle what earlier runs left: expired leases, and doubt whose waiting time is over."""
     book.sweep(at=now(), doubt_for=DOUBT_FOR)
-    lookup = getattr(provider, "lookup", None)
+    opened: dict[str, Provider | None] = {provider.name: provider}
     for doubt in book.in_doubt(at=now()):
+        if doubt.provider not in opened:
+            opened[doubt.provider] = earlier(doubt.provider)
         arrived = None
-        if lookup and doubt.provider == provider.name:
+        if lookup := getattr(opened[doubt.provider], "lookup", None):
             try:
                 found: Accepted | Uncertain | None = lookup(doubt.message_id, since=doubt.since)
             except ProviderError as error:
                 _log.warning("doubt waits: %s", error)
-                return  # whoever can say can't be asked now: the next run does
+                if doubt.provider == provider.name:
+                    return  # whoever can say can't be asked now: the next run does
+                if now() - doubt.since < _FAREWELL:
+                    continue
+                found = Uncertain(str(error))
             arrived = None if isinstance(found, Uncertain) else found is not None
         again = on_uncertain is OnUncertain.RESEND and not doubt.resent
         book.settle_doubt(doubt.delivery, arrived=arrived, at=now(), resend=again)

@@ -186,8 +186,10 @@ def _fact(finding: Finding) -> dict[str, Any]:
 def _show(case: Case, found: list[Finding]) -> None:
     for place in dict.fromkeys(finding.place for finding in found):
         data(bold(place))
-        for finding in (finding for finding in found if finding.place == place):
-            show_finding(finding.severity, "", finding.problem, f"{finding.remedy} [{finding.rule}]")
+        for n, finding in enumerate(finding for finding in found if finding.place == place):
+            if n:
+                data()
+            show_finding(finding.severity, None, finding.problem, f"{finding.remedy} [{finding.rule}]")
             if finding.record:
                 _show_record(finding.record)
         data()

@@ -14,21 +14,23 @@ from newsletter.findings import Severity
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _WIDEST = 100
-INDENT = 21
+INDENT = 11  #: beside the weight
+_PLACE = 10  # of a column
 
 
-def show_finding(severity: Severity, place: str, problem: str, remedy: str, quote: str = "") -> None:
-    """One finding: two sentences, wrapped beside its weight and place, and the words that it is about."""
-    columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - INDENT
+def show_finding(severity: Severity, place: str | None, problem: str, remedy: str, quote: str = "") -> None:
+    """One finding: two sentences, wrapped beside its weight and *place* (None: no column), and the words meant."""
+    indent = INDENT if place is None else INDENT + _PLACE
+    columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - indent
     mark = f"{severity:<7}"
     if coloured(sys.stdout):
         mark = click.style(mark, fg=_COLOURS[severity], bold=True)
     first, *rest = _wrapped(problem, columns)
-    data(f"  {mark}  {place:<8}  {first}")
+    data(f"  {mark}  {'' if place is None else f'{place:<{_PLACE}}'}{first}")
     for line in (*rest, *_wrapped(remedy, columns)):
-        data(f"{'':{INDENT}}{line}")
+        data(f"{'':{indent}}{line}")
     if quote:
-        data(f"{'':{INDENT}}{dim(f'> {quote}')}")
+        data(f"{'':{indent}}{dim(f'> {quote}')}")
 
 
 def _wrapped(text: str, columns: int) -> list[str]:

@@ -6,7 +6,6 @@ import click
 
 from newsletter.cli.output import data, facts, json_option
 from newsletter.cli.project import open_project
-from newsletter.config import VENDORS
 from newsletter.errors import ConfigError
 
 
@@ -25,12 +24,13 @@ def webhook(ctx: click.Context, vendor: str | None, as_json: bool) -> None:
       newsletter webhook
       newsletter webhook postmark
     """
+    from newsletter.providers import tellers
     from newsletter.web.hooks import path_for
 
     project = open_project(ctx)
     name, url = vendor or project.config.provider, project.config.identity.url
-    if name not in VENDORS:
-        known = ", ".join(VENDORS)
+    if name not in (told := tellers()):
+        known = ", ".join(told)
         raise ConfigError(f"{name} tells nothing by webhook; name the service through which you send: {known}.")
     if not url:
         raise ConfigError("newsletter.toml: [newsletter] url is empty, so nobody could call; see `newsletter serve`.")

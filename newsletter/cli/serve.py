@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,8 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.config import VendorSettings
     from newsletter.consent.asking import Desk
-    from newsletter.events import Heard, Hook
+    from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Entrance
     from newsletter.web.turns import Turns
@@ -67,6 +65,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.archive.routes import Reading
+    from newsletter.web.archive.shelf import Library
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
@@ -92,7 +91,8 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
     entrances = _entrances(project)
-    more = [*Reading(house, keeper.library).routes(), *_hooks(project, entrances)]
+    keeper.reading = reading = Reading(house, Library(config, store))
+    more = [*reading.routes(), *_hooks(project, entrances)]
     app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
@@ -115,20 +115,15 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
 
 def _entrances(project: Project) -> dict[str, Entrance]:
     """Which vendors may tell what came back: the one in use, and those that were, for their letters are still out."""
-    from newsletter.config import VENDORS
-    from newsletter.providers import vendor
+    from newsletter.providers import ear, tellers
     from newsletter.web.hooks import Entrance, secret_for
 
     config, live = project.config, project.store.facts.went_live
     return {
-        name: Entrance(partial(_hear, vendor(name).hear, config.vendors[name]), (secret_for(name, project.secret),))
-        for name in VENDORS
+        name: Entrance(ear(config, name), (secret_for(name, project.secret),))
+        for name in tellers()
         if name == config.provider or live(name) is not None
     }
-
-
-def _hear(hear: Callable[..., Heard], settings: VendorSettings, hook: Hook, at: datetime) -> Heard:
-    return hear(hook, settings, at=at)
 
 
 def _hooks(project: Project, entrances: Mapping[str, Entrance]) -> Sequence[Any]:
@@ -183,10 +178,8 @@ class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
     def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
-        from newsletter.web.archive.shelf import Library
-
         self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
-        self.library = Library(project.config, project.store)
+        self.reading: Reading | None = None
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -196,12 +189,15 @@ class Keeper:
 
     def run(self) -> None:
         """Until the end."""
-        minute, wiped = 0.0, 0.0
+        minute, wiped, looked = 0.0, 0.0, False
         self._guarded(self._prepare)
         while not self._ending():
             self._bell.wait(_LOOK)
             self._bell.clear()
             self._guarded(self._letters)
+            if not looked:  # not while the server starts
+                looked = True
+                self._guarded(self._read)
             if monotonic() >= minute:
                 minute = monotonic() + _MINUTE
                 self._guarded(self._minute)
@@ -225,13 +221,15 @@ class Keeper:
 
     def _prepare(self) -> None:
         """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
-        from newsletter.config import Visible
         from newsletter.consent.asking import Case
         from newsletter.stationery import SETTINGS
 
         self._desk.stationery.prepare([*Case, SETTINGS])
-        if self._project.config.archive.visible is not Visible.NOBODY:
-            warn(self.library.look(at=now()).notes)
+
+    def _read(self) -> None:
+        """Write the letters out before the first of their readers comes; what can't be shown is said."""
+        if self.reading:
+            warn(self.reading.prepare(at=now()))
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up
@@ -281,8 +279,10 @@ class Figures:
 
     def _found(self) -> Mapping[str, Any]:
         store, last, waiting, database = self.project.store, None, 0, True
+        workers: Mapping[str, Any] = {}
         try:
             last, waiting = store.facts.last_tick(), store.notices.waiting()
+            workers = self._workers()
         except NewsletterError:
             database = False
         tally = self.tally
@@ -292,10 +292,20 @@ class Figures:
             "uptime_seconds": round(perf_counter() - self.since),
             "last_run": iso(last),
             "letters_waiting": waiting,
+            **workers,
             "requests": dict(sorted(tally.requests.items())),
             "faults": tally.failed,
             "slowest_ms": round(tally.slowest * 1000, 1),
         }
+
+    def _workers(self) -> Mapping[str, Any]:
+        """How many are alive and what waits for them, where there are any."""
+        if not self.project.config.workers:
+            return {}
+        from newsletter.cli.cluster import figures
+
+        found = figures(self.project.store)
+        return {"workers": {**found, "alive": len(found["alive"])}}
 
 
 COMMANDS = {"serve": serve}

@@ -12,7 +12,7 @@ each kind of value and `times` those of time, `palette` the colours, `servers` a
 `loading` the other sections.
 """
 
-from newsletter.config.loading import STORE_VARIABLE, find_root, load
+from newsletter.config.loading import STORE_VARIABLE, find_root, load, span, store_url
 from newsletter.config.palette import Palette
 from newsletter.config.servers import DKIM_VARIABLE, MAILBOX_VARIABLE, PASSWORD_VARIABLE
 from newsletter.config.settings import (
@@ -42,12 +42,13 @@ from newsletter.config.settings import (
     Visible,
     Web,
 )
-from newsletter.config.vendors import ENTRY_POINTS, VENDORS, Vendor
+from newsletter.config.vendors import ENTRY_POINTS, HOOKS, VENDORS, Vendor
 
 __all__ = [
     "DKIM_VARIABLE",
     "ENTRY_POINTS",
     "FILE_NAME",
+    "HOOKS",
     "LOCK_SCREEN_WORDS",
     "MAILBOX_VARIABLE",
     "PASSWORD_VARIABLE",
@@ -80,4 +81,6 @@ __all__ = [
     "Web",
     "find_root",
     "load",
+    "span",
+    "store_url",
 ]

@@ -154,6 +154,11 @@ class Section:
             self.fault(key, str(wrong), "" if secret else f" = {_written(value)}")
             return default
 
+    @property
+    def tables(self) -> list[str]:
+        """The names of the sections below this one."""
+        return [key for key, value in self._table.items() if isinstance(value, dict)]
+
     def untouched(self) -> Mapping[str, object]:
         """All keys as they are, for whoever else reads this section."""
         self.values.update(self._table)

@@ -20,6 +20,7 @@ from newsletter.config.values import WrongValueError
 from newsletter.mail import shown
 
 ENTRY_POINTS = "newsletter.providers"  #: the group in which other packages name theirs
+HOOKS = "newsletter.hooks"  #: and the one for what reads their webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,12 @@ def _base_url(value: object) -> str:
     if found := values.url(value):
         return found
     raise WrongValueError("it must not be empty; leave the line out for the usual address")
+
+
+def brought(section: Section, known: tuple[str, ...]) -> dict[str, Mapping[str, object]]:
+    """What stands in *section* about providers that installed packages bring, in use or not."""
+    names = [name for name in section.tables if name not in known]
+    return {n: section.section(n).untouched() for n in names if metadata.entry_points(group=ENTRY_POINTS, name=n)}
 
 
 def provider_name(known: tuple[str, ...]) -> Callable[[object], str]:

@@ -6,14 +6,19 @@ each. Another package may bring more (docs/adding-a-provider.md).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module, metadata
 from types import ModuleType
 
-from newsletter.config import ENTRY_POINTS, VENDORS, Config
-from newsletter.errors import ConfigError
+from newsletter.config import ENTRY_POINTS, HOOKS, VENDORS, Config
+from newsletter.errors import ConfigError, NewsletterError
+from newsletter.events import Heard, Hook
 from newsletter.mail import Provider, shown
+
+_log = logging.getLogger(__name__)
 
 
 def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = "") -> Provider:
@@ -36,9 +41,20 @@ def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = ""
         provider: Provider = vendor(name).open_(config.vendors[name], now=now)
         return provider
     for found in metadata.entry_points(group=ENTRY_POINTS, name=name):
-        theirs: Provider = found.load()(config.plugin, config.root)
+        theirs: Provider = found.load()(config.plugins.get(name, {}), config.root)
         return theirs
     raise ConfigError(f"provider {shown(name)} is not known; set provider in [delivery] to {_NAMES}")
+
+
+def provider_before(config: Config, name: str, *, now: Callable[[], datetime]) -> Provider | None:
+    """The provider *name*, as far as newsletter.toml still says how it is spoken to; to be asked, not to send."""
+    if name in VENDORS and not config.vendors[name].key:
+        return None
+    try:
+        return open_provider(replace(config, provider=name), now=now) if name in (*VENDORS, "folder", "smtp") else None
+    except NewsletterError as error:
+        _log.warning("%s can't be asked: %s", name, error)
+        return None
 
 
 _NAMES = " or ".join(("folder", "smtp", *VENDORS))
@@ -47,6 +63,20 @@ _NAMES = " or ".join(("folder", "smtp", *VENDORS))
 def vendor(name: str) -> ModuleType:
     """The module of a vendor: `open_`, `hear` and `refusals`."""
     return import_module(f"newsletter.providers.{name}")
+
+
+def tellers() -> list[str]:
+    """The providers that can tell by webhook what came back."""
+    return [*VENDORS, *sorted({found.name for found in metadata.entry_points(group=HOOKS)} - {*VENDORS})]
+
+
+def ear(config: Config, name: str) -> Callable[[Hook, datetime], Heard]:
+    """What reads the webhooks of *name*, one of `tellers`: raises `HookRefused` for what is not genuine."""
+    if name in VENDORS:
+        return lambda hook, at: vendor(name).hear(hook, config.vendors[name], at=at)
+    (found,) = metadata.entry_points(group=HOOKS, name=name)
+    hear = found.load()
+    return lambda hook, at: hear(hook, config.plugins.get(name, {}), at=at)
 
 
 def refusals(config: Config) -> list[str]:

@@ -73,7 +73,8 @@ class Answer:
             return timedelta(seconds=min(int(given), _PAUSE_MOST))
         try:
             until = parsedate_to_datetime(given)
-            return max(until - parsedate_to_datetime(self.headers.get("date", "")), timedelta(0))
+            pause = until - parsedate_to_datetime(self.headers.get("date", ""))
+            return min(max(pause, timedelta(0)), timedelta(seconds=_PAUSE_MOST))
         except (TypeError, ValueError):  # absent, unreadable, or with and without a zone
             return None
 

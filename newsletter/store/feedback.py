@@ -3,7 +3,8 @@
 Guarantees
     An event counts once, however often it is told; so does what signed a request. All that one request or one mail
     tells is one commit, and those who tell at once wait for each other. A delivery that was accepted stays accepted:
-    that it came back stands beside it. No address is kept here, and of whom we don't know nothing but the fact.
+    that it came back stands beside it. No address is kept here, and of whom we don't know nothing but the fact, for
+    thirty days.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from newsletter.store import Store
 
 _NONCE_KEPT = timedelta(days=1)  # whoever signs with one refuses it himself after minutes
+_UNKNOWN_KEPT = timedelta(days=30)  # vendors tell again for three days, and a mailbox is read a month back at first
 _LETTERS_MOST = 50  # of one reader that are looked at
 _TEXT_MAX = 1_000
 
@@ -201,6 +203,8 @@ class _Intake:
                 # Whatever is told of it: it was taken.
                 accept_uncertain(self.c, subject.delivery, at=None, why="a report came back about it")
                 subject = replace(subject, state=State.ACCEPTED)
+            if subject is None and not self.taken.effects[Effect.UNKNOWN]:  # the first that this request tells
+                self.c.execute(sql.FORGET_UNKNOWN, {"before": micros(self.at - _UNKNOWN_KEPT)})
             if subject is not None and verdict.effect is Effect.SUPPRESSED:
                 grave.append((key, event, subject, verdict))
             else:
@@ -241,6 +245,9 @@ class _Intake:
         self.c.execute(sql.SET_EFFECT, {"id": key, "effect": effect.value})
         if subject is not None and effect is Effect.OUTDATED and event.kind is EventKind.BOUNCED:
             send_again(self.c, subject.subscriber, self.at)
+            if subject.merged and verdict.hard:
+                which = {"subscriber": subject.subscriber, "delivery": subject.delivery}
+                self.c.execute(sql.OWED_AFTER_ALL, which)
         self.taken.effects[effect] += 1
 
     def _do(self, key: int, event: Event, subject: Subject, verdict: Verdict) -> Effect:

@@ -90,12 +90,12 @@ def test_a_record_is_there_to_copy(
         ran, strict = newsletter("doctor"), newsletter("doctor", "--strict")
     assert ran.out.startswith(
         f"{HOME}\n"
-        f"  warning            {HOME} has no DMARC record.\n"
-        "                     Add this one. It changes nothing yet; it shows that the domain is looked after.\n"
-        "                     [dmarc-record]\n"
-        "                       Type   TXT\n"
-        f"                       Name   _dmarc.{HOME}\n"
-        "                       Value  v=DMARC1; p=none\n"
+        f"  warning  {HOME} has no DMARC record.\n"
+        "           Add this one. It changes nothing yet; it shows that the domain is looked after.\n"
+        "           [dmarc-record]\n"
+        "             Type   TXT\n"
+        f"             Name   _dmarc.{HOME}\n"
+        "             Value  v=DMARC1; p=none\n"
         "\n"
     )
     assert (ran.status, strict.status) == (0, 1)

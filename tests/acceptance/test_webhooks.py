@@ -48,13 +48,10 @@ class House:
     """A newsletter whose first post is out through *fake*, and its server."""
 
     practice: Practice
-    fake: Fake
     process: subprocess.Popen[bytes]
     port: int
-
-    @property
-    def path(self) -> str:
-        return path_for(self.fake.name, (self.practice.root / "secret.key").read_text().strip().encode())
+    path: str  #: of the webhook
+    fake: Fake
 
     def post(self, hook: Hook, path: str = "", method: str = "POST") -> int:
         """The status that *hook* is answered with."""
@@ -75,7 +72,7 @@ class House:
 
 
 @contextmanager
-def serving(practice: Practice, fake: Fake) -> Iterator[House]:
+def serving(practice: Practice, path: str, fake: Fake | None = None) -> Iterator[House]:
     port = free_port()
     process = practice.start("serve", "--port", str(port))
     try:
@@ -86,7 +83,7 @@ def serving(practice: Practice, fake: Fake) -> Iterator[House]:
                 break
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
-        yield House(practice, fake, process, port)
+        yield House(practice, process, port, path, fake or Fake())
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -119,7 +116,8 @@ def house(request: pytest.FixtureRequest, practice: Practice, tmp_path: Path) ->
                 "AMAZON_PEM": str(tmp_path / "amazon/key.pem"),
                 "AMAZON_LOG": str(tmp_path / "amazon/asked"),
             }
-        with serving(practice, fake) as found:
+        secret = (practice.root / "secret.key").read_text().strip().encode()
+        with serving(practice, path_for(fake.name, secret), fake) as found:
             yield found
 
 
@@ -190,7 +188,7 @@ def test_too_much_at_once_waits_for_the_owner(house: House) -> None:
     assert len(crowd) == 60
     house.process.kill()
     house.process.wait()
-    with serving(practice, house.fake) as again:
+    with serving(practice, house.path, house.fake) as again:
         assert {again.tell(address, "bounce") for address in crowd[:12]} == {200}
     assert len(house.suppressed) == 5
     waiting = practice.json("suppressions", "quarantined")

@@ -105,6 +105,18 @@ def test_what_is_about_nobody_we_know_is_counted_and_no_word_of_it_kept(desk: De
     assert desk.ask("SELECT subscriber_id, code, status, diagnostic FROM event") == [(None, None, None, None)]
 
 
+def test_what_is_about_nobody_we_know_is_forgotten_after_a_month(desk: Desk, post: Postbox) -> None:
+    """A service that sends for others as well tells of their letters for ever."""
+    for _ in range(60):
+        assert post.effect(post.dead("stranger"), post.dead("another")) is Effect.UNKNOWN
+        desk.at += DAY
+    assert desk.store.accounts.unknown_events() == 2 * 31
+    post.hear(post.dead("ana"))
+    desk.at += 60 * DAY
+    assert post.effect(post.dead("stranger")) is Effect.UNKNOWN
+    assert desk.ask("SELECT effect FROM event ORDER BY id") == [("suppressed",), ("unknown",)]
+
+
 def test_a_reader_without_any_letter_is_not_suppressed_on_the_word_of_whoever_knows_the_address(
     desk: Desk, post: Postbox
 ) -> None:

@@ -168,7 +168,7 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
                 self._reset()
                 return
             octets = said.octets
-            self.send_response(said.status)
+            self.send_response_only(said.status)  # no Date of its own: the machine's is another
             for name, value in said.headers.items():
                 self.send_header(name, value)
             if "Content-Length" not in said.headers:

@@ -33,6 +33,8 @@ class SesFake(Fake):
         if (asked.method, asked.path) != ("POST", "/v2/email/outbound-emails"):
             return Said(404, b"<UnknownOperationException/>", {"x-amzn-ErrorType": "UnknownOperationException"})
         body = asked.json()
+        if not body.get("Content", {}).get("Raw") or not body.get("Destination", {}).get("ToAddresses"):
+            return exception(400, "BadRequestException", "Missing required parameter.")
         (address,) = body["Destination"]["ToAddresses"]
         if address.startswith("inactive"):
             return exception(400, "BadRequestException", "Local address contains control or whitespace")

@@ -36,6 +36,11 @@ class SendgridFake(Fake):
         return self._take(asked.json())
 
     def _take(self, body: dict[str, Any]) -> Said:
+        for name in ("personalizations", "from", "subject", "content"):
+            if not body.get(name):
+                return _errors(400, f"The {name} is required.", name)
+        if len(body["personalizations"]) > 1_000:
+            return _errors(400, "There are too many personalizations.", "personalizations")
         (personalization,) = body["personalizations"]
         (to,) = personalization["to"]
         if to["email"].startswith("inactive"):
@@ -113,6 +118,9 @@ class BrevoFake(Fake):
         return Said(200, {"events": events} if events else {})
 
     def _take(self, body: dict[str, Any]) -> Said:
+        for name in ("sender", "to", "subject"):
+            if not body.get(name):
+                return Said(400, {"code": "missing_parameter", "message": f"{name} is missing"})
         (to,) = body["to"]
         if to["email"].startswith("inactive"):
             return _invalid("email is not valid in to")
@@ -170,6 +178,9 @@ class MailjetFake(Fake):
         return Said(400 if any(item["Status"] == "error" for item in items) else 200, {"Messages": items})
 
     def _one(self, body: dict[str, Any]) -> dict[str, Any]:
+        for name in ("From", "To"):
+            if not body.get(name):
+                return _error("mj-0003", f'Mandatory property "{name}" is missing.', name)
         (to,) = body["To"]
         if to["Email"].startswith("inactive"):
             return _error("mj-0013", f'"{to["Email"]}" is an invalid email address.', "To[0].Email")

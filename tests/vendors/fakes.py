@@ -35,7 +35,9 @@ class PostmarkFake(Fake):
         return Said(200, [self._item(item) for item in items])
 
     def _item(self, item: dict[str, Any]) -> dict[str, Any]:
-        address = re.sub(r".*<(.*)>", r"\1", item["To"])
+        address = re.sub(r".*<(.*)>", r"\1", item.get("To", ""))
+        if not address:
+            return {"ErrorCode": 300, "Message": "Zero recipients specified"}
         if not item.get("From") or not (item.get("TextBody") or item.get("HtmlBody")):
             return {"ErrorCode": 300, "Message": "Invalid 'From' address."}
         if item.get("MessageStream") != "broadcast":
@@ -98,6 +100,9 @@ class ResendFake(Fake):
         if len(items) > 100:
             return Said(422, {"statusCode": 422, "name": "validation_error", "message": "At most 100 emails"})
         for item in items:
+            if missing := [name for name in ("from", "to", "subject") if not item.get(name)]:
+                words = f"Missing `{missing[0]}` field."
+                return Said(422, {"statusCode": 422, "name": "missing_required_field", "message": words})
             wrong = ""
             if "inactive" in item["to"][0]:
                 wrong = "Invalid `to` field. The email address needs to follow the `email@example.com` format."
@@ -105,8 +110,6 @@ class ResendFake(Fake):
                 wrong = "The message was not liked."
             if asked.path == "/emails/batch" and item.get("attachments"):
                 wrong = "Attachments are not supported in batches."
-            if not item.get("from"):
-                wrong = "Invalid `from` field."
             if wrong:
                 return Said(422, {"statusCode": 422, "name": "validation_error", "message": wrong})
         idents = [{"id": self._one(item).ident} for item in items]
@@ -152,6 +155,10 @@ class MailgunFake(Fake):
         mark = asked.body.partition(b"\r\n")[0]
         data = asked.body.partition(b"message/rfc822\r\n\r\n")[2].partition(b"\r\n" + mark + b"--")[0]
         address = (form.get("to") or b"").decode()
+        if not address or not data:
+            return Said(400, {"message": f"{'message' if address else 'to'} parameter is missing"})
+        if len(data) > 25_000_000:
+            return Said(413, {"message": "Request Entity Too Large"})
         assert form["o:tracking"] == b"no"
         if address.startswith("inactive"):
             return Said(400, {"message": "to parameter is not a valid address. please check documentation"})

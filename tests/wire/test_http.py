@@ -190,6 +190,10 @@ def test_neither_proxies_nor_passwords_of_the_surroundings_are_used(
         pytest.param({"retry-after": "soon"}, None, id="neither"),
         pytest.param({"retry-after": "-5"}, None, id="less than nothing"),
         pytest.param({"retry-after": "9" * 30}, timedelta(days=30), id="for ever"),
+        pytest.param(
+            {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "Mon, 02 Mar 2026 09:00:00 GMT"},
+            timedelta(days=30), id="until the end of days",
+        ),
     ],
 )  # fmt: skip
 def test_retry_after(headers: dict[str, str], wait: timedelta | None) -> None:

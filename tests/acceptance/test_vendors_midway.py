@@ -1,4 +1,4 @@
-"""`newsletter send` dies in the middle of requests, each run a whole process: the vendor's own record is the judge."""
+"""`newsletter send` dies in the middle of requests, or is refused there, each run a process: the vendor's record judges."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from fake import Fake, HangUp, Said
@@ -58,6 +59,46 @@ def dies(practice: Practice, fake: Fake, nth: int, when: str) -> None:
     practice.finish(process[0])
     assert process[0].returncode == -signal.SIGKILL
     fake.script.clear()
+
+
+def counts(practice: Practice) -> Counter[str]:
+    return Counter(row["state"] for row in practice.json("who-got", "1"))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        pytest.param(Said(401, {"message": "no"}), "refuse", id="a key that is revoked midway"),
+        pytest.param(Said(302, b"", {"Location": "http://127.0.0.1:9/"}), "base_url", id="a redirect midway"),
+    ],
+)
+def test_a_refusal_of_us_midway_marks_nobody(practice: Practice, fake: Fake, said: Said, words: str) -> None:
+    set_up(practice, fake)
+    fake.script = [lambda own: own(), *[said] * 9]
+    ran = practice.run("send", at=MONDAY.replace(hour=9, minute=5))
+    assert ran.status == 1 and words in ran.err and "newsletter.toml" in ran.err
+    assert counts(practice) == {"accepted": len(fake.took), "planned": len(READERS) - len(fake.took)}
+    assert practice.json("suppressions", "list") == []
+    fake.script.clear()
+    assert practice.run("send", at=practice.at + HOUR).status == 0
+    assert Counter(took.recipient for took in fake.took) == dict.fromkeys(READERS, 1)
+
+
+@pytest.mark.parametrize("dated", [False, True], ids=["in seconds", "as a date"])
+def test_a_pause_that_is_asked_for_is_kept_by_the_runs_that_follow(practice: Practice, fake: Fake, dated: bool) -> None:
+    set_up(practice, fake)
+    practice.at = MONDAY.replace(hour=9, minute=5)
+    until = format_datetime(practice.at + 2 * HOUR, usegmt=True) if dated else "7200"
+    now = {"Date": format_datetime(practice.at, usegmt=True)}
+    fake.script = [lambda own: own(), *[Said(429, {"message": "slow down"}, {"Retry-After": until, **now})] * 9]
+    assert practice.run("send").status == 1
+    before, asked = len(fake.took), len(fake.asked)
+    fake.script.clear()
+    practice.run("send", at=practice.at + HOUR)
+    assert len(fake.asked) == asked, "it said: two hours"
+    assert counts(practice) == {"accepted": before, "planned": len(READERS) - before}
+    assert practice.run("send", at=practice.at + 2 * HOUR).status == 0
+    assert Counter(took.recipient for took in fake.took) == dict.fromkeys(READERS, 1)
 
 
 @pytest.mark.slow
