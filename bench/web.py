@@ -26,7 +26,7 @@ from machine import machine
 
 from newsletter.cli.project import Project
 from newsletter.cli.start import make_project
-from newsletter.intake import fingerprint
+from newsletter.intake import fingerprint, take_posts
 from newsletter.links import Links, Purpose
 from newsletter.mail import Address
 from newsletter.subscribers import Row
@@ -66,6 +66,18 @@ def main(seconds: float) -> None:
             figures("the form (GET /subscribe)", port, lambda: get("/subscribe"), seconds)
             forged = f"/u/{'A' * 44}"
             figures("a wrong token (GET)", port, lambda: get(forged), seconds)
+            for name, path in (
+                ("a letter", "/p/the-space-between"),
+                ("all letters", "/archive"),
+                ("a feed", "/atom.xml"),
+            ):
+                figures(f"{name} (GET {path})", port, partial(get, path), seconds)
+            figures(
+                "a letter that one has (GET, 304)",
+                port,
+                partial(get, "/p/the-space-between", "If-None-Match: *"),
+                seconds,
+            )
             figures("health (GET /healthz)", port, lambda: get("/healthz"), seconds)
             kinds = cycle([
                 lambda: get("/subscribe"), lambda: get(forged), lambda: get(next(pages)),
@@ -109,6 +121,7 @@ def filled(root: Path) -> tuple[Links, list[bytes], bytes]:
     hashed = fingerprint(project.secret)
     project.store.audience.import_rows(rows, confirmed=True, floor=-1, fingerprint=hashed, at=_ago(100))
     tokens = [reader.token for reader in project.store.audience.readers()]
+    take_posts(project.config, project.store, at=_ago(100))
     identity = project.config.identity
     project.close()
     return Links(project.secret, identity.url, identity.list_id), tokens, project.secret
@@ -141,8 +154,8 @@ def post(path: str, body: str) -> bytes:
     return (head + body).encode()
 
 
-def get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+def get(path: str, field: str = "") -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *filter(None, [field]), "", ""]).encode()
 
 
 def figures(name: str, port: int, request: Callable[[], bytes], seconds: float) -> None:

@@ -22,11 +22,12 @@ from datetime import datetime, timedelta
 
 from newsletter.events import Event, EventKind, Heard
 from newsletter.mail import Reply
-from newsletter.replies import OURS, Said, permanent, words
+from newsletter.replies import OURS, permanent
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint
 from newsletter.store.facts import HoldKind
 from newsletter.store.feedback import Effect, Flood, Rate, Subject, Taken, Verdict
+from newsletter.wording import Said, words
 
 #: More on one teller's word, and it waits for the owner. Of a practice with eighty readers five addresses may be dead.
 FLOOD = Flood(span=timedelta(minutes=10), most=50, share=0.05, least=5)

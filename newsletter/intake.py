@@ -29,7 +29,7 @@ from newsletter.posts import Folder, read_folder
 from newsletter.store import Store
 from newsletter.store.audience import Fingerprint
 from newsletter.store.joining import Taken
-from newsletter.subscribers import BadRow, EmptyFileError, Row, rows_in
+from newsletter.subscribers import BadRow, EmptyFileError, Row, Status, rows_in
 
 _BAD_ROWS_SHOWN = 50
 
@@ -132,6 +132,8 @@ def _noting(rows: Iterable[Row | BadRow], bad: list[str]) -> Iterator[Row | BadR
     for row in rows:
         if isinstance(row, BadRow):
             bad.append(str(row))
+        elif row.status not in (None, Status.ACTIVE):
+            bad.append(f'row {row.row}: it says "{row.status}", so nothing is sent there; delete the row, or the word')
         yield row
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from newsletter.catalogue import position_before
 from newsletter.config import Config, Design, Identity, Rules, Visible, Web
 from newsletter.consent import asking
-from newsletter.consent.wishes import wipe
+from newsletter.consent.wishes import paces, wipe
 from newsletter.intake import fingerprint
 from newsletter.links import Links, Purpose
 from newsletter.mail import Address, Mailbox
@@ -82,7 +82,7 @@ class Site:
         self.store, self.now = store, datetime(2026, 3, 2, 9, tzinfo=UTC)
         self.hash, self.rules = fingerprint(SECRET), rules or Rules()
         self.links = Links(SECRET, IDENTITY.url, IDENTITY.list_id)
-        self.desk = asking.Desk(stationery(), self.hash, self._floor)
+        self.desk = asking.Desk(stationery(), self.hash, self._floor, paces(self.rules))
         self.turns, self.tally = Turns(store), Tally()
         self.woken = 0
         pages = Pages(IDENTITY, design or Design(), "/list")

@@ -73,7 +73,7 @@ def _written(project: Project, output: Path, site: str) -> tuple[Shelf, Kept]:
         )
     shelf = Library(config, store).look(at=now())
     paper = Paper(Pages(config.identity, config.design, ""), config.archive, config.rules.mode)
-    return shelf, keep(files(shelf, paper, config.identity, site=site), output)
+    return shelf, keep(files(shelf, paper, config.identity, site=site), output, spared=shelf.broken)
 
 
 def _address(given: str) -> str:

@@ -20,10 +20,12 @@ from newsletter.store.imports import Origin, Undone
 from newsletter.subscribers import COLUMNS, BadRow, Header, Row, header_of, read_rows
 
 if TYPE_CHECKING:
+    from newsletter.store import Store
+    from newsletter.store.audience import Reader
     from newsletter.store.forecast import Expected
     from newsletter.store.joining import Taken
 
-_SHOWN = 50
+_SHOWN, _ALIKE_SHOWN = 50, 10
 
 
 class _Column(click.ParamType[tuple[str, str]]):
@@ -63,6 +65,7 @@ class _Coming:
     bad_count: int = 0
     twins: int = 0
     stopped: list[str] = field(default_factory=list)
+    alike: list[list[Reader]] = field(default_factory=list)  #: may be one person: somebody new first
 
     @property
     def known(self) -> int:
@@ -158,8 +161,17 @@ def _look_ahead(project: Project, wanted: _Wanted, *, at: datetime) -> _Coming:
         joined_pending = view.imports.pending(taken.number) if wanted.confirmed else 0
         now_active = waiting + joined_pending - pending if wanted.confirmed else 0
         more = _beyond(expected(project, view, at), before) if wanted.confirmed and taken.added + now_active else []
+        alike = list(_alike(view, at)) if taken.added else []
     twins = sum(row.twin for row in bad)
-    return _Coming(header, taken, now_active, start, more, bad[:_SHOWN], len(bad) - twins, twins, result.stopped)
+    return _Coming(header, taken, now_active, start, more, bad[:_SHOWN], len(bad) - twins, twins, result.stopped, alike)
+
+
+def _alike(view: Store, at: datetime) -> Iterator[list[Reader]]:
+    """Who joins at *at* and may be one person with somebody else, by the mailbox; those who join come first."""
+    for readers in view.merging.alike():
+        new = [r for r in readers if r.created_at == at]
+        if new:
+            yield new + [r for r in readers if r.created_at != at]
 
 
 def _beyond(after: Iterable[Expected], before: Iterable[Expected]) -> list[Expected]:
@@ -233,6 +245,11 @@ def _show_bad(name: str, coming: _Coming) -> None:
     if known := coming.taken.left_but_known:
         readers = plural(known, "of those who had left there is a reader", "of those who had left there are readers")
         warn([f"{readers} here, and stays so: `newsletter subscribers unsubscribe` if that is wrong."])
+    for first, *others in coming.alike[:_ALIKE_SHOWN]:
+        whose = ", ".join(f"{other.address} ({other.status})" for other in others)
+        warn([f"{first.address} may be one person with {whose}; see `newsletter subscribers duplicates` afterwards."])
+    if len(coming.alike) > _ALIKE_SHOWN:
+        warn([f"{len(coming.alike) - _ALIKE_SHOWN:,} more may be one person with somebody else."])
 
 
 def _show_letters(project: Project, coming: _Coming) -> None:
@@ -260,7 +277,9 @@ def _facts(coming: _Coming, *, number: int) -> dict[str, Any]:
         "service": header.service.name if header.service else None,
         "columns": {column: name for name, column in header.meanings},
         "first": {"at": first.at, "post": first.post, "count": first.count} if first else None,
-        "posts": sorted({e.post for e in coming.expected}), "written": bool(number), "import": number or None,
+        "posts": sorted({e.post for e in coming.expected}), 
+        "alike": [[str(reader.address) for reader in readers] for readers in coming.alike],
+        "written": bool(number), "import": number or None,
     }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def _look(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
-    from newsletter.reports import read
+    from newsletter.reports import mails, read
 
     told: list[dict[str, Any]] = []
     for path in files:
@@ -94,17 +94,18 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
             with path.open("rb") as file:
                 octets = file.read(_OCTETS_MAX)
         except OSError as error:
-            raise NotFound(f"{path} can't be read: {error.strerror}.") from None
+            raise NotFound(f"{path} can't be read: {error.strerror}; name the files of mails, such as *.eml.") from None
         told += [
             {
                 "file": str(path),
-                "recipient": printable(one.recipient),
+                "recipient": printable(one.recipient) or None,
                 "kind": one.kind.value,
                 "status": one.reply.status,
                 "diagnostic": one.reply.text,
                 "suppress": one.suppress,
             }
-            for one in read(octets)
+            for mail in mails(octets)
+            for one in read(mail)
         ]
     if as_json:
         facts(told)
@@ -113,7 +114,7 @@ def _parse(files: tuple[Path, ...], *, as_json: bool) -> None:
         ["file", "recipient", "kind", "status", "suppress", "what was said"],
         [
             [
-                *(printable(one[name]) for name in ("file", "recipient", "kind", "status")),
+                *(printable(one[name] or "") for name in ("file", "recipient", "kind", "status")),
                 "yes" if one["suppress"] else "no",
                 _short(one["diagnostic"]),
             ]

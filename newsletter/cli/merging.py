@@ -15,7 +15,7 @@ from newsletter.cli.readers import existing, find, show_next
 from newsletter.errors import SubscriberError
 from newsletter.intake import fingerprint
 from newsletter.store.merging import Merged
-from newsletter.subscribers import BadRow, Cause, Status, read_rows
+from newsletter.subscribers import BadRow, Cause, EmptyFileError, Status, read_rows
 
 _SHOWN = 50
 _BECAUSE = {
@@ -71,6 +71,8 @@ def _twins(project: Project) -> Iterator[BadRow]:
         return
     try:
         yield from (row for row in read_rows(path) if isinstance(row, BadRow) and row.twin)
+    except EmptyFileError:
+        return
     except SubscriberError as error:
         warn([f"{error}."])
 

@@ -15,6 +15,7 @@ from newsletter.errors import NewsletterError, NotFound
 from newsletter.store import Store
 from newsletter.store.accounts import EventRecord, Record
 from newsletter.store.requests import Evidence
+from newsletter.subscribers import Cause, Status
 
 
 def record_facts(r: Record) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
     for other in store.merging.of(reader):
         data(f"  also {other}: `newsletter history {other}`")
     events = [
-        (at, ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail))) + _evidence(e))
+        (at, _changed(cause, after, detail) + _evidence(e))
         for (at, cause, after, detail), e in zip(consent, shown, strict=True)
     ]
     for t in store.imports.of(reader):
@@ -174,6 +175,13 @@ def _history(project: Project, store: Store, address: str, number: int | None, *
         events.append((r.at, "\n".join(lines)))
     for at, line in sorted(events, key=itemgetter(0)):
         data(f"  {at.astimezone(zone):%Y-%m-%d %H:%M}  {line}")
+
+
+def _changed(cause: str, after: str, detail: str) -> str:
+    """One record of consent as a line."""
+    if cause == Cause.MERGED and after != Status.UNSUBSCRIBED:  # it says with whom; the status is what it was
+        return f"merged {detail}"
+    return ", ".join(filter(None, (cause, "" if cause == after else f"now {after}", detail)))
 
 
 def _told(e: EventRecord) -> str:

@@ -19,6 +19,7 @@ from newsletter.errors import ConfigError, NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.consent.asking import Desk
+    from newsletter.web.archive.routes import Reading
     from newsletter.web.door import Tally
     from newsletter.web.hooks import Entrance
     from newsletter.web.turns import Turns
@@ -58,11 +59,13 @@ def serve(ctx: click.Context, host: str, port: int, schedule: bool) -> int:
 
 def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.consent.asking import Desk
+    from newsletter.consent.wishes import paces
     from newsletter.intake import fingerprint, floor
     from newsletter.links import Links
     from newsletter.stationery import Stationery
     from newsletter.web.app import public_app
     from newsletter.web.archive.routes import Reading
+    from newsletter.web.archive.shelf import Library
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
@@ -77,7 +80,8 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     pages.said()  # a fault in a file of words shows now
     sock = listening(port, host)
     place = sock.getsockname()[1]
-    desk = Desk(Stationery(identity, config.design, secret), fingerprint(secret), lambda: floor(config, store))
+    stationery = Stationery(identity, config.design, secret)
+    desk = Desk(stationery, fingerprint(secret), lambda: floor(config, store), paces(config.rules))
     ending, tally, turns = Ending(), Tally(), Turns(store)
     keeper = Keeper(project, desk, turns, ending)
     threads = [Thread(target=keeper.run, name="keeper", daemon=True)]
@@ -87,7 +91,8 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     house = House(store, turns, links, pages, desk, config.web, now, keeper.wake, secret, config.archive.visible)
     figures = Figures(project, tally, threads, perf_counter())
     entrances = _entrances(project)
-    more = [*Reading(house, keeper.library).routes(), *_hooks(project, entrances)]
+    keeper.reading = reading = Reading(house, Library(config, store))
+    more = [*reading.routes(), *_hooks(project, entrances)]
     app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
@@ -173,10 +178,8 @@ class Keeper:
     """The thread that looks after what visitors leave: writes their letters, sends them, reminds, forgets."""
 
     def __init__(self, project: Project, desk: Desk, turns: Turns, ending: Ending) -> None:
-        from newsletter.web.archive.shelf import Library
-
         self._project, self._desk, self._turns, self._ending = project, desk, turns, ending
-        self.library = Library(project.config, project.store)
+        self.reading: Reading | None = None
         self._bell = Event()
         self._said, self._rest = "", 0.0
 
@@ -186,12 +189,15 @@ class Keeper:
 
     def run(self) -> None:
         """Until the end."""
-        minute, wiped = 0.0, 0.0
+        minute, wiped, looked = 0.0, 0.0, False
         self._guarded(self._prepare)
         while not self._ending():
             self._bell.wait(_LOOK)
             self._bell.clear()
             self._guarded(self._letters)
+            if not looked:  # not while the server starts
+                looked = True
+                self._guarded(self._read)
             if monotonic() >= minute:
                 minute = monotonic() + _MINUTE
                 self._guarded(self._minute)
@@ -215,13 +221,15 @@ class Keeper:
 
     def _prepare(self) -> None:
         """Compile the letters now: within a visitor's turn it would keep all others waiting for half a second."""
-        from newsletter.config import Visible
         from newsletter.consent.asking import Case
         from newsletter.stationery import SETTINGS
 
         self._desk.stationery.prepare([*Case, SETTINGS])
-        if self._project.config.archive.visible is not Visible.NOBODY:
-            warn(self.library.look(at=now()).notes)
+
+    def _read(self) -> None:
+        """Write the letters out before the first of their readers comes; what can't be shown is said."""
+        if self.reading:
+            warn(self.reading.prepare(at=now()))
 
     def _letters(self) -> None:
         from newsletter.consent.asking import take_up

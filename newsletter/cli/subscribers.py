@@ -15,6 +15,7 @@ from newsletter.cli.project import Project, now, open_project
 from newsletter.cli.readers import counted, existing, find, show_next, unread
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.intake import fingerprint
+from newsletter.mail import Address
 from newsletter.store import Store
 from newsletter.store.audience import Reader
 from newsletter.subscribers import Pause, Status, read_rows
@@ -247,7 +248,7 @@ def erase(ctx: click.Context, address: str, keep_suppressed: bool, yes: bool) ->
     project = open_project(ctx)
     store = existing(project)
     reader = find(project, store, address)
-    where = _place_in_file(project, reader)
+    where = _place_in_file(project, reader, *store.merging.of(reader))
     keep = keep_suppressed or bool(where)
     deliveries = plural(len(store.accounts.history(reader)), "delivery", "deliveries")
     records = plural(len(store.accounts.consent(reader)), "record")
@@ -273,14 +274,18 @@ def _known(store: Store, address: str) -> Reader | None:
         return None
 
 
-def _place_in_file(project: Project, reader: Reader) -> str:
-    """Where the reader's row stands in the owner's file: "subscribers.csv, row 3"; empty when it doesn't."""
+def _place_in_file(project: Project, reader: Reader, *others: Address) -> str:
+    """Where the reader's row stands in the owner's file: "subscribers.csv, row 3"; empty when it doesn't.
+
+    *others* are addresses of records that were merged into theirs.
+    """
+    keys = {address.key for address in (reader.address, *others)}
     path = project.config.subscribers_file
     if path is None:
         return ""
     try:
         for row in read_rows(path):
-            if row.address is not None and row.address.key == reader.address.key:
+            if row.address is not None and row.address.key in keys:
                 return f"{path.name}, row {row.row},"
     except NewsletterError:
         return f"{path.name}, which can't be read now," if reader.in_file else ""

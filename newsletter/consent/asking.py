@@ -70,6 +70,7 @@ class Desk:
     stationery: Stationery
     fingerprint: Fingerprint
     floor: Callable[[], int]  #: the position at which a new reader starts
+    paces: tuple[int, ...] = ()  #: what a reader may choose, in days (`wishes.paces`)
 
 
 def enter(c: Transaction, address: Address, evidence: Evidence, *, at: datetime) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from newsletter.config import Mode, Rules
 from newsletter.store import Store, Transaction, facts, requests, wishes
 from newsletter.store.audience import Fingerprint, keep_hash
 from newsletter.store.forgetting import forget
@@ -23,6 +24,7 @@ from newsletter.subscribers import Cause, Status, may
 UNDO_WITHIN = timedelta(days=1)
 PAUSE = timedelta(days=30)
 REASON_MOST = 500  # characters
+_PACES = (7, 14, 28)  # days
 TRACES = "traces"  #: the fact that somebody was erased, and not yet wiped from the files
 
 
@@ -135,17 +137,24 @@ def change(
     timezone: str | None,
     language: str | None,
     tags: frozenset[str] | None,
+    pace: int | None,
 ) -> bool:
     """Set what is not None; no file overwrites it from now on. The record says which fields, not what is in them."""
     person = requests.with_token(c, token)
     if person is None:
         return False
-    given = {"name": name, "time zone": timezone, "language": language, "tags": tags}
-    wishes.change(c, person, at=at, name=name, timezone=timezone, language=language, tags=tags)
+    slower = f"pace to every {pace} days" if pace else "pace to the newsletter's own"  # the owner may wonder
+    given = {"name": name, "time zone": timezone, "language": language, "tags": tags, slower: pace}
+    wishes.change(c, person, at=at, name=name, timezone=timezone, language=language, tags=tags, pace=pace)
     changed = ", ".join(field for field, value in given.items() if value is not None)
     if changed:
         requests.record(c, person, Cause.PREFERRED, person.status, evidence, at=at, detail=f"changed {changed}")
     return True
+
+
+def paces(rules: Rules) -> tuple[int, ...]:
+    """The paces that a reader may choose, in days: slower than the newsletter's, if readers have a pace at all."""
+    return tuple(days for days in _PACES if days > rules.every) if rules.mode is Mode.SEQUENCE else ()
 
 
 def erase(c: Transaction, token: bytes, *, fingerprint: Fingerprint, at: datetime) -> bool:

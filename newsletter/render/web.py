@@ -16,12 +16,13 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from newsletter.links import Purpose
 from newsletter.posts import Post
 from newsletter.render.images import InlineImage
 from newsletter.render.markdown import RULES, plain
 
-# As `links` makes them: a letter for what it is for, then 44 characters; a reader's pages have more behind it.
-_PERSONAL = re.compile(r"(https?://[^\s\"'<>()]*?)/[a-z]/[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])(?:/[\w.-]*)?")
+# As `links` makes them, whatever the host before them was then; a reader's pages have more behind the token.
+_PERSONAL = re.compile(rf"(?<=[\w.:/-])/(?:{'|'.join(Purpose)})/[A-Za-z0-9_-]{{44}}(?![A-Za-z0-9_-])(?:/[\w.-]*)?")
 _BY_MAIL = re.compile(r"(\bunsubscribe(?:%20|\+|\s))[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])", re.IGNORECASE)
 _ALIGNED = re.compile(r"text-align:\s*(left|center|right)")
 
@@ -38,7 +39,7 @@ def neutral(post: Post) -> Post:
 
 
 def _no_token(text: str) -> str:
-    return _BY_MAIL.sub(r"\1", _PERSONAL.sub(r"\1/subscribe", text))
+    return _BY_MAIL.sub(r"\1", _PERSONAL.sub("/subscribe", text))
 
 
 def html(tokens: Sequence[Token]) -> Markup:

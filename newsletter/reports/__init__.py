@@ -1,6 +1,7 @@
 """Reports: what a mail that came back to us says. Bytes in, facts out; pure.
 
     read      one mail → what it tells of each recipient
+    mails     the mails of a file, which may be an mbox
     events    the same, as `Event`s for `feedback`
 
     bounce, delayed, delivered   a delivery status (RFC 3464), or a failure told in prose
@@ -18,6 +19,7 @@ Guarantees
 
 from __future__ import annotations
 
+from newsletter.reports.entity import mails
 from newsletter.reports.reading import NOBODY, Kind, Ours, Told, events, read
 
-__all__ = ["NOBODY", "Kind", "Ours", "Told", "events", "read"]
+__all__ = ["NOBODY", "Kind", "Ours", "Told", "events", "mails", "read"]

@@ -12,7 +12,8 @@ import re
 
 from newsletter.reports import phrases
 from newsletter.reports.opened import Opened
-from newsletter.reports.status import addresses
+from newsletter.reports.status import addresses, reply
+from newsletter.wording import words
 
 _LOOKED_AT = 4_000  # characters of a letter in which it has said what it wants
 _TOKEN_SUBJECT = re.compile(r"unsubscribe\s+([A-Za-z0-9_-]{44})", re.IGNORECASE)
@@ -30,27 +31,40 @@ _AUTOMATIC_FIELDS = (
 
 def from_a_daemon(opened: Opened) -> bool:
     """Whether a mail system wrote: by its name, or because nobody is to answer."""
+    return opened.mail.get("return-path").strip() == "<>" or _named_as_one(opened)
+
+
+def _named_as_one(opened: Opened) -> bool:
     who = opened.mail.words("from")
-    back = opened.mail.get("return-path").strip()
-    return back == "<>" or not who.strip(" <>") or bool(phrases.DAEMON.search(who))
+    return not who.strip(" <>") or bool(phrases.DAEMON.search(who))
 
 
 def tells_failure(opened: Opened) -> bool:
     """Whether it is a failure notice in words."""
     if opened.mail.get("x-failed-recipients"):
         return True
-    subject, daemon = opened.subject, from_a_daemon(opened)
-    if phrases.AWAY.search(subject) or (phrases.ANSWER.match(subject) and not daemon):
+    # Who answers in a person's place has a null reverse path too (RFC 3834 section 3.3), and the person's name.
+    subject, daemon = opened.subject, _named_as_one(opened)
+    named = bool(phrases.FAILURE.search(subject))
+    if (phrases.AWAY.search(subject) and not named) or (phrases.ANSWER.match(subject) and not daemon):
         return False
     if opened.mail.report == "delivery-status":
         return True
-    named = bool(phrases.FAILURE.search(subject))
-    told = bool(phrases.FAILURE.search(opened.words[:_LOOKED_AT]))
+    text = opened.words[:_LOOKED_AT]
+    told = bool(phrases.FAILURE.search(text) or phrases.DELAY.search(text))
     if daemon:
-        return named or told or bool(opened.returned)
+        return named or told or bool(opened.returned) or gives_a_reason(text)
     # A person writes of failures too, and quotes a letter with From, To and Subject; no person has its Received.
     whole = any(name in ("received", "message-id") for name, _ in opened.returned)
-    return named and told and (whole or _is_automatic(opened))
+    if _is_automatic(opened) or from_a_daemon(opened):
+        return (named and told) or (whole and (named or told or gives_a_reason(text)))
+    return named and told and whole
+
+
+def gives_a_reason(text: str) -> bool:
+    """Whether *text* says why something did not arrive: in a server's codes, or in words that it would use."""
+    said = reply(text)
+    return bool(said.code or said.status or words(text))
 
 
 def tells_delay(opened: Opened) -> bool:
@@ -63,8 +77,9 @@ def answers_by_itself(opened: Opened) -> bool:
     """Whether a machine answered in its owner's place."""
     return (
         _is_automatic(opened)
-        or bool(phrases.AWAY.search(opened.subject))
+        or bool(phrases.AWAY.search(opened.subject) and not phrases.ANSWER.match(opened.subject))
         or opened.mail.report == "disposition-notification"
+        or (from_a_daemon(opened) and not _named_as_one(opened))
     )
 
 

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from html import unescape
+from itertools import islice, pairwise
 
 _DEPTH = 6  # of parts within parts
 _PARTS = 100  # of one entity
+_MAILS = 10_000  # of one mbox
 _FIELDS = 400  # of one entity; what comes after is no letter's header
 _VALUE_MAX = 4_000  # characters kept of a field
 _TEXT_MAX = 64_000  # octets read of a text; what a report has to say stands at its beginning
@@ -36,6 +38,7 @@ _BOUNDARY = re.compile(_PARAMETER.format("boundary"), re.IGNORECASE)
 _CHARSET = re.compile(_PARAMETER.format("charset"), re.IGNORECASE)
 _REPORT = re.compile(_PARAMETER.format("report-type"), re.IGNORECASE)
 _PART_BEGINS = re.compile(rb"^--(\S[^\n]{0,200})\n(?:[!-9;-~]{1,76}:[^\n]*\n){0,5}?content-type:", re.IGNORECASE | re.M)
+_MBOX = re.compile(rb"(?:\A|(?<=\n))From \S{1,320} +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d")
 # Codecs that Python has for other things than text; some take time without bound.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
 _BREAKS = frozenset({"p", "br", "div", "tr", "li", "td", "h1", "h2", "h3", "table", "hr", "title"})
@@ -53,7 +56,7 @@ class Entity:
     @classmethod
     def parse(cls, data: bytes) -> Entity:
         """The message in *data*; an mbox line in front is passed over."""
-        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
+        lines = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
         if lines.startswith((b"From ", b">From ")):
             lines = lines.partition(b"\n")[2]
         return _entity(lines)
@@ -118,6 +121,14 @@ class Entity:
         text = _read(self.octets()[:_TEXT_MAX], _parameter(_CHARSET, self.get("content-type")))
         text = _words_of(text) if self.kind == "text/html" else text
         return "\n".join(line[:_LINE_MAX].rstrip() for line in text.replace("\r", "\n").split("\n"))
+
+
+def mails(data: bytes) -> list[bytes]:
+    """The mails in *data*: those of an mbox (RFC 4155), else the one that it is."""
+    if not _MBOX.match(data):
+        return [data]
+    starts = [found.start() for found in islice(_MBOX.finditer(data), _MAILS)]
+    return [data[start:end] for start, end in pairwise([*starts, len(data)])]
 
 
 def decoded(value: str) -> str:

@@ -46,6 +46,8 @@ class Opened:
                 returned += fields_of(part.text())
                 if b"report-type=delivery-status" in part.body[:_INNER_HEADER].lower():
                     inner = inner or part.octets()
+            elif part.kind == "application/octet-stream" and has_status(text := part.text()):
+                status.append(text)
             elif part.kind == "text/html":
                 pages.append(part.text())
             elif part.kind.startswith(("text/", "message/", "multipart/")):

@@ -28,33 +28,48 @@ FAILURE = _any(
     r"could ?n[o']t be (?:delivered|sent|reached)", r"could not be (?:delivered|sent|reached)",
     r"was ?n.t delivered", r"did ?n[o']t reach", r"did not reach", r"user unknown", r"unknown user",
     r"invalid (?:user|recipient|address)",
-    r"unzustellbar", r"nicht zustell", r"zur[üu]ckgesandt", r"non remis", r"non distribu", r"échec", r"devuelto",
-    r"no se pudo entregar", r"mancata consegna", r"niet (?:worden )?(?:bezorgd|afgeleverd)", r"n[ãa]o (?:foi )?entreg",
-    r"配信", r"送信でき", r"エラー", r"未达", r"退信", r"投递失败", r"недостав", r"не (?:может|удалось) .{0,20}достав",
+    r"user (?:is )?unknown", r"unknown host", r"(?:not|n't) able to deliver", r"(?:message|mail) blocked",
+    r"address not found", r"inbox full",
+    r"unzustellbar", r"nicht .{0,20}(?:zu(?:ge)?stell|erreicht)", r"zur[üu]ck(?:gesandt|gewiesen)",
+    r"pas (?:pu )?(?:être|été) (?:remis|distribu|livr)", r"n'a pas atteint", r"non[- ](?:remis|distribu|livr)",
+    r"échec",
+    r"no se (?:ha )?(?:podido|pudo) entreg", r"no entregad", r"devuelt[oa]", r"no (?:ha )?llega",
+    r"mancat[ao] (?:consegna|recapito)", r"impossibile (?:consegnare|recapitare)",
+    r"non (?:è stato )?(?:recapitat|consegnat)",
+    r"niet .{0,20}(?:bezorgd|afgeleverd)", r"onbestelbaar", r"n[ãa]o (?:foi )?(?:poss[íi]vel )?entreg",
+    r"(?:kunde|kunne|kan) (?:ikke|inte) lever", r"ei voitu toimittaa",
+    r"nie (?:została|można|udało się) dost(?:arcz|ęp)", r"niedostarczon", r"nelze doručit", r"nedoruč",
+    r"teslim edilemedi", r"недостав", r"не (?:был[оа] )?достав", r"не (?:может|удалось) .{0,20}достав",
+    r"配信", r"送信でき", r"配送でき", r"エラー", r"未达", r"退[信回]", r"[无無]法(?:投[递遞]|送[达達])",
+    r"投[递遞]失[败敗]",
+    r"전송할 수 없", r"전달(?:되지|할 수 없)", r"반송",
 )  # fmt: skip
 
 #: It has not arrived yet, and somebody still tries ...
 DELAY = _any(
     r"\bdelay(?:ed)?\b", r"still (?:trying|being tried)", r"will (?:keep|continue) (?:trying|to (?:try|be))",
     r"not yet been delivered", r"will be retried", r"(?:not|n't) need to re-?send", r"warning message only",
-    r"for the (?:past|last) \d+ (?:hours|minutes)", r"verzögert", r"retard[ée]",
+    r"for the (?:past|last) \d+ (?:hours|minutes)", r"will (?:re)?try", r"(?:attempts will|will) continue",
+    r"verzögert", r"retard[ée]", r"retras", r"ritard", r"vertraag", r"atrasad", r"задерж", r"opóźni", r"zpožděn",
+    r"försena", r"forsink", r"viivästy", r"gecik", r"遅延", r"延[迟遲]", r"지연",
 )  # fmt: skip
 
 #: ... unless it says that nobody does.
 GAVE_UP = _any(
-    r"permanent", r"giv(?:en|ing) up", r"gave up", r"no longer", r"too long", r"(?:final|fatal) error",
+    r"(?<!fails )permanent", r"giv(?:en|ing) up", r"gave up", r"no longer", r"too long", r"(?:final|fatal) error",
     r"has been returned",
 )  # fmt: skip
 
 #: In a subject: the reader is not there, and a machine answers.
 AWAY = _any(
-    r"out of (?:the )?office", r"\booo\b", r"auto(?:matic|mated|-| )?\W?(?:reply|response|responder|answer)",
-    r"auto(?:reply|respon)", r"on (?:vacation|holiday|leave)", r"away from", r"vacation", r"i am away",
-    r"abwesen", r"automatische (?:antwort|r[üu]ckmeldung)", r"nicht im b[üu]ro", r"r[ée]ponse automatique",
-    r"absence du bureau", r"respuesta autom", r"fuera de (?:la )?oficina", r"risposta automatica",
-    r"fuori (?:sede|ufficio)",
-    r"afwezig", r"automatisch antwoord", r"resposta autom", r"ausência", r"自動返信", r"自动回复", r"自動応答",
-    r"автоответ",
+    r"out of (?:the )?office", r"\booo\b", r"^auto:", r"away from", r"i am away",
+    r"on (?:vacation|holiday|(?:annual )?leave)", r"otomatik yanıt",
+    r"auto\w{0,11}\W{0,2}(?:repl|respon|answer|antwo|r[üu]ckmeld|svar|odpow|odpov|vastaus|yanıt|risposta)",
+    r"(?:r[ée]ponse|respuesta|risposta|resposta|antwoord|odpowiedź|odpověď) auto", r"автоответ",
+    r"abwesen", r"nicht im b[üu]ro", r"absence du bureau", r"fuera de (?:la )?oficina", r"fuori (?:sede|ufficio)",
+    r"afwezig", r"ausência", r"frånvar", r"fravær",
+    r"^(?:vacation|urlaub|vacances|cong[ée]|vacaciones|ferie|férias|vakantie|отпуск)",
+    r"自[動动]回[信复覆復]", r"自[動动](?:返信|応答|答复)", r"不在(?:通知|中|の)", r"자동 ?(?:회신|응답)", r"부재",
 )  # fmt: skip
 
 #: A machine wants the sender to prove that they are a person.
@@ -64,7 +79,9 @@ CHALLENGE = _any(
     r"verif(?:y|ication).{0,40}(?:sender|your (?:e-?mail|address|identity|message)|you are)",
     r"sender (?:verification|confirmation|authentication)",
     r"(?:awaiting|requires?|needs?|pending) (?:your |sender )?(?:verification|confirmation|approval|authentication)",
-    r"please (?:confirm|verify|release) your (?:message|e-?mail|mail)", r"bestätigen sie .{0,30}(?:nachricht|mail)",
+    r"please (?:confirm|verify) your (?:message|e-?mail|mail)", r"bestätigen sie .{0,30}(?:nachricht|mail)",
+    r"confirm\w{0,4} .{0,20}(?:votre|su|il suo|sua) (?:message|mensaje|messaggio|mensagem)",
+    r"release your (?:message|e-?mail)",
 )  # fmt: skip
 
 #: How a person's mail program begins the subject of an answer.

@@ -28,11 +28,14 @@ _RETURNED = re.compile(
     re.IGNORECASE,
 )
 _BY_ITSELF = re.compile(
-    r"^[\s>*•·-]*(?:(?:to|recipient|recipients|address|addressed to|rcpt to|failed recipient|user|final recipient"
+    r"^[\s>*•·-]*(?:(?:recipient|recipients|address|addressed to|rcpt to|failed recipient|user|final recipient"
     r"|recipient address|recipient\(s\)|undeliverable address|受信者|宛先)\s*:?\s*)?[<\[(\"'« ]*$",
     re.IGNORECASE,
 )
-_ENDS_LINE = re.compile(r"^[>\])\"'»]*\s*(?:$|[:：,;(]|\.\.\.|\(?#|[-–]\s|[45]\d\d\b|<)")
+_ENDS_LINE = re.compile(
+    r"^[>\])\"'»]{0,9}\s{0,40}(?:$|[:：,;(]|\.\.\.|\(?#|[-–]\s|[45]\d\d\b|<"
+    r"|\w{1,3}\s.{0,12}\d)"  # "ana@example.org on Tue, 3 Mar", in some language
+)
 _REPLIED = re.compile(r"(?<!\d)[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3})?|#[45]\.\d|\brcpt to\b", re.IGNORECASE)
 _STARTS_REPLY = re.compile(r"\s*[45]\d\d[ -]")
 _ROLES = ("postmaster@", "mailer-daemon@", "abuse@", "support@", "helpdesk@", "noreply@", "no-reply@")
@@ -109,20 +112,20 @@ def spoken_of(words: str, *, ours: Collection[str], written_to: Iterable[str]) -
 
 def about(words: str, address: str, others: Collection[str]) -> str:
     """The lines of *words* on *address*: from where it stands to the next of *others*; "" where nothing is said."""
-    lines = words.split("\n")
+    lines, lowered = words.split("\n"), words.lower().split("\n")
     key = address.lower()
-    rest = [other.lower() for other in others if other.lower() != key]
+    ends = [other.lower() for other in others]
     said: list[str] = []
     for at, line in enumerate(lines):
-        if key not in line.lower():
+        if key not in lowered[at]:
             continue
         said.append(line)
-        for further in lines[at + 1 : at + 1 + _NEAR]:
-            if any(other in further.lower() for other in rest) or key in further.lower():
+        for further in range(at + 1, min(at + 1 + _NEAR, len(lines))):
+            if any(other in lowered[further] for other in ends) or key in lowered[further]:
                 break
-            if _STARTS_REPLY.match(line) and _STARTS_REPLY.match(further):
+            if _STARTS_REPLY.match(line) and _STARTS_REPLY.match(lines[further]):
                 break  # the next reply is another's
-            said.append(further)
+            said.append(lines[further])
         if len(said) > 60:
             break
     return "\n".join(said)

@@ -12,12 +12,13 @@ from hashlib import sha256
 from newsletter.events import Event, EventKind
 from newsletter.links import Links, Purpose
 from newsletter.mail import Reply
-from newsletter.replies import Said, dead, words
+from newsletter.replies import dead
 from newsletter.reports import automatic, prose, second
 from newsletter.reports.entity import Entity
 from newsletter.reports.opened import Opened
 from newsletter.reports.status import Group, addresses, names, phase, reply
 from newsletter.verp import ReversePaths
+from newsletter.wording import Said, words
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{44}(?![A-Za-z0-9_-])")  # a link ends in its token; "%20" may stand before it
 _TOKENS_MOST = 20
@@ -80,9 +81,11 @@ def read(data: bytes, ours: Ours = NOBODY) -> tuple[Told, ...]:
     """What the mail in *data* tells; one for each recipient it speaks of, and never none."""
     opened = Opened.of(data)
     marks = _Marks.of(opened, ours)
-    told = _complaint(opened) or _leaving(opened, ours) or _status(opened) or _bounce(opened, data)
+    told = _complaint(opened) or _leaving(opened, ours) or _status(opened) or _bounce(opened)
     if not told:
-        return (Told(_other(opened), opened.sender),)
+        kind = _other(opened)
+        # A machine answers in the place of whom we wrote to; a person's letter is a report about nobody.
+        return (Told(kind, opened.sender if kind in (Kind.AUTO_REPLY, Kind.CHALLENGE) else ""),)
     return tuple(marks.put_on(told))
 
 
@@ -162,18 +165,21 @@ def subscriber_in(text: str, links: Links | None) -> bytes | None:
 
 
 def _complaint(opened: Opened) -> list[Told]:
-    """RFC 5965. What is about authentication (RFC 6591) or a virus, or says "not spam" after all, is none."""
+    """RFC 5965. What is about authentication (RFC 6591) or a virus, or says "not spam" after all, accuses nobody."""
     fields = dict(reversed(opened.feedback))
     kind = "".join(_FEEDBACK_TYPE.findall(fields.get("feedback-type", ""))[:1]).lower() or "abuse"
     names = ("original-rcpt-to", "removal-recipient", _OUTLOOK)
     named = [a for name, v in (*opened.feedback, *opened.returned) if name in names for _, a in addresses(v)]
     # Outlook.com's own programme returns the letter alone, with the recipient in a field of its header.
-    if kind in _NO_COMPLAINT or not (opened.feedback or any(name == _OUTLOOK for name, _ in opened.returned)):
+    if not (opened.feedback or any(name == _OUTLOOK for name, _ in opened.returned)):
         return []
     whom = list(dict.fromkeys(named or opened.written_to)) or [""]
+    said = Reply(0, "", f"feedback-type: {kind}")
     if kind.startswith("opt-out"):
         return [Told(Kind.UNSUBSCRIBE, one) for one in whom]
-    return [Told(Kind.COMPLAINT, one, Reply(0, "", f"feedback-type: {kind}"), suppress=True) for one in whom]
+    if kind in _NO_COMPLAINT:
+        return [Told(Kind.UNKNOWN, one, said) for one in whom]
+    return [Told(Kind.COMPLAINT, one, said, suppress=True) for one in whom]
 
 
 def _leaving(opened: Opened, ours: Ours) -> list[Told]:
@@ -191,7 +197,8 @@ def _status(opened: Opened) -> list[Told]:
     told: dict[str, Told] = {}
     for group in opened.groups:
         recipient = group.recipient or next(iter(opened.written_to), "")
-        told.setdefault(recipient.lower(), _of_group(opened, group, recipient))
+        if recipient.lower() not in told:
+            told[recipient.lower()] = _of_group(opened, group, recipient)
     return list(told.values())
 
 
@@ -211,13 +218,15 @@ def _of_group(opened: Opened, group: Group, recipient: str) -> Told:
     return _bounced(recipient, said, around, named=names(text, group.final))
 
 
-def _bounce(opened: Opened, data: bytes) -> list[Told]:
+def _bounce(opened: Opened) -> list[Told]:
     """A failure told in words."""
     if not automatic.tells_failure(opened):
         return []
     failed = [a for value in opened.mail.all("x-failed-recipients") for _, a in addresses(value)][:_RECIPIENTS_MOST]
     ours, to = opened.ours, opened.written_to
-    whom = failed or second.opinion(data, ours) or prose.spoken_of(opened.words, ours=ours, written_to=to)
+    whom = failed or prose.spoken_of(opened.words, ours=ours, written_to=to)
+    if not failed and not set(other := second.opinion(opened.mail.fields, opened.words, ours)) <= set(whom):
+        whom = other
     if not whom and len(foreign := {a.lower(): a for a in to if a.lower() not in ours}) == 1:
         whom = list(foreign.values())
     delayed = automatic.tells_delay(opened)
@@ -225,7 +234,7 @@ def _bounce(opened: Opened, data: bytes) -> list[Told]:
     for one in whom or [""]:
         near = prose.about(opened.words, one, whom) if one else ""
         around = near if len(whom) > 1 else opened.words
-        text = near if _reason_in(near) else around  # some give the reason in front of the address
+        text = near if automatic.gives_a_reason(near) else around  # some give the reason in front of the address
         if delayed:
             told.setdefault(one.lower(), Told(Kind.DELAYED, one, _reply(text)))
         else:
@@ -243,11 +252,6 @@ def _bounced(recipient: str, said: Reply, around: str, *, named: bool) -> Told:
 
 def _reply(text: str, status: str = "") -> Reply:
     return reply(" ".join(text[:_AROUND_MAX].split()), status)
-
-
-def _reason_in(text: str) -> bool:
-    said = reply(text)
-    return bool(said.code or said.status or words(text))
 
 
 def _other(opened: Opened) -> Kind:

@@ -8,24 +8,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from newsletter.mail import Reply, printable
 from newsletter.replies import Phase
 
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_CODE = re.compile(r"(?<![\d.@-])([245]\d\d)(?=[ #\-:]|$)")
+_CODE = re.compile(r"(?<![\d.@-])([245][0-7]\d)(?=[ #\-:)\]]|$)")
 _LOCAL = re.compile(r"(?:\"[^\"\n]{1,62}\"|[^\s<>()\[\]\",;:@\\|]{1,64})$")
 _DOMAIN = re.compile(r"[^\s<>()\[\]\",;:@/\\|?!=']{1,255}")
 _ADDRESSES_MOST = 200  # of one text
-_GROUPS_MOST = 200
+_GROUPS_MOST = 100
+_REPLIES_MOST = 50  # of one text
 _TEXT_MAX = 1_000  # characters of a diagnostic
-_TRANSCRIPT = re.compile(r">>> ?([A-Za-z.]+)[^\n]{0,300}\n[\s>]{0,9}<<< ?[45]\d\d")
-_PHASE = re.compile(
-    r"(?:in (?:reply|response) to|after|stage|command)[\s:>(]{1,9}(?:the |pipelined |sending |initial )?"
-    r"((?:end of )?data|text|dot|rcpt|mail(?: from)?)\b"
-    r"|\[(rcpt|data|mail)_?(?:to|from)?\]|\((state 1[34])\)|>>> ?(rcpt|data|mail)\b"
-    r"|does not like (recipient|sender)|failed after (i sent) the message",
+_STAGE = r"(?:end of |final )?(?:data|text|dot)|rcpt|mail from|helo|ehlo|(?:initial )?connection|greeting|banner"
+#: A command, and on the next line the refusal; the arrows point this way or that, or there are words in their place.
+_TRANSCRIPT = re.compile(
+    rf"(?:[<>-]{{2,3}}|sent|:)[ \t]{{0,9}}({_STAGE}|\.)(?![a-z])[^\n]{{0,300}}\n"
+    r"[^\n]{0,60}?(?:[<>-]{2,3}|:)[ \t]{0,9}[45]\d\d\b",
     re.IGNORECASE,
+)
+_PHASE = re.compile(
+    r"(?:in (?:reply|response) to|after|following|for|like our|stage|command)[\s:>(]{1,9}"
+    rf"(?:the |pipelined |sending ){{0,2}}({_STAGE})\b"
+    rf"|\b({_STAGE})(?: to)? (?:command|stage|phase)"
+    r"|\[(rcpt|data|mail)_?(?:to|from)?\]|\((state 1[34])\)|>>> ?(rcpt|data|mail)\b"
+    r"|does not like (recipient|sender)|rejected (recipient)|\b(sender) was rejected|\b(greeting) failed"
+    r"|failed after (i sent) the message",
+    re.IGNORECASE,
+)
+_PHASES = (
+    (("rcpt", "recipient", "state"), Phase.RCPT),
+    (("mail", "sender"), Phase.MAIL),
+    (("helo", "ehlo"), Phase.EHLO),
+    (("initial", "connection", "greeting", "banner"), Phase.CONNECT),
 )
 _KNOWN = re.compile(r"^[ \t>]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _FIELD = re.compile(r"[ \t]{0,4}([A-Za-z][A-Za-z-]{2,40})[ \t]*:[ \t]*(.*)")
@@ -100,17 +116,29 @@ def _group(fields: dict[str, str]) -> Group:
 
 def reply(text: str, status: str = "") -> Reply:
     """What a server said, of its words; a *status* told beside them yields to a more exact one in them."""
-    found = _STATUS.search(text)
-    code = _CODE.search(text)
+    code, found = _refusal(_CODE, text), _refusal(_STATUS, text)
     if found and (vague(status) or found[1][0] != status[0]):
         status = found[1]
+    if vague(status):
+        exact = (one[1] for one in islice(_STATUS.finditer(text), _REPLIES_MOST) if one[1][0] == "5")
+        status = next((one for one in exact if not vague(one)), status)
     words = printable(" ".join(text.split())[:_TEXT_MAX])
     return Reply(int(code[1]) if code else 0, status, words)
 
 
+def _refusal(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The first that refuses; a transcript begins with what was well."""
+    first = None
+    for found in islice(pattern.finditer(text), _REPLIES_MOST):
+        if found[1][0] != "2":
+            return found
+        first = first or found
+    return first
+
+
 def names(text: str, recipient: str) -> bool:
     """Whether the reply in *text* names *recipient*; where there is no reply code, whether the words do."""
-    found = _CODE.search(text)
+    found = _refusal(_CODE, text)
     line = text[found.end() :].partition("\n")[0] if found else text
     return bool(recipient) and recipient.lower() in line.lower()
 
@@ -121,14 +149,12 @@ def phase(text: str) -> Phase | None:
     if not found:
         return None
     command = " ".join(found[found.lastindex or 0].lower().split())
-    if command.startswith(("rcpt", "state", "recipient")):
-        return Phase.RCPT
-    return Phase.DATA if command.startswith(("data", "bdat", "text", "end", "dot", ".", "i sent")) else Phase.MAIL
+    return next((phase for stems, phase in _PHASES if command.startswith(stems)), Phase.DATA)
 
 
 def vague(status: str) -> bool:
-    """Whether a status says no more than that it failed (RFC 3463 section 3.1)."""
-    return not status or status.endswith(".0") or status.startswith("5.5.")
+    """Whether a status says no more than that it failed (RFC 3463 sections 3.1 and 3.6)."""
+    return not status or status.endswith(".0") or status.startswith(("5.0.", "5.5."))
 
 
 def _address(value: str) -> str:

@@ -132,7 +132,8 @@ _PAST = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id"
     " = :post"
-    " WHERE p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
+    " WHERE s.status <> 'merged' AND p.number <= COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water),"
+    " s.floor)"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )
 _PROMISE = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, :count)")

@@ -245,6 +245,9 @@ class _Intake:
         self.c.execute(sql.SET_EFFECT, {"id": key, "effect": effect.value})
         if subject is not None and effect is Effect.OUTDATED and event.kind is EventKind.BOUNCED:
             send_again(self.c, subject.subscriber, self.at)
+            if subject.merged and verdict.hard:
+                which = {"subscriber": subject.subscriber, "delivery": subject.delivery}
+                self.c.execute(sql.OWED_AFTER_ALL, which)
         self.taken.effects[effect] += 1
 
     def _do(self, key: int, event: Event, subject: Subject, verdict: Verdict) -> Effect:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from newsletter.store.audience_sql import STANDS_FOR, STRUCK
+from newsletter.store.ledger_sql import CAME_BACK
 
 #: Those who tell at once wait for each other, so that all of them together are counted. SQLite has one writer.
 QUEUE = text("SELECT pg_advisory_xact_lock(7301)")
@@ -54,6 +55,16 @@ SUBJECT = text(
     # What is told about a merged record is about the person, whose other record stands for both.
     f" FROM subscriber g JOIN subscriber s ON s.id = {STANDS_FOR.format(g='g')}"
     " LEFT JOIN delivery d ON d.id = :delivery AND d.subscriber_id = g.id WHERE g.id = :subscriber"
+)
+
+# A letter to a record that was merged since came back: what only that one had, nobody has now.
+OWED_AFTER_ALL = text(
+    "UPDATE delivery SET reopen = 1, late = 1, reason = 'the first came back'"
+    " WHERE subscriber_id = :subscriber AND state = 'skipped' AND reason = 'merged'"
+    " AND post_id = (SELECT b.post_id FROM delivery b WHERE b.id = :delivery) AND NOT EXISTS (SELECT 1 FROM delivery d"
+    "  JOIN merged m ON m.subscriber_id = d.subscriber_id WHERE m.into_id = delivery.subscriber_id"
+    "  AND d.post_id = delivery.post_id AND d.id <> :delivery AND d.state = 'accepted'"
+    f"  AND NOT {CAME_BACK.format(d='d')})"
 )
 
 # Strikes. An acceptance takes them away, but a relay accepts everything: what counts is how many letters in a row came

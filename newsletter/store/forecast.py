@@ -169,7 +169,7 @@ _FIELDS = (
     "s.zone_id, s.tags, s.status, s.epoch, s.high_water, s.floor, {active} AS active_since, {before} AS not_before,"
     " {anchor} AS anchor_at, {handed} AS handed_over_at,"
     " o.post_id AS open_post, o.number AS open_number, o.copy AS open_copy, o.late AS open_late, o.slot AS open_slot,"
-    " {leaves} AS open_from"
+    " {leaves} AS open_from, s.pace"
 )
 _FROM = " FROM subscriber s LEFT JOIN delivery o ON o.subscriber_id = s.id AND o.open = 1"
 _ACTIVE = "s.status = 'active' AND s.pauses = 0"
@@ -190,13 +190,13 @@ _FOLDED = (
     f" LEFT JOIN (SELECT DISTINCT d.subscriber_id FROM delivery d WHERE {_APART}) x ON x.subscriber_id = s.id WHERE"
     f" {_ACTIVE}"
 )
-_FOLDED_END = " GROUP BY 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19"
+_FOLDED_END = " GROUP BY 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
 _READER = text(
     "INSERT INTO subscriber (id, token, address, key, zone_id, tags, status, created_at, active_since, not_before,"
     " epoch, high_water,"
-    " floor, anchor_at, handed_over_at) VALUES (:id, :id, '', :id, :zone_id, :tags, :status, 0, :active_since,"
+    " floor, anchor_at, handed_over_at, pace) VALUES (:id, :id, '', :id, :zone_id, :tags, :status, 0, :active_since,"
     " :not_before, :epoch,"
-    " :high_water, :floor, :anchor_at, :handed_over_at)"
+    " :high_water, :floor, :anchor_at, :handed_over_at, :pace)"
 )
 _UNDER_WAY = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, late, state, open, slot, not_before,"

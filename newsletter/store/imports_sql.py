@@ -11,10 +11,12 @@ PLANNER_WAITS = text("SELECT pg_advisory_xact_lock(7301)")
 BEGIN = text(
     "INSERT INTO import_file (at, file, source, confirmed) VALUES (:at, :file, :source, :confirmed) RETURNING id"
 )
+_WORD = ":status = 'active' AND i.good = 1"
 NOTE_KNOWN = text(
-    "INSERT INTO imported (import_id, subscriber_id, joined, confirmed, name_before, zone_before, tags_before)"
-    " SELECT :import, s.id, 0, CASE WHEN s.status = 'pending' AND :status = 'active' AND i.good = 1 THEN 1 ELSE 0 END,"
-    " s.name, s.zone_id, s.tags FROM subscriber s JOIN incoming i ON i.key = s.key"
+    "INSERT INTO imported (import_id, subscriber_id, joined, confirmed, vouched, name_before, zone_before, tags_before)"
+    f" SELECT :import, s.id, 0, CASE WHEN s.status = 'pending' AND {_WORD} THEN 1 ELSE 0 END,"
+    f" CASE WHEN {_WORD} THEN 1 ELSE 0 END, s.name, s.zone_id, s.tags"
+    " FROM subscriber s JOIN incoming i ON i.key = s.key"
 )
 #: name in `imported`, column in `subscriber`, flag in `own_fields`
 FIELDS = (("name", "name", 1), ("zone", "zone_id", 2), ("tags", "tags", 4))
@@ -28,8 +30,9 @@ NOTE_CHANGED = text(
     + " FROM subscriber s WHERE s.id = imported.subscriber_id AND imported.import_id = :import"
 )
 NOTE_JOINED = text(
-    "INSERT INTO imported (import_id, subscriber_id, joined, confirmed)"
-    " SELECT :import, s.id, 1, 0 FROM subscriber s JOIN incoming i ON i.token = s.token"
+    "INSERT INTO imported (import_id, subscriber_id, joined, vouched)"
+    " SELECT :import, s.id, 1, CASE WHEN s.status = 'active' THEN 1 ELSE 0 END"
+    " FROM subscriber s JOIN incoming i ON i.token = s.token"
 )
 # Whom the file says to have left where it comes from: unless they are known here, no file brings them in.
 NOTE_LEFT = text(
@@ -68,7 +71,7 @@ _OTHER_WORD = (
 # Another import that has not been taken back: one that vouches for them, or any.
 _VOUCHED = (
     "EXISTS (SELECT 1 FROM imported o JOIN import_file f ON f.id = o.import_id WHERE o.subscriber_id = s.id"
-    " AND f.id <> :import AND f.undone_at IS NULL AND f.confirmed = 1)"
+    " AND f.id <> :import AND f.undone_at IS NULL AND o.vouched = 1)"
 )
 _NAMED = (
     "EXISTS (SELECT 1 FROM imported o JOIN import_file f ON f.id = o.import_id WHERE o.subscriber_id = s.id"

@@ -141,11 +141,12 @@ class _Merge:
         """What the other had is settled here too; what waited to leave for either is looked at anew."""
         self.c.execute(sql.WITHDRAW_GONE, values)
         self.c.execute(sql.WITHDRAW_HAD, values)
+        passed = self.c.scalars(sql.PASSED_BY, values).all()
         rows = self.c.execute(sql.MARK, values).all()
         for row in rows:
             kind = "copy" if row.copy else "skipped"
             self.c.execute(sql.PROMISE, values | {"post": row.post_id, "kind": kind})
-        return tuple(sorted(row.number for row in rows))
+        return tuple(sorted({*passed, *(row.number for row in rows)}))
 
     def _be_cautious(self, fingerprint: Fingerprint) -> Cause | None:
         """Let the more cautious of the two states win; why nothing is sent, when that is the other's."""

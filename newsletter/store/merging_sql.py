@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from newsletter.store.ledger_sql import CAME_BACK
+from newsletter.store.ledger_sql import BY_ANOTHER, CAME_BACK
 
 _BOTH = "d.post_id IN (SELECT id FROM post) AND d.subscriber_id IN (:keep, :gone)"  # by the unique key, post by post
 THEIRS = f"SELECT d.id FROM delivery d WHERE {_BOTH} ORDER BY d.id"
@@ -29,14 +29,20 @@ WITHDRAW_GONE = text(
 _HAD = (
     "SELECT d.post_id, MAX(d.number) AS number, MAX(d.revision) AS revision FROM delivery d"
     " WHERE d.post_id IN (SELECT id FROM post) AND d.subscriber_id = :gone"
-    f" AND ((d.state = 'accepted' AND NOT {CAME_BACK.format(d='d')}) OR (d.state = 'skipped' AND d.reason = 'merged'))"
+    f" AND ((d.state = 'accepted' AND NOT {CAME_BACK.format(d='d')}) OR {BY_ANOTHER.format(d='d')})"
     " GROUP BY d.post_id"
 )
 WITHDRAW_HAD = text(
     f"UPDATE delivery SET {_TAKEN_BACK} WHERE subscriber_id = :keep AND (open = 1 OR reopen = 1)"
     f" AND post_id IN (SELECT h.post_id FROM ({_HAD}) AS h)"
 )
-# One row for each post that the other had and this one, since they last began, had not.
+# What had passed this one by, and might be reopened for those whom it did.
+PASSED_BY = text(
+    "UPDATE delivery SET reason = 'merged', reopen = 0, late = 0, revision = h.revision"
+    f" FROM ({_HAD}) AS h WHERE delivery.subscriber_id = :keep AND delivery.post_id = h.post_id"
+    " AND delivery.state = 'skipped' RETURNING delivery.number"
+)
+# One row for each other post that the other had and this one, since they last began, had not.
 MARK = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, revision, slot, not_before,"
     " planned_at)"
@@ -44,7 +50,8 @@ MARK = text(
     "  AND m.subscriber_id = s.id AND m.epoch = s.epoch), 0), h.number, 'skipped', 'merged', h.revision, :at, :at, :at"
     f" FROM ({_HAD}) AS h JOIN subscriber s ON s.id = :keep"
     " WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = h.post_id AND d.subscriber_id = s.id"
-    f"  AND d.epoch = s.epoch AND d.state = 'accepted' AND NOT {CAME_BACK.format(d='d')})"
+    f"  AND d.epoch = s.epoch AND ((d.state = 'accepted' AND NOT {CAME_BACK.format(d='d')})"
+    f"   OR {BY_ANOTHER.format(d='d')}))"
     " RETURNING post_id, number, copy"
 )
 PROMISE = text("INSERT INTO promise (at, post_id, kind, count) VALUES (:at, :post, :kind, 1)")

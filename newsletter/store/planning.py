@@ -93,6 +93,18 @@ def refresh_zones(connection: Connection, identity: Identity, rules: Rules, *, a
             }
         )  # fmt: skip
     connection.execute(_SET_ZONE, rows)
+    _refresh_paces(connection, identity, rules, every, at)
+
+
+def _refresh_paces(connection: Connection, identity: Identity, rules: Rules, every: int, at: datetime) -> None:
+    """The cut-offs of readers who go at a pace of their own: slower than the newsletter's, never faster."""
+    rows = []
+    for key, name, pace in connection.execute(_PACES).all():
+        zone = identity.timezone if key == HOME_ZONE else ZoneInfo(name)
+        cutoff = window(at, zone, rules, every=max(pace, every)).cutoff
+        rows.append({"zone": key, "every": pace, "cutoff": micros(cutoff)})
+    if rows:
+        connection.execute(_SET_PACE, rows)
 
 
 def ensure_home_zone(connection: Connection) -> None:
@@ -228,6 +240,14 @@ _SET_ZONE = text(
     " :quiet"
     " WHERE id = :id"
 )
+_PACES = text(
+    "SELECT z.id, z.name, k.pace FROM (SELECT DISTINCT zone_id, pace FROM subscriber WHERE pace > 0) k"
+    " JOIN zone z ON z.id = k.zone_id"
+)
+_SET_PACE = text(
+    "INSERT INTO pace (zone_id, every, cutoff) VALUES (:zone, :every, :cutoff)"
+    " ON CONFLICT (zone_id, every) DO UPDATE SET cutoff = excluded.cutoff"
+)
 
 # Aliases: s subscriber, z their zone, c a candidate post, p the chosen one, d a delivery.
 _POSITION = "COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
@@ -260,7 +280,8 @@ _AT_ONCE = "(s.handed_over_at IS NULL AND s.high_water IS NULL AND s.not_before 
 # From the slot on, when `every` has passed since the last one; slots before the post or the reader came don't count.
 _IN_SLOT = (
     "z.slot >= s.active_since AND z.slot >= COALESCE(s.not_before, 0) AND z.slot >= :since"
-    " AND (s.anchor_at IS NULL OR s.anchor_at < z.cutoff)"
+    " AND (s.anchor_at IS NULL OR s.anchor_at < CASE WHEN s.pace = 0 THEN z.cutoff ELSE"
+    " (SELECT k.cutoff FROM pace k WHERE k.zone_id = s.zone_id AND k.every = s.pace) END)"
     # At the first tick after the slot nobody has waited: a cron that comes once a day, before the slot's hour, sees
     # each slot a day late, and would else find the gap in the way of every second one.
     " AND (s.handed_over_at IS NULL OR s.handed_over_at < z.day_end - :gap OR z.slot > :tick_before)"

@@ -26,7 +26,7 @@ from newsletter.subscribers import Cause, Pause, Status
 ONCE_IN = timedelta(hours=24)  #: one letter to an address that has not said yes
 TIMES_EVER = 3
 _NO_END = 30_000
-_DOTLESS = frozenset({"gmail.com", "googlemail.com"})  # to whom a dot before the @ is nothing
+_GOOGLES = frozenset({"gmail.com", "googlemail.com"})  # one domain by two names, to whom a dot before the @ is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def waiting(c: Connection, most: int) -> list[SignUp]:
 def mailbox_key(address: Address) -> str:
     """The mailbox behind *address*, as far as is known: `ana+list@` is `ana@`, so that nobody is written to twice."""
     local, domain = address.local.lower().partition("+")[0] or address.local.lower(), address.domain
-    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
+    return f"{local.replace('.', '')}@gmail.com" if domain in _GOOGLES else f"{local}@{domain}"
 
 
 def may_write(c: Connection, mailbox: str, *, at: datetime, ever: bool = True) -> bool:

@@ -113,6 +113,17 @@ subscriber = Table(
     Column("strikes", SmallInteger, nullable=False, server_default="0"),  # posts given up for soft bounces
     Column("struck_at", Instant),  # the first of them
     Column("language", Text, nullable=False, server_default=""),  # BCP 47, the reader's choice; empty = none
+    Column("pace", SmallInteger, nullable=False, server_default="0"),  # days, the reader's choice; 0 = the newsletter's
+)
+_OWN_PACE = text("pace > 0")
+Index("ix_subscriber_pace", subscriber.c.zone_id, subscriber.c.pace, sqlite_where=_OWN_PACE, postgresql_where=_OWN_PACE)
+
+pace = Table(  # `Window.cutoff` of each zone for readers who go at a pace of their own, refreshed by each tick
+    "pace",
+    metadata,
+    Column("zone_id", ForeignKey("zone.id"), primary_key=True, autoincrement=False),
+    Column("every", SmallInteger, primary_key=True, autoincrement=False),  # subscriber.pace
+    Column("cutoff", Instant, nullable=False),
 )
 
 consent = Table(  # append-only evidence
@@ -148,6 +159,7 @@ imported = Table(  # what an import did to whom; a field that it left alone is N
     Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True, autoincrement=False, index=True),
     _flag("joined"),  # else they were known
     _flag("confirmed"),  # they were pending before
+    _flag("vouched"),  # on the owner's word
     Column("name_before", Text),
     Column("name_after", Text),
     Column("zone_before", Integer),
@@ -312,7 +324,7 @@ notice = Table(  # mail outside the sequence: confirmation, reminder, alert, tes
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("faults", SmallInteger, nullable=False, server_default="0"),
     _flag("resent"),
-    Column("begun_at", Instant),
+    Column("begun_at", Instant, index=True),
     Column("date", Instant, nullable=False),
     Column("message_id", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the message, written once; emptied when it is settled

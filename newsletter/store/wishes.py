@@ -34,6 +34,7 @@ class Situation:
     left_at: datetime | None  #: when they unsubscribed last
     was_reader: bool  #: they had confirmed once
     gave_reason: bool  #: since they left
+    pace: int  #: days from letter to letter, by their own choice; 0 = the newsletter's
 
 
 def situation(c: Connection, person: Person, *, at: datetime) -> Situation:
@@ -49,6 +50,7 @@ def situation(c: Connection, person: Person, *, at: datetime) -> Situation:
         optional_instant(left),
         row.confirmed_at is not None,
         bool(row.gave_reason),
+        row.pace,
     )
 
 
@@ -95,6 +97,7 @@ def change(
     timezone: str | None = None,
     language: str | None = None,
     tags: frozenset[str] | None = None,
+    pace: int | None = None,
 ) -> None:
     """Fields that the reader set; None leaves one as it is. No file overwrites them from now on."""
     zone = HOME_ZONE if not timezone else _zone(c, timezone)
@@ -102,6 +105,7 @@ def change(
     values: dict[str, Any] = {
         "id": person.id, "at": micros(at), "name": name, "zone": None if timezone is None else zone,
         "language": language, "tags": None if tags is None else joined(tags), "own": own,
+        "pace": pace,
     }  # fmt: skip
     c.execute(_CHANGE, values)
 
@@ -118,7 +122,7 @@ def everything(c: Connection, person: Person) -> dict[str, list[dict[str, Any]]]
 
 
 _SITUATION = text(
-    "SELECT s.name, s.tags, s.confirmed_at, CASE WHEN s.zone_id = :home THEN '' ELSE z.name END AS zone,"
+    "SELECT s.name, s.tags, s.pace, s.confirmed_at, CASE WHEN s.zone_id = :home THEN '' ELSE z.name END AS zone,"
     " CASE WHEN s.not_before > :at THEN s.not_before END AS paused_until,"
     " COALESCE((SELECT p.number FROM post p WHERE p.id = s.high_water), s.floor) AS position,"
     " (SELECT MAX(k.at) FROM consent k WHERE k.subscriber_id = s.id AND k.cause = 'unsubscribed') AS left_at,"
@@ -152,6 +156,7 @@ _LATEST = text(
 _JUMP = text("UPDATE subscriber SET high_water = :post WHERE id = :id")
 _CHANGE = text(
     "UPDATE subscriber SET name = COALESCE(:name, name), language = COALESCE(:language, language),"
+    " pace = COALESCE(:pace, pace),"
     " tags = COALESCE(:tags, tags), own_fields = own_fields | :own,"
     # Of another zone only the slots to come count.
     " not_before = CASE WHEN zone_id <> COALESCE(:zone, zone_id) AND COALESCE(not_before, 0) < :at THEN :at"
@@ -164,7 +169,7 @@ _THEIRS = "SELECT :id UNION ALL SELECT subscriber_id FROM merged WHERE into_id =
 _EVERYTHING = {
     "you": text(
         "SELECT s.address, s.name, s.language, CASE WHEN s.zone_id = 1 THEN '' ELSE z.name END AS timezone, s.tags,"
-        " s.status, s.created_at, s.confirmed_at, s.not_before"
+        " s.pace, s.status, s.created_at, s.confirmed_at, s.not_before"
         " FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE s.id = :id AND :key = :key"
     ),
     "consent": text(

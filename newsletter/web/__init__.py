@@ -8,6 +8,7 @@
     watching  tells when files were saved
 
     app       the public pages as one application: asking, leaving, own, and hooks for providers
+    archive/  the letters to be read, as pages, feeds and files
     door      what holds for every request to them
     house     what they have in common: pages (templates and words), turns (the store, many to a commit)
 

@@ -61,7 +61,8 @@ class Own:
             name=found.name, timezone=found.timezone, zones=_zones(),
             home_zone=house.pages.identity.timezone.key.replace("_", " "),
             chosen=person.language, languages=house.pages.languages(),
-            tags=house.web.tags_to_choose, chosen_tags=found.tags, letters=self._letters(person.token),
+            tags=house.web.tags_to_choose, chosen_tags=found.tags, paces=house.desk.paces, pace=found.pace,
+            letters=self._letters(person.token),
         )  # fmt: skip
 
     def _letters(self, token: bytes) -> str:
@@ -103,7 +104,7 @@ class Own:
     async def _save(self, token: bytes, form: dict[str, list[str]], at: datetime) -> Response:
         house = self._house
         name, zone, language = (only(form, field).strip() for field in ("name", "timezone", "language"))
-        name = " ".join(name.split())
+        name, pace = " ".join(name.split()), _pace(only(form, "pace"), house.desk.paces)
         bad = ""
         if len(name) > _NAME_MOST or not name.isprintable():
             bad = "bad_name"
@@ -122,6 +123,7 @@ class Own:
                 timezone=_changed(zone, view.situation.timezone),
                 language=_changed(language if language in house.pages.languages() else "", view.person.language),
                 tags=_changed(tags, had) if offered else None,
+                pace=_changed(pace, view.situation.pace),
             )  # fmt: skip
             return wishes.look(c, token, at=at)
 
@@ -142,6 +144,11 @@ class Own:
         text = json.dumps({"as_of": at.isoformat(timespec="seconds")} | told, ensure_ascii=False, indent=2)
         headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
         return Response(text, 200, headers, "application/json")
+
+
+def _pace(chosen: str, offered: tuple[int, ...]) -> int | None:
+    """What was chosen of the paces *offered*; 0 for the newsletter's, None for nothing that may be."""
+    return {"0": 0, **{str(days): days for days in offered}}.get(chosen)
 
 
 def _changed(value: Any, before: Any) -> Any:

@@ -39,7 +39,7 @@ def test_parse_says_what_a_file_tells_and_needs_no_project(newsletter: Typed, tm
         },
         {
             "file": "hers.eml",
-            "recipient": "ana@example.org",
+            "recipient": None,
             "kind": "reply",
             "status": "",
             "diagnostic": "",
@@ -63,6 +63,10 @@ def test_what_is_missing_is_said(typed: Typed, tmp_path: Path) -> None:
     gone = typed("mailbox", "--parse", str(tmp_path / "gone.eml"))
     assert gone.status == 2
     assert "gone.eml can't be read" in gone.err
+    (tmp_path / "bounce.eml").write_bytes(dsn())
+    folder = typed("mailbox", "--parse", str(tmp_path / "bounce.eml"), str(tmp_path), "--json")
+    assert (folder.status, folder.out) == (2, "")
+    assert "name the files" in folder.err and "Traceback" not in folder.err
 
 
 def test_a_mailbox_that_is_not_there_is_said_and_letters_leave(typed: Typed, project: Path) -> None:

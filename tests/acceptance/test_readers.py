@@ -176,6 +176,7 @@ def test_import_as_facts(typed: Typed, project: Path) -> None:
         "service": None,
         "columns": {name: name for name in HEADER.strip().split(",")},
         "posts": [1, 2, 3, 4, 5, 6],
+        "alike": [],
         "written": False,
         "import": None,
     }

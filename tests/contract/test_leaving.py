@@ -10,11 +10,13 @@ import pytest
 from visits import Site, files_of
 from world import ANA, BO, DAY, World, when
 
-from newsletter.config import Rate, Web
+from newsletter.config import Mode, Rate, Rules, Web
+from newsletter.consent import wishes
 from newsletter.errors import NotFound
 from newsletter.links import Purpose
 from newsletter.mail import Address
 from newsletter.store import Store
+from newsletter.store.forecast import forecast
 from newsletter.subscribers import Row, Status
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
@@ -22,7 +24,7 @@ ONE_CLICK = b"List-Unsubscribe=One-Click"
 
 @pytest.fixture
 def site(store: Store) -> Iterator[Site]:
-    made = Site(store, web=Web(tags_to_choose=("couples", "families")))
+    made = Site(store, web=Web(tags_to_choose=("couples", "families")), rules=Rules(every=1))
     yield made
     made.close()
 
@@ -291,6 +293,44 @@ class TestOwnPage:
         assert site.reader(ANA).timezone == "Europe/Berlin"
         site.post(own_path(site), {"do": "save", "timezone": ""})
         assert site.reader(ANA).timezone == ""
+
+    def test_a_slower_pace_counts_from_the_last_letter_and_plan_knows_it(
+        self, site: Site, at_work: World, store: Store
+    ) -> None:
+        at_work.join(BO)
+        at_work.tick("4 11:00")
+        site.now = at_work.now
+        assert 'value="7"' in site.get(own_path(site)).text
+        site.post(own_path(site), {"do": "save", "pace": "7", "timezone": "Asia/Kathmandu"})
+        assert 'value="7" selected' in site.get(own_path(site)).text
+        expected = forecast(store, at_work.config.identity, at_work.config.rules, at=at_work.now, days=12)
+        at_work.run("4 12:00", "16 00:00", every=DAY / 96)
+        assert at_work.diary(ANA)[3:] == ["#4 11 03:15"], "a week after, at nine in Kathmandu"
+        assert at_work.numbers(BO) == [1, 2, 3, 4, 5], "nobody else's pace is touched"
+        assert [e.count for e in expected if e.post == 4] == [1, 1], "one on a day of his, one on a day of hers"
+        site.post(own_path(site), {"do": "save", "pace": "0", "timezone": ""})
+        at_work.run("16 00:00", "18 00:00", every=DAY / 24)
+        assert at_work.numbers(ANA) == [1, 2, 3, 4, 5]
+        record = str(store.accounts.consent(site.reader(ANA)))
+        assert "pace to every 7 days" in record and "pace to the newsletter's own" in record
+
+    def test_no_pace_that_is_not_offered(self, site: Site, at_work: World) -> None:
+        for pace in ("1", "-7", "3", "x", ""):
+            site.post(own_path(site), {"do": "save", "pace": pace})
+        at_work.run("4 11:00", "9 00:00", every=DAY / 24)
+        assert at_work.numbers(ANA) == [1, 2, 3, 4, 5]
+
+    @pytest.mark.parametrize(
+        ("rules", "offered"),
+        [
+            pytest.param(Rules(every=1), (7, 14, 28), id="a daily course"),
+            pytest.param(Rules(every=7), (14, 28), id="a weekly one: nothing faster, and not the same again"),
+            pytest.param(Rules(every=30), (), id="a monthly one"),
+            pytest.param(Rules(mode=Mode.BROADCAST), (), id="news come when they come out"),
+        ],
+    )
+    def test_a_pace_may_be_slower_than_the_newsletters_own(self, rules: Rules, offered: tuple[int, ...]) -> None:
+        assert wishes.paces(rules) == offered
 
     @pytest.mark.parametrize(
         "fields",

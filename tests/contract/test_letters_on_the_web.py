@@ -128,8 +128,10 @@ def test_what_was_appended_waits_for_its_slot(stand: Stand) -> None:
     stand.site.pass_time(hours=22, minutes=59)
     stand.run()
     assert stand.status(4) == [404] and "letter-4" not in stand.get("/p/letter-3").text + stand.get("/atom.xml").text
+    before = stand.get("/archive").header("last-modified")
     stand.site.pass_time(minutes=1)
     assert stand.status(4) == [200], "also when no run came since"
+    assert stand.get("/archive", if_modified_since=before).status == 200
     assert "/p/letter-4" in stand.get("/p/letter-3").text and "/p/letter-4" in stand.get("/atom.xml").text
 
 
@@ -213,6 +215,22 @@ def test_a_letter_that_somebody_got_stays_whatever_is_written_about_its_date(sta
     stand.run()
     assert stand.status(2) == [200]
     assert "2027" not in stand.get("/rss.xml").text
+
+
+def test_a_slip_in_a_file_takes_no_page_away(stand: Stand) -> None:
+    before = stand.get("/p/letter-2").text
+    path = stand.root / "posts/002-letter.md"
+    path.write_text("---\ntitle: Letter 2\nid: letter-2\nstatus: retarcted\n---\n\nOther words.\n")
+    for _ in range(2):
+        assert stand.status(1, 2, 3) == [200, 200, 200] and len(stand.listed()) == 3
+        assert stand.get("/p/letter-2").text == before
+        stand.run()
+    stand.write(2, "status: retracted")
+    assert stand.status(2) == [410]
+    path.unlink()
+    stand.write(3, body="Words.\n")
+    (stand.root / "posts/003-letter.md").unlink()
+    assert stand.status(1, 3) == [200, 404], "a file that is gone is meant"
 
 
 def test_two_files_with_one_number_are_both_away(stand: Stand) -> None:

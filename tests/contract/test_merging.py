@@ -118,6 +118,25 @@ def test_what_was_refused_to_the_other_is_still_owed(desk: Desk) -> None:
     assert states(desk, ANA) == ["1 accepted", "2 accepted"]
 
 
+def test_a_post_that_passed_one_by_and_the_other_had_is_not_reopened(desk: Desk) -> None:
+    desk.join("ana", had_through=4)
+    desk.join("old")
+    days(desk, 1)  # ana: 5; old: 1
+    post, reader = desk.ask("SELECT p.id, s.id FROM post p, subscriber s WHERE p.number = 1 AND s.key = :key", key=ANA)[
+        0
+    ]
+    desk.sql(
+        "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
+        " VALUES (:post, :reader, 0, 0, 1, 'skipped', 'past', 0, 0, 0)",
+        post=post, reader=reader,
+    )  # fmt: skip
+    desk.sql("INSERT INTO promise (at, post_id, kind, count) VALUES (0, :post, 'skipped', 1)", post=post)
+    assert merged(desk).spared == (1,)
+    desk.publish(1, late=True)
+    days(desk, 2)
+    assert states(desk, ANA) == ["1 skipped", "5 accepted", "6 accepted"]
+
+
 def test_what_is_planned_for_both_leaves_once(desk: Desk) -> None:
     desk.join("ana", "old")
     desk.at += DAY
@@ -267,6 +286,14 @@ def test_a_complaint_about_an_old_letter_is_the_persons(desk: Desk, known: str) 
     assert [e.kind for e in desk.store.accounts.events(desk.store.audience.find(ANA))] == ["complained"]
 
 
+def test_a_mail_to_the_old_letters_unsubscribe_address_counts(desk: Desk) -> None:
+    desk.join("ana", "old")
+    merged(desk)
+    event = Event(EventKind.UNSUBSCRIBED, "mailbox", "1", desk.at, subscriber=token(desk, OLD))
+    take_in(desk.store, Heard((event,)), source="mailbox", fingerprint=hashed, at=desk.at)
+    assert desk.store.audience.find(ANA).status is LEFT
+
+
 def test_a_bounce_of_the_old_address_is_no_harm_to_the_new(desk: Desk) -> None:
     desk.join("old")
     days(desk, 1)
@@ -277,6 +304,8 @@ def test_a_bounce_of_the_old_address_is_no_harm_to_the_new(desk: Desk) -> None:
     event = Event(EventKind.BOUNCED, "mailbox", "1", desk.at, delivery, reply=reply, suppress=True)
     take_in(desk.store, Heard((event,)), source="mailbox", fingerprint=hashed, at=desk.at)
     assert desk.store.audience.find(ANA).status is Status.ACTIVE
+    days(desk, 2)
+    assert states(desk, ANA) == ["1 accepted", "2 accepted"], "nobody had #1 after all"
 
 
 @pytest.mark.parametrize("rows", [["old"], ["ana", "old"], ["old", "ana"], ["old", "third"]])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.reports import Kind, Told, read
+from newsletter.reports import Kind, Told, mails, read
 
 ROOT = Path(__file__).parents[2]
 PLACES = [ROOT / up / "shared" / "data" / "bounces" for up in ("..", "../..")]
@@ -65,7 +65,7 @@ def apart() -> set[str]:
 
 def pairs(name: str) -> Iterator[tuple[Told | None, bool]]:
     """What is told of each recipient in the key, in order, and whether it should be removed."""
-    told = [one for one in read(mail(name)) if one.recipient and one.kind in REPORTS]
+    told = [one for each in mails(mail(name)) for one in read(each) if one.recipient and one.kind in REPORTS]
     for at, wanted in enumerate(key()[name]):
         yield (told[at] if at < len(told) else None), wanted["hard"]
     for one in told[len(key()[name]) :]:

@@ -111,8 +111,24 @@ def test_number_and_id_come_from_the_file_name(posts: Path, name: str, identity:
 
 
 @pytest.mark.parametrize(
+    ("front", "url"),
+    [
+        ("title: T", ""),
+        ("title: T\nurl:", ""),
+        ("title: T\nurl: https://maya.example.org/blog/4#start", "https://maya.example.org/blog/4#start"),
+        ("title: T\nurl: 'http://example.org'", "http://example.org"),
+    ],
+)
+def test_where_a_post_stands_on_the_blog(posts: Path, front: str, url: str) -> None:
+    assert read(written(posts, "004-x.md", front)).url == url
+
+
+@pytest.mark.parametrize(
     ("front", "said"),
     [
+        pytest.param("title: T\nurl: /blog/4", 'line 3: "/blog/4" is no web address; write all of it', id="half a url"),
+        pytest.param("title: T\nurl: javascript:alert(1)", "line 3: .* is no web address", id="a url that is a script"),
+        pytest.param('title: T\nurl: https://a.example/\\"x', "line 3: .* is no web address", id="a url with a quote"),
         pytest.param("title: Blog #4", 'line 2: everything from "#4" .* title: "Blog #4"', id="a title cut at a hash"),
         pytest.param("title: #4", 'line 2: everything from "#4" .* title: "#4"', id="a title that is all remark"),
         pytest.param("title: T\nsubject: On #4", 'line 3: .*subject: "On #4"', id="a subject cut at a hash"),
@@ -191,6 +207,7 @@ def test_a_trap_is_refused_with_file_line_and_remedy(posts: Path, front: str, sa
     ("line", "said"),
     [
         pytest.param("titel: T", '"titel" .* did you mean title', id="a letter swapped"),
+        pytest.param("canonical_url: https://x.example", '"canonical_url" .* did you mean url', id="a blog's word"),
         pytest.param("lang: de", '"lang" .* did you mean language', id="another tool's word"),
         pytest.param("send_at: 10:30", '"send_at" .* did you mean publish_at', id="another tool's time"),
         pytest.param("version: 1.10", '"version" .* known are allow, catch_up, date', id="nothing near"),

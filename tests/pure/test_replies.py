@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from newsletter.mail import About, Accepted, Deferred, Rejected, Reply
-from newsletter.replies import Phase, Said, outcome, parse, retry_after, words
+from newsletter.replies import Phase, outcome, parse, retry_after
+from newsletter.wording import Said, words
 
 DEFERRED = (Deferred,)
 DEAD = (Rejected, About.ADDRESS, True)

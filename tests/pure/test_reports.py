@@ -265,8 +265,10 @@ def test_marks_are_of_one_recipient() -> None:
 
 
 @pytest.mark.parametrize("kind", ["auth-failure", "not-spam", "virus"])
-def test_reports_that_are_no_complaint(kind: str) -> None:
-    assert one(complaint(kind=kind)).kind is not Kind.COMPLAINT
+def test_reports_that_are_no_complaint_name_their_recipient_and_do_nothing(kind: str) -> None:
+    told = one(complaint(kind=kind))
+    assert (told.kind, told.recipient, told.suppress) == (Kind.UNKNOWN, "ana@example.org", False)
+    assert events(complaint(kind=kind), [told], source="mailbox", at=AT) == []
 
 
 def test_who_opts_out_at_their_mail_host_leaves() -> None:
@@ -299,7 +301,7 @@ def test_our_token_first() -> None:
 
 def test_a_token_that_is_not_ours_is_judged_by_who_wrote() -> None:
     told = one(person("", subject="unsubscribe " + "A" * 44))
-    assert (told.kind, told.recipient, told.subscriber) == (Kind.REPLY, "ana@example.org", None)
+    assert (told.kind, told.recipient, told.subscriber) == (Kind.REPLY, "", None)
 
 
 @pytest.mark.parametrize(

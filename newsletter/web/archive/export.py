@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -61,16 +61,24 @@ def files(shelf: Shelf, paper: Paper, identity: Identity, *, site: str) -> dict[
 def _where(identity: Identity, site: str, up: str) -> Where:
     told = {kind: f"{up}{name}" for kind, name in feeds.FILES.items()} if site else {}
     subscribe = f"{identity.url}/subscribe" if identity.url else ""
-    return Where(f"{up}{_INDEX}", f"{up}p/{{}}/{_INDEX}", up.rstrip("/") or ".", told, subscribe, site)
+    return Where(
+        f"{up}{_INDEX}",
+        f"{up}p/{{}}/{_INDEX}",
+        up.rstrip("/") or ".",
+        told,
+        subscribe,
+        site,
+        f"{site}/" if site else "",
+    )
 
 
-def keep(found: Mapping[str, bytes], folder: Path) -> Kept:
-    """Make *folder* hold *found*; what was written there before and is not in it is removed."""
+def keep(found: Mapping[str, bytes], folder: Path, *, spared: Collection[str] = ()) -> Kept:
+    """Make *folder* hold *found*; what was written there before and is not in it is removed, but for pages *spared*."""
     if folder.exists() and not folder.is_dir():
         raise NewsletterError(f"{folder} is a file, and the pages need a folder; {_ELSEWHERE}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _keep(found, folder.resolve())
+        return _keep(found, folder.resolve(), {f"p/{ident}/{_INDEX}" for ident in spared})
     except OSError as error:
         place = f" ({error.filename})" if error.filename and Path(error.filename) != folder else ""
         raise NewsletterError(
@@ -78,8 +86,11 @@ def keep(found: Mapping[str, bytes], folder: Path) -> Kept:
         ) from None
 
 
-def _keep(found: Mapping[str, bytes], folder: Path) -> Kept:
+def _keep(found: Mapping[str, bytes], folder: Path, spared: set[str]) -> Kept:
     before = _listed(folder)
+    stay = {name: hashes for name, hashes in before.items() if name in spared and name not in found}
+    if stay:  # they may show any picture
+        stay |= {name: hashes for name, hashes in before.items() if name.startswith("m/") and name not in found}
     for name, octets in found.items():
         _refuse_stranger(folder, name, octets, before)
     now = {name: [_hash(octets)] for name, octets in found.items()}
@@ -88,10 +99,10 @@ def _keep(found: Mapping[str, bytes], folder: Path) -> Kept:
     written = tuple(name for name, octets in found.items() if _put(folder / name, octets))
     removed: list[str] = []
     left: list[str] = []
-    for name in sorted(before.keys() - now.keys()):
+    for name in sorted(before.keys() - now.keys() - stay.keys()):
         if (gone := _remove(folder, name, before[name])) is not None:
             (removed if gone else left).append(name)
-    _note(folder, now)
+    _note(folder, now | stay)
     return Kept(written, tuple(removed), tuple(left))
 
 

@@ -29,10 +29,11 @@ class Where:
     feeds: Mapping[str, str] = field(default_factory=dict)  #: media type → address
     subscribe: str = ""  #: "" = nobody can on the web
     site: str = ""  #: https://… of the whole, for search engines; "" = nobody knows
+    home: str = ""  #: and of the index
 
     def to(self, ident: str) -> str:
         """Where the letter with *ident* is."""
-        return self.letter.format(ident)
+        return self.letter.replace("{}", ident)
 
 
 #: Behind a reader's link, /a/TOKEN/…: relative, so that no page has a token in it.
@@ -42,7 +43,7 @@ OF_READER = Where(index="./", letter="{}", here="../..")
 def served(base: str, url: str) -> Where:
     """On our own server, below *base*; *url* is its whole address."""
     feeds = {"application/atom+xml": f"{base}/atom.xml", "application/rss+xml": f"{base}/rss.xml"}
-    return Where(f"{base}/archive", f"{base}/p/{{}}", base, feeds, f"{base}/subscribe", url)
+    return Where(f"{base}/archive", f"{base}/p/{{}}", base, feeds, f"{base}/subscribe", url, f"{url}/archive")
 
 
 @dataclass(slots=True)
@@ -89,13 +90,7 @@ class Paper:
             }
             for letter in order
         ]
-        # Where it stands on its own server; in a folder of files only the top of the site is known.
-        canonical = (
-            f"{where.site}/archive"
-            if where.site and where.index.endswith("/archive")
-            else f"{where.site}/" * bool(where.site)
-        )
-        return self._page("archive.html", where, letters=listed, canonical=canonical)
+        return self._page("archive.html", where, letters=listed, canonical=where.home)
 
     def _page(self, template: str, where: Where, **values: Any) -> str:
         index = self.archive.visible is Visible.ALL and not self.archive.noindex and where is not OF_READER

@@ -119,6 +119,16 @@ class Reading:
             found.append(Route("/m/{digest}/{name}", self.picture))
         return found
 
+    def prepare(self, *, at: datetime) -> tuple[str, ...]:
+        """Write everything out before anybody asks; what can't be shown. Raises `TemplateError`."""
+        if self._visible is Visible.NOBODY and not self._hosted:
+            return ()
+        shelf = self._library.look(at=at)
+        self._paper.index(shelf.letters, self._where)
+        for letter in shelf.letters[:1]:  # a fault in the template shows in the first
+            self._paper.letter(letter, shelf.letters, self._where)
+        return shelf.notes
+
     async def _now(self) -> Rack:
         """What is there; looked up when the last look is too old, by one visitor for all."""
         if self._rack is None or perf_counter() >= self._due:
@@ -129,7 +139,7 @@ class Reading:
         return self._rack
 
     async def _look_again(self) -> None:
-        begun = perf_counter()
+        begun, rest = perf_counter(), self._fresh
         try:
             shelf = await run_in_threadpool(self._library.look, at=self._house.now())
         except NewsletterError:
@@ -138,26 +148,27 @@ class Reading:
         else:
             if self._rack is None or shelf is not self._rack.shelf:
                 self._rack = Rack(shelf, shelf.public())
-        self._due = perf_counter() + max(self._fresh, _SHARE * (perf_counter() - begun) if self._fresh else 0)
+            elif rest:  # what a look costs that finds nothing new
+                rest = max(rest, _SHARE * (perf_counter() - begun))
+        self._due = perf_counter() + rest
 
     # For everybody
 
     async def index(self, request: Request) -> Response:
         """All letters."""
         rack = await self._now()
-        sheet = rack.sheet("index", lambda: self._html(self._paper.index(rack.public, self._where), rack.shelf.changed))
+        sheet = rack.sheet("index", lambda: self._html(self._paper.index(rack.public, self._where), rack))
         return sheet.answer(request)
 
     async def letter(self, request: Request) -> Response:
         """One letter, by its id; by its number it is only found."""
         rack, ident = await self._now(), request.path_params["ident"]
-        if (sheet := rack.sheets.get(ident)) is not None:
+        if (sheet := rack.sheets.get(("p", ident))) is not None:
             return sheet.answer(request)
         found = next((letter for letter in rack.public if letter.post.id == ident), None)
         if found is not None:
             html = self._paper.letter(found, rack.public, self._where)
-            rack.sheets[ident] = self._html(html, max(found.updated, rack.shelf.changed))
-            return rack.sheets[ident].answer(request)
+            return rack.sheet(("p", ident), lambda: self._html(html, rack)).answer(request)
         if ident in rack.shelf.retracted:
             return self._house.retracted
         return self._by_number(rack, ident)
@@ -249,9 +260,9 @@ class Reading:
 
         return rack.sheet(("m", name), fill).answer(request)
 
-    def _html(self, html: str, modified: datetime) -> Sheet:
+    def _html(self, html: str, rack: Rack) -> Sheet:
         fields = {"Content-Security-Policy": self._paper.dress.policy} | _KEEP | self._index
-        return Sheet.of(html.encode(), "text/html; charset=utf-8", modified, fields)
+        return Sheet.of(html.encode(), "text/html; charset=utf-8", rack.shelf.changed, fields)
 
 
 _KEEP = {"Cache-Control": "no-cache"}  # kept, and asked about each time: what is retracted must be gone

@@ -14,7 +14,7 @@ Price
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
@@ -55,6 +55,7 @@ class Shelf:
     retracted: Mapping[str, int]  #: id → number
     changed: datetime  #: when anything about it last did
     media: Mapping[str, InlineImage] = field(repr=False)  #: by what stands behind `HERE`
+    broken: frozenset[str] = frozenset()  #: ids of posts whose file can't be read now: what they were, stays
     notes: tuple[str, ...] = ()  #: for the owner: what could not be shown
 
     def public(self) -> tuple[Letter, ...]:
@@ -93,7 +94,7 @@ class Library:
         held = {} if _on_trial(config) else held_posts(self.store, folder)
         out = [entry for entry in found.entries if self._is_out(entry, known, until) and entry.number not in held]
         retracted = {entry.ident: entry.number for entry in found.entries if entry.status == "retracted"}
-        stamps = tuple((e.ident, known[e.ident].changed_at) for e in out)
+        stamps = tuple((e.ident, known[e.ident].changed_at, e.delivered) for e in out)
         changed = max((e.changed_at or NEVER for e in known.values()), default=NEVER)
         key = (folder, self._files[1], stamps, tuple(retracted.items()), changed)
         if self._shelf is None or key != self._key:
@@ -103,7 +104,7 @@ class Library:
     def _read(self) -> Folder:
         """The folder; read again when a file in it is another one."""
         config, before = self.config, self._files
-        self._files = texts, pictures = _stamps(config)
+        texts, pictures = _stamps(config)
         if pictures != before[1]:  # any post may show one
             self._written.clear()
             self._judged.clear()
@@ -112,45 +113,60 @@ class Library:
             texts_now = {(post.path.name, post.digest) for post in folder.posts}
             self._written = {text: shown for text, shown in self._written.items() if text in texts_now}
             self._judged = {text: why for text, why in self._judged.items() if text in texts_now}
+        self._files = texts, pictures
         return self._folder
 
     def _is_out(self, entry: Entry, known: Mapping[str, Entry], at: datetime) -> bool:
         old = known.get(entry.ident)
         if entry.standing is not Standing.LIVE or old is None or old.live_since is None:
             return False
-        return entry.delivered or receivable(entry, self.config.rules, self.config.identity.timezone, at=at)
+        since = out_since(entry, self.config.rules, self.config.identity.timezone)
+        return entry.delivered or (since is not None and since <= at)
 
     def _arranged(
         self,
         folder: Folder,
         found: Survey,
-        out: Iterable[Entry],
+        out: Sequence[Entry],
         known: Mapping[str, Entry],
         retracted: Mapping[str, int],
         changed: datetime,
         at: datetime,
     ) -> Shelf:
-        posts = {post.id: post for post in folder.posts}
+        posts, press = {post.id: post for post in folder.posts}, self._press(folder, at)
+        tried = [self._letter(posts[entry.ident], entry, known[entry.ident], press, at) for entry in out]
+        letters = [each for each in tried if isinstance(each, Letter)]
+        broken = _broken(found.entries, folder)
+        letters += [letter for letter in (self._shelf.letters if self._shelf else ()) if letter.post.id in broken]
+        letters.sort(key=lambda letter: letter.post.number)
+        notes = [each for each in tried if isinstance(each, str)]
+        notes += [f"{broken[ident]} Until then its page stays as it was." for ident in broken]
+        # A page is another one when a letter comes out, though nothing of any of them changed then.
+        outs = (out_since(entry, self.config.rules, self.config.identity.timezone) for entry in out)
+        changed = max([changed, *(s for s in outs if s and s <= at), *(letter.updated for letter in letters)])
+        media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
+        return Shelf(tuple(letters), retracted, changed, media, frozenset(broken), tuple(notes))
+
+    def _letter(self, post: Post, entry: Entry, first: Entry, press: Press, at: datetime) -> Letter | str:
+        """The letter, or why there is none; *first* is the entry as a run wrote it down."""
+        written = self._web_version(post)
+        if isinstance(written, str):
+            return written
+        if held := self._why_held(post, entry, press):
+            return held
+        own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
+        published = own or first.live_since or at
+        return Letter(post, written, published, max(published, first.changed_at or published))
+
+    def _press(self, folder: Folder, at: datetime) -> Press:
+        """What says of a letter that nobody got yet whether it could leave."""
         config = self.config
         if _on_trial(config):
             url = f"https://{config.identity.sender.address.domain}"
             config = replace(config, identity=replace(config.identity, url=url))
         press = Press.of(folder.posts, config.identity, config.design, b"", self.store.ledger)
         press.judge = judging(config, folder, {}, at=at)
-        letters, notes = [], []
-        for entry in out:
-            post = posts[entry.ident]
-            written = self._web_version(post)
-            problem = written if isinstance(written, str) else self._why_held(post, entry, press)
-            if problem or isinstance(written, str):
-                notes.append(problem)
-                continue
-            first = known[entry.ident]
-            own = entry.publish_at if entry.publish_at and entry.publish_at <= at else None
-            published = own or first.live_since or at
-            letters.append(Letter(post, written, published, max(published, first.changed_at or published)))
-        media = {image.url.partition("/m/")[2]: image for letter in letters for image in letter.shown.media}
-        return Shelf(tuple(letters), retracted, changed, media, tuple(notes))
+        return press
 
     def _web_version(self, post: Post) -> WebPost | str:
         text = (post.path.name, post.digest)
@@ -175,15 +191,24 @@ class Library:
         return self._judged[text]
 
 
-def receivable(entry: Entry, rules: Rules, zone: ZoneInfo, *, at: datetime) -> bool:
-    """Whether a reader in *zone* who had come to a live post could have got it by *at*."""
+def out_since(entry: Entry, rules: Rules, zone: ZoneInfo) -> datetime | None:
+    """From when on a reader in *zone* who had come to a live post could get it; None = never, as rules are now."""
     if rules.mode is not Mode.SEQUENCE and entry.release_at is not None:
-        return entry.release_at <= at
+        return entry.release_at
     since = max(filter(None, (entry.present_from, entry.release_at)), default=None)
-    if since is None:  # it was there before there was a list
-        return True
-    slot = next_slot(since, zone, rules)
-    return slot is not None and slot <= at
+    # Without either it was there before there was a list.
+    return NEVER if since is None else next_slot(since, zone, rules)
+
+
+def _broken(entries: Iterable[Entry], folder: Folder) -> dict[str, str]:
+    """Posts that were out and whose file can't be read, with what is wrong: a slip must not take a page away."""
+    return {
+        entry.ident: f"{fault}."
+        for entry in entries
+        if entry.status == "missing" and entry.live_since
+        for fault in folder.faults
+        if fault.path.name == entry.file or fault.id == entry.ident
+    }
 
 
 def _on_trial(config: Config) -> bool:

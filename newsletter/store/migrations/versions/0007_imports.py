@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def upgrade() -> None:
@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("subscriber_id", key, nullable=False),
         sa.Column("joined", small, nullable=False, server_default="0"),
         sa.Column("confirmed", small, nullable=False, server_default="0"),
+        sa.Column("vouched", small, nullable=False, server_default="0"),
         sa.Column("name_before", words, nullable=True),
         sa.Column("name_after", words, nullable=True),
         sa.Column("zone_before", sa.Integer(), nullable=True),

@@ -93,12 +93,36 @@ def test_a_retracted_letter_goes_and_nothing_else_does(project: Path, out: Path,
     assert "The Space Between" not in (out / "atom.xml").read_text() + (out / "rss.xml").read_text()
 
 
+def test_a_slip_in_a_file_takes_no_page_away(project: Path, out: Path, typed: Typed) -> None:
+    typed("archive", "--output", out)
+    post = next((project / "posts").glob("003-*"))
+    text = post.read_text()
+    post.write_text(text.replace("status: live", "status: liev"))
+    for _ in range(2):
+        answer = typed("archive", "--output", out)
+        assert answer.status == 0 and "its page stays as it was" in answer.err and "line 6" in answer.err
+        assert all(path.exists() for path in leads(out / "p/the-space-between/index.html"))
+    post.unlink()
+    typed("archive", "--output", out)
+    assert not (out / "p/the-space-between").exists()
+
+
 def test_pages_carry_the_place_they_are_for(out: Path, typed: Typed) -> None:
     typed("archive", "--output", out, "--url", "https://maya.example.org/letters/")
     page = (out / "p/a-kinder-no/index.html").read_text()
     assert '<link rel="canonical" href="https://maya.example.org/letters/p/a-kinder-no">' in page
     assert 'href="https://letters.example.org/subscribe"' in page
     assert read_atom((out / "atom.xml").read_bytes())["self"] == "https://maya.example.org/letters/atom.xml"
+
+
+def test_search_engines_are_asked_to_stay_away(project: Path, out: Path, typed: Typed) -> None:
+    typed("archive", "--output", out)
+    assert not [page for page in out.rglob("*.html") if '"noindex"' in page.read_text()]
+    set_(project, noindex="true")
+    typed("archive", "--output", out)
+    assert [page for page in out.rglob("*.html") if '<meta name="robots" content="noindex">' in page.read_text()] == [
+        *out.rglob("*.html")
+    ]
 
 
 def test_without_a_url_there_are_no_feeds_and_it_says_so(project: Path, out: Path, typed: Typed) -> None:
@@ -151,7 +175,7 @@ def test_serve_shows_what_changes_while_it_runs(project: Path, out: Path, typed:
             connection = HTTPConnection("127.0.0.1", port)
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
-            body = answer.read().decode()
+            body = answer.read().decode(errors="replace")
             connection.close()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
 
