@@ -277,7 +277,7 @@ def _facts(coming: _Coming, *, number: int) -> dict[str, Any]:
         "service": header.service.name if header.service else None,
         "columns": {column: name for name, column in header.meanings},
         "first": {"at": first.at, "post": first.post, "count": first.count} if first else None,
-        "posts": sorted({e.post for e in coming.expected}), 
+        "posts": sorted({e.post for e in coming.expected}),
         "alike": [[str(reader.address) for reader in readers] for readers in coming.alike],
         "written": bool(number), "import": number or None,
     }  # fmt: skip
