@@ -1,7 +1,7 @@
 """Planning by one set-based statement: time and memory from ten thousand to a million readers.
 
     python bench/planning.py [readers …]
-    python bench/planning.py postgresql://… readers      # an empty database
+    python bench/planning.py --store postgresql://… readers      # an empty database
 
 Each size runs in a process of its own, so that its peak memory is its own. Four time zones, six posts: everybody joins,
 gets #1 (which is entered as accepted), and falls due for #2 a week later. The peer is the planner anyone writes first:
@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(measure(arguments[1], int(arguments[2]))))
         return
     sizes = [int(a) for a in arguments if a.isdigit()] or list(SIZES)
-    server = next((a for a in arguments if a.startswith("postgresql")), None)
+    server = next((a for a in arguments if a.startswith("postgresql")), None)  # --store before it is no word of ours
     print(machine(), end="\n\n")
     print("| readers |", " | ".join(COLUMNS.values()), "| peak memory |")
     print("|---:" * (len(COLUMNS) + 2) + "|")

@@ -8,6 +8,7 @@ NewsletterError                   1
 ├── SubscriberError               2   an address or a row of a subscriber file
 ├── StoreError                    1   the database
 │   ├── StoreBusy                75   another program holds it
+│   ├── StoreMoved                2   its ledger lives elsewhere now
 │   └── StoreTooNew               2   written by a newer version
 ├── ProviderError                 1   the provider refuses *us*; no recipient is marked
 ├── HookRefused                   1   a request that claims to come from a provider, and doesn't
@@ -73,6 +74,12 @@ class StoreBusy(StoreError):
     """Another program keeps the database locked."""
 
     exit_status = 75
+
+
+class StoreMoved(StoreError):
+    """The ledger was carried to another database, or has not come here completely."""
+
+    exit_status = 2
 
 
 class StoreTooNew(StoreError):

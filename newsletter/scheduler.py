@@ -39,16 +39,20 @@ from newsletter.mail import Provider
 from newsletter.posts import Folder, Post
 from newsletter.press import Judge, Press
 from newsletter.providers import provider_before
-from newsletter.store import Store
+from newsletter.store import Store, Transaction
 from newsletter.store.facts import HoldKind
 from newsletter.store.joining import Taken
 from newsletter.store.ledger import Ledger
 from newsletter.store.planning import Planned
+from newsletter.store.workers import alone
 
 if TYPE_CHECKING:
     from newsletter.incoming import Open
 
 PressMaker = Callable[[Iterable[Post], Identity, Design, bytes, Ledger], Press]
+
+#: Hands what is due over to workers, within the transaction that planned it; how many batches.
+Dispatch = Callable[[Transaction, datetime], int]
 
 #: Other processes that deliver meanwhile, told how many messages were planned; afterwards, what each of them did.
 Crew = Callable[[int], AbstractContextManager[Callable[[], list[Report]]]]
@@ -68,6 +72,7 @@ class Tick:
     planned: Planned = field(default_factory=lambda: Planned({}, {}))
     report: Report = field(default_factory=Report)
     taken: Taken = field(default_factory=Taken)
+    queued: int = 0  #: batches for workers
     suppressed: int = 0
     held: dict[int, str] = field(default_factory=dict)  #: posts that the checks keep back, by number, with the reason
     notes: list[str] = field(default_factory=list)  #: warnings: nothing was stopped by them
@@ -144,10 +149,12 @@ def tick(
     crew: Crew = lambda messages: nullcontext(list),
     wait: Callable[[timedelta], None] = pass_time,
     box: Open | None = None,
+    dispatch: Dispatch | None = None,
 ) -> Tick:
     """One tick: take in what changed, plan what is due, deliver. *progress* is told (done, planned).
 
     *wait* is called while a limit lets nothing pass. *box* is the mailbox with what came back, if there is one.
+    With *dispatch* workers deliver, and this returns when they were told.
     """
     result = Tick(now())
     if box is not None:
@@ -156,7 +163,9 @@ def tick(
     if missed := watch.overdue(store, config.identity, config.rules, at=result.at):
         result.notes.append(missed)
     result.stopped = reason_to_wait(store, provider.name, at=result.at)
-    if not result.stopped:
+    if not result.stopped and dispatch:
+        _hand_over(config, store, secret, result, dispatch)
+    elif not result.stopped:
         folder = _plan(config, store, secret, result)
         judged: dict[str, str] = {}
         with crew(result.planned.count) as reports:
@@ -188,6 +197,21 @@ def tick(
     counts = {"accepted": r.accepted, "deferred": r.deferred, "rejected": r.rejected, "uncertain": r.uncertain}
     _log.info("run", extra={"facts": {"planned": result.planned.count, **counts, "stopped": result.stopped}})
     return result
+
+
+def _hand_over(config: Config, store: Store, secret: bytes, result: Tick, dispatch: Dispatch) -> None:
+    """Plan what is due and tell the workers, in one transaction: the second of two ticks finds nothing left to plan."""
+    with store.whole() as c:
+        alone(c, wait=True)
+        folder = _plan(config, store, secret, result)
+        store.ledger.withdraw_inactive()
+        result.queued = dispatch(c, result.at)
+    result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
+    keep_held(store, folder, {})
+    result.held = held_posts(store, folder)
+    result.stopped = held_back(store)
+    if result.queued and not store.workers.heard(at=result.at):
+        result.notes.append(NOBODY)
 
 
 def _look(box: Open, config: Config, store: Store, secret: bytes, *, now: Clock, stop: Callable[[], bool]) -> str:
@@ -322,6 +346,10 @@ def held_back(store: Store) -> list[str]:
     return [h.reason for h in store.facts.holds() if h.kind is HoldKind.BACKLOG]
 
 
+NOBODY = (
+    "Letters wait for a worker, and none is running: start `newsletter worker`, here or on another machine, or take"
+    " `workers` out of [delivery] in newsletter.toml."
+)
 _RESTORED = (
     "this database is older than what was last written here: an earlier copy was put in its place, so what went out"
     " since is unknown. "

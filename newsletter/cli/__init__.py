@@ -50,6 +50,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve", "Answer on the web: subscribe, confirm, unsubscribe, own settings, the letters to be read."),
         "archive": ("archive", "Write the letters as web pages and feeds, as files for any host."),
         "schedule": ("daemon", "Stay running and send what is due, all day."),
+        "worker": ("work", "Deliver what a run planned, beside others, on any machine (PostgreSQL)."),
         "cron": ("daemon", "Print the crontab line or systemd timer that fits this project."),
         "pause": ("run", "Stop sending; the readers' clock stands still."),
         "resume": ("run", "Go on after a pause, or after a hold was looked at."),
@@ -67,6 +68,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "settle": ("repair", "Decide by hand what became of an uncertain delivery."),
         "backup": ("repair", "Copy the database to a file, also while it is in use."),
         "restore": ("repair", "Put a backup in the database's place."),
+        "prune": ("prune", "Remove old details that nobody will ask for any more."),
+        "move": ("move", "Carry the ledger to PostgreSQL, or back to a file."),
     },
 }
 _WHERE = {name: where for section in COMMANDS.values() for name, where in section.items()}

@@ -11,6 +11,7 @@ import click
 
 from newsletter import feedback
 from newsletter.catalogue import Entry, Standing
+from newsletter.cli import cluster
 from newsletter.cli.accounts import STATES, doubt
 from newsletter.cli.output import Progress, data, facts, iso, json_option, moment, plural, table, warn
 from newsletter.cli.project import Project, looked_at, now, open_project
@@ -224,12 +225,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
     problems = source.accounts.verify()
     deliveries = source.accounts.counts()
     patience = waiting(project.config, source, at=at)
+    workers = cluster.figures(source) if project.config.workers and store else None
     late = min(deliveries["planned"], sum(e.count for e in coming or [] if e.at <= at and e.post not in result.held))
     attention = [
         *result.stopped,
         *result.held.values(),
         *(h.reason for h in source.facts.holds() if not h.stops_all),
-        *(_overdue(late, result) if not patience else []),
+        *(_overdue(late, result) if not patience and workers is None else []),
+        *(cluster.troubles(workers) if workers else []),
         *result.notes,
         *feedback.undecided(source),
         *_doubts(source),
@@ -245,6 +248,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         "next": next_of(coming or []),
         "last_run": iso(source.facts.last_tick()),
         "waiting": patience,
+        **({"workers": workers} if workers else {}),
         "posts": _figures(source),
         "unknown_events": source.accounts.unknown_events(),
         "attention": list(dict.fromkeys(attention)),
@@ -316,6 +320,8 @@ def _show_status(project: Project, answer: dict[str, Any], coming: list[Expected
         data(f"  Next       {f'nothing while it is held, see below; else {when}' if held else when}")
     else:
         data(f"  Next       {'cannot be told now, see below' if coming is None else 'nothing in the next 60 days'}")
+    if workers := answer.get("workers"):
+        data(f"  Workers    {cluster.words(workers, zone)}")
     for sentence in _fared(answer["posts"]):
         data(f"  Feedback   {sentence}")
     for sentence in answer["waiting"]:

@@ -92,13 +92,14 @@ class Daemon:
                     project.store,
                     project.provider,
                     project.secret,
-                    now=now,
+                    now=project.clock,
                     stop=self._stop,
                     press=project.press,
                     crew=crew_of(project.config, self._stop),
                     box=project.box,
+                    dispatch=project.dispatch,
                 )
-            if result.planned.count or result.report.submitted:
+            if result.planned.count or result.queued or result.report.submitted:
                 for line in sentences(project, project.store, result):
                     data(self._timed(line))
             news = watch.news(project.store, result.notes + result.stopped, at=now(), told="said")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from newsletter.keys import SigningKey
     from newsletter.mail import Provider
     from newsletter.posts import Folder, Post
-    from newsletter.scheduler import PressMaker, Tick
+    from newsletter.scheduler import Dispatch, PressMaker, Tick
     from newsletter.store import Store
 
 SECRET_VARIABLE = "NEWSLETTER_SECRET"  # noqa: S105  the name, not the secret
@@ -123,7 +123,11 @@ class Project:
     @property
     def secret_path(self) -> Path:
         """Where the signing key lives."""
-        return (self.database.parent if self.database else self.config.root) / "secret.key"
+        return self.secret_path_of(self.config.store_url)
+
+    def secret_path_of(self, url: str) -> Path:
+        """Where it lives when the database is at *url*."""
+        return (path.parent if (path := _file_of(url)) else self.config.root) / "secret.key"
 
     @cached_property
     def folder(self) -> Folder:
@@ -144,6 +148,24 @@ class Project:
         there = f"there are: {numbers}" if numbers else 'begin one with `newsletter new "The first session"`'
         raise NotFound(f"there is no post {number} in posts/; {there}.")
 
+    @cached_property
+    def clock(self) -> Callable[[], datetime]:
+        """The time: of this machine, or where there are workers, of the database that they share."""
+        if not self.config.workers:
+            return now
+        from newsletter.worker import Clock
+
+        return Clock(self.store.workers.clock())
+
+    @cached_property
+    def dispatch(self) -> Dispatch | None:
+        """Hands what is due over to workers, if there are any."""
+        if not self.config.workers:
+            return None
+        from newsletter.worker import dispatch
+
+        return lambda c, at: dispatch(c, self.config, at=at)
+
     def close(self) -> None:
         """Let go of the database."""
         for store in self.opened:
@@ -162,8 +184,7 @@ class Project:
     @property
     def database(self) -> Path | None:
         """SQLite's file; None for PostgreSQL."""
-        url = self.config.store_url
-        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+        return _file_of(self.config.store_url)
 
     def _opened(self, *, create: bool) -> Store:
         from newsletter.store import Store
@@ -177,6 +198,10 @@ class Project:
         if len(word) < _SECRET_BYTES:
             raise ConfigError(f"{where} is too short for a signing key: it needs {_SECRET_BYTES} characters or more.")
         return word.encode()
+
+
+def _file_of(url: str) -> Path | None:
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 _KEY_IS_GONE = (

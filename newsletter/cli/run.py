@@ -52,12 +52,13 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
             project.store,
             project.provider,
             project.secret,
-            now=now,
+            now=project.clock,
             stop=stop,
             progress=bar,
             press=project.press,
             crew=crew_of(project.config, stop),
             box=project.box,
+            dispatch=project.dispatch,
         )
     return _show(project, project.store, result, quiet=quiet, as_json=as_json)
 
@@ -97,6 +98,7 @@ def as_facts(result: Tick) -> dict[str, Any]:
         "rejected": r.rejected,
         "uncertain": r.uncertain,
         "withdrawn": r.withdrawn,
+        "queued": result.queued,
         "subscribers": {
             "added": t.added,
             "updated": t.updated,
@@ -126,6 +128,8 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
         lines.append(
             f"{plural(sum(result.planned.skipped.values()), 'reader')} passed over: not the audience of that post."
         )
+    if result.queued:
+        lines.append(f"{plural(result.queued, 'batch', 'batches')} for the workers; `newsletter status` says how far.")
     if r.submitted:
         parts = [
             (r.accepted, "accepted"),
@@ -139,7 +143,7 @@ def sentences(project: Project, store: Store, result: Tick, *, dry: bool = False
         lines.append(
             f"{plural(result.suppressed, 'address', 'addresses')} will not be mailed again: the mailbox is not there."
         )
-    idle = not (result.planned.count or result.planned.skipped or r.submitted or result.suppressed)
+    idle = not (result.planned.count or result.planned.skipped or result.queued or r.submitted or result.suppressed)
     if idle and not result.stopped and not r.notes:
         lines.append("Nothing is due now; `newsletter plan` shows what comes.")
     return lines

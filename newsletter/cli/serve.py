@@ -279,8 +279,10 @@ class Figures:
 
     def _found(self) -> Mapping[str, Any]:
         store, last, waiting, database = self.project.store, None, 0, True
+        workers: Mapping[str, Any] = {}
         try:
             last, waiting = store.facts.last_tick(), store.notices.waiting()
+            workers = self._workers()
         except NewsletterError:
             database = False
         tally = self.tally
@@ -290,10 +292,20 @@ class Figures:
             "uptime_seconds": round(perf_counter() - self.since),
             "last_run": iso(last),
             "letters_waiting": waiting,
+            **workers,
             "requests": dict(sorted(tally.requests.items())),
             "faults": tally.failed,
             "slowest_ms": round(tally.slowest * 1000, 1),
         }
+
+    def _workers(self) -> Mapping[str, Any]:
+        """How many are alive and what waits for them, where there are any."""
+        if not self.project.config.workers:
+            return {}
+        from newsletter.cli.cluster import figures
+
+        found = figures(self.project.store)
+        return {"workers": {**found, "alive": len(found["alive"])}}
 
 
 COMMANDS = {"serve": serve}

@@ -21,6 +21,7 @@ _IGNORED = """\
 /secret.key
 /dkim*.key
 /smtp-password.txt
+/store-url.txt
 /newsletter.env
 /outbox/
 /.newsletter.lock

@@ -12,7 +12,7 @@ each kind of value and `times` those of time, `palette` the colours, `servers` a
 `loading` the other sections.
 """
 
-from newsletter.config.loading import STORE_VARIABLE, find_root, load
+from newsletter.config.loading import STORE_VARIABLE, find_root, load, span, store_url
 from newsletter.config.palette import Palette
 from newsletter.config.servers import DKIM_VARIABLE, MAILBOX_VARIABLE, PASSWORD_VARIABLE
 from newsletter.config.settings import (
@@ -81,4 +81,6 @@ __all__ = [
     "Web",
     "find_root",
     "load",
+    "span",
+    "store_url",
 ]

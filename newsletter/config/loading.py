@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from newsletter.config import files, palette, servers, times, values, vendors
@@ -38,6 +39,7 @@ from newsletter.errors import ConfigError
 from newsletter.mail import Address, Mailbox
 
 STORE_VARIABLE = "NEWSLETTER_STORE_URL"
+KEEP_DETAILS = times.duration(timedelta(weeks=4))
 PROVIDERS = ("folder", "smtp", *vendors.VENDORS)
 
 _NOBODY = Mailbox("", Address("nobody", "invalid"))  # takes the place of a wrong sender until the faults are raised
@@ -69,7 +71,9 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     identity = _identity(top.section("newsletter"))
     rules = _rules(top.section("sequence"))
     subscribers_file = top.section("subscribers").read("file", lambda value: files.path(root, value), None)
-    store_url = _store_url(document, root, environment)
+    store = top.section("store")
+    store_url = _store_url(document, store, root, environment)
+    keep_details = store.read("keep_details", KEEP_DETAILS, timedelta(weeks=52))
     delivery = top.section("delivery")
     provider = delivery.read("provider", vendors.provider_name(PROVIDERS), "folder")
     on_uncertain = delivery.read("on_uncertain", values.choice(OnUncertain), OnUncertain.RESEND)
@@ -77,6 +81,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
     checks = _checks(top.section("checks"))
     limits = _limits(delivery)
     processes = delivery.read("processes", values.number(1, 64), 1)
+    workers = delivery.read("workers", _workers(store_url), False)
     providers = top.section("provider")
     folder = _folder(providers.section("folder"), root)
     server = providers.section("smtp")
@@ -104,10 +109,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Config:
         rules,
         subscribers_file,
         store_url,
+        keep_details,
         provider,
         on_uncertain,
         limits=limits,
         processes=processes,
+        workers=workers,
         design=design,
         alerts=alerts,
         log_file=log_file,
@@ -213,9 +220,8 @@ def _archive(section: Section) -> Archive:
     )
 
 
-def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -> str:
+def _store_url(document: Document, section: Section, root: Path, environment: Mapping[str, str]) -> str:
     """The environment comes before `url_file`, and that before `url`; no value is quoted, each may hold a password."""
-    section = document.root.section("store")
     default = f"sqlite:///{root / 'newsletter.db'}"
 
     def absolute(value: object) -> str:
@@ -230,6 +236,34 @@ def _store_url(document: Document, root: Path, environment: Mapping[str, str]) -
     except WrongValueError as wrong:
         document.environment_fault(STORE_VARIABLE, str(wrong))
         return default
+
+
+def store_url(root: Path, given: str | None, file: Path | None) -> str:
+    """Another database's url, as *given* or from the line in *file*. Raises `ConfigError`, without quoting it."""
+    try:
+        return _absolute_store(root, values.filled(given if file is None else files.secret(Path.cwd(), str(file))))
+    except WrongValueError as wrong:
+        raise ConfigError(f"{'--to' if file is None else file}: {wrong}") from None
+
+
+def span(name: str, value: str) -> timedelta:
+    """How long details are kept, as the option *name* has it. Raises `ConfigError`."""
+    try:
+        return KEEP_DETAILS(value)
+    except WrongValueError as wrong:
+        raise ConfigError(f"{name}: {wrong}") from None
+
+
+def _workers(store_url: str) -> Callable[[object], bool]:
+    def read(value: object) -> bool:
+        if values.yes_or_no(value) and not store_url.startswith("postgresql"):
+            raise WrongValueError(
+                "workers share a PostgreSQL database, and [store] url names SQLite, which one machine empties by"
+                " itself: take this line out, or move first (`newsletter move --to postgresql://…`)"
+            )
+        return values.yes_or_no(value)
+
+    return read
 
 
 def _absolute_store(root: Path, given: str) -> str:

@@ -286,10 +286,12 @@ class Config:
     subscribers_file: Path | None = None
     #: SQLite paths absolute after `load`; may hold a password, so it never shows
     store_url: str = field(default="sqlite:///newsletter.db", repr=False)
+    keep_details: timedelta = timedelta(weeks=52)  #: what `prune` leaves alone
     provider: str = "folder"
     on_uncertain: OnUncertain = OnUncertain.RESEND
     limits: Limits = Limits()
     processes: int = 1  #: that deliver side by side when much is due
+    workers: bool = False  #: `newsletter worker`, here or elsewhere, delivers what a run planned
     design: Design = Design()
     alerts: Alerts = Alerts()
     log_file: Path | None = None  #: [log] file

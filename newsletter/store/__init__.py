@@ -10,6 +10,7 @@
     Store.merging     two records of one person
     Store.suppressions  addresses that get nothing more, by hand
     Store.buckets     how much may still leave, and what is left alone for a while
+    Store.workers     who delivers on which machine, and how much waits for them
     Store.accounts    questions: who got #4, the history of one reader, do the accounts balance
     Store.facts       the few facts about the project itself: holds, last tick, providers gone live
 
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from newsletter.errors import StoreBusy, StoreError, StoreTooNew
+from newsletter.errors import StoreBusy, StoreError, StoreMoved, StoreTooNew
 from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path, straight
 from newsletter.store.facts import Facts
 from newsletter.store.schema import metadata
@@ -50,10 +51,11 @@ if TYPE_CHECKING:
     from newsletter.store.notices import Notices
     from newsletter.store.planning import Planner
     from newsletter.store.suppressions import Suppressions
+    from newsletter.store.workers import Workers
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
-HEAD = "0008"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0010"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -65,7 +67,7 @@ class Store:
         self.engine = engine
         path = sqlite_path(engine)
         self.label = path.name if path else f"database {engine.url.database or 'in memory'}"
-        self._state_folder = state_folder
+        self.state_folder = state_folder
         self._marker: Path | None = None
         self._outer: Connection | None = None  # of a rehearsal
 
@@ -85,13 +87,21 @@ class Store:
         if path and path.is_dir():
             raise StoreError(f"{path} is a folder, not a database; check [store] url in newsletter.toml.")
         if path and not path.exists():
-            with suppress(OSError):  # SQLite says why; it also gives its other files these rights: the owner's alone
-                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            _make_private(path)
         try:
             store._ensure_schema()
+            store._refuse_old_copy()
         except BaseException:
             store.close()
             raise
+        return store
+
+    @classmethod
+    def half_open(cls, url: str, *, state_folder: Path | None = None) -> Store:
+        """As `open`, whatever stands there, and without touching it: for `moving` alone."""
+        store = cls(make_engine(url), state_folder=state_folder)
+        if path := sqlite_path(store.engine):
+            _make_private(path)
         return store
 
     @classmethod
@@ -132,6 +142,19 @@ class Store:
                 return  # a tick with nothing due must not cost a sync for each thing it found in order
             raised = straight(connection, _RAISE)
         self._note(int(raised[0][0]) if raised else 0)
+
+    @contextmanager
+    def whole(self) -> Iterator[Transaction]:
+        """Whatever is written inside is one transaction: all of it or nothing, durable when this returns."""
+        with self.write() as connection:
+            if self._outer is not None:
+                yield connection
+                return
+            self._outer = connection
+            try:
+                yield connection
+            finally:
+                self._outer = None
 
     def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
         """Do *works* in one transaction, for one commit; what each of them returned, or raised.
@@ -265,6 +288,12 @@ class Store:
         return Buckets(self)
 
     @cached_property
+    def workers(self) -> Workers:
+        from newsletter.store.workers import Workers
+
+        return Workers(self)
+
+    @cached_property
     def accounts(self) -> Accounts:
         from newsletter.store.accounts import Accounts
 
@@ -278,6 +307,8 @@ class Store:
             version = connection.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
         if version == HEAD:
             return
+        if version in ("moved", "arriving"):
+            raise self._refusal(version)
         if version is not None and str(version) > HEAD:
             raise StoreTooNew(
                 f"{self.label} was written by a newer version of newsletter (schema {version}, this one knows {HEAD}): "
@@ -290,6 +321,34 @@ class Store:
             connection.execute(
                 _FIRST_FACTS, [{"key": "id", "value": uuid.uuid4().hex}, {"key": "generation", "value": "0"}]
             )
+
+    # The fence
+
+    @property
+    def url(self) -> str:
+        """Where it is, with the password."""
+        return self.engine.url.render_as_string(hide_password=False)
+
+    @cached_property
+    def ident(self) -> str:
+        """Of this ledger, wherever it is carried."""
+        with self.read() as connection:
+            return str(connection.scalar(text("SELECT value FROM meta WHERE key = 'id'")))
+
+    def _refusal(self, mark: str) -> StoreError:
+        from newsletter.store import fence
+
+        with plain_errors(self.label), self.engine.connect() as connection:
+            return fence.refusal(connection, mark, self.label)
+
+    def _refuse_old_copy(self) -> None:
+        """A copy from before a move, put where the ledger was, must not become a second one."""
+        if self.state_folder is None:
+            return
+        from newsletter.store import fence
+
+        if place := fence.noted(self.state_folder, self.ident, fence.shown(self.url)):
+            raise StoreMoved(fence.moved(self.label, place))
 
     # The marker against restored copies
 
@@ -315,13 +374,11 @@ class Store:
             self._note(noted + 1)
 
     def _marker_path(self) -> Path | None:
-        if self._marker is None and self._state_folder is not None:
-            with self.read() as connection:
-                ident = connection.scalar(text("SELECT value FROM meta WHERE key = 'id'"))
-            place = f"{ident} {self.engine.url.set(password=None)}"
-            self._marker = self._state_folder / f"{hashlib.sha256(place.encode()).hexdigest()[:20]}.generation"
+        if self._marker is None and self.state_folder is not None:
+            place = f"{self.ident} {self.engine.url.set(password=None)}"
+            self._marker = self.state_folder / f"{hashlib.sha256(place.encode()).hexdigest()[:20]}.generation"
             with suppress(OSError):
-                self._state_folder.mkdir(parents=True, exist_ok=True)
+                self.state_folder.mkdir(parents=True, exist_ok=True)
         return self._marker
 
     def _note(self, generation: int) -> None:
@@ -336,6 +393,11 @@ class Store:
                 os.pwrite(file, b"%020d" % generation, 0)
             finally:
                 os.close(file)
+
+
+def _make_private(path: Path) -> None:
+    with suppress(OSError):  # SQLite says why; it also gives its other files these rights: the owner's alone
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 _TRACES = (

@@ -346,7 +346,10 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         "SELECT s.address, d.number, d.state, d.attempts, COUNT(a.n) AS n FROM delivery d"
         " JOIN subscriber s ON s.id = d.subscriber_id LEFT JOIN attempt a ON a.delivery_id = d.id"
         " WHERE d.state <> 'submitting' AND (d.attempts > 0 OR d.state = 'accepted')"
-        " GROUP BY d.id, s.address, d.number, d.state, d.attempts HAVING COUNT(a.n) <> d.attempts OR d.attempts = 0",
+        " GROUP BY d.id, s.address, d.number, d.state, d.attempts HAVING (COUNT(a.n) <> d.attempts OR d.attempts = 0)"
+        # What `pruning` took away.
+        " AND NOT (COUNT(a.n) = 0 AND d.attempts > 0 AND d.state = 'accepted' AND d.resent = 0 AND d.accepted_at <"
+        "  COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'pruned'), 0))",
         "{address}, #{number} ({state}): {attempts} attempts were begun, {n} are accounted for.",
     ),
     (

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from newsletter.mail import About, Accepted, Address, Deferred, Mailbox, Outcome, Rejected, Reply, Uncertain
 from newsletter.store import ledger_sql as sql
+from newsletter.store.arrays import in_arrays
 from newsletter.store.engine import straight
 from newsletter.store.schema import micros, optional_instant
 from newsletter.subscribers import Pause
@@ -91,8 +92,10 @@ def read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int, 
 
 def _driver(c: Connection, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What *statement* returns; a list of rows among its *values* becomes ``(?, ?), (?, ?)``."""
+    if c.dialect.name == "postgresql":
+        return straight(c, *in_arrays(statement, values))
     sizes = tuple((len(v), len(v[0])) if isinstance(v, list) else None for v in values.values())
-    spelled, names = _spelled(statement, c.dialect.paramstyle, tuple(values), sizes)
+    spelled, names = _spelled(statement, tuple(values), sizes)
     bound: list[Any] = []
     for name in names:
         value = values[name]
@@ -102,17 +105,16 @@ def _driver(c: Connection, statement: str, values: dict[str, Any]) -> list[tuple
 
 @lru_cache(maxsize=512)
 def _spelled(
-    statement: str, paramstyle: str, names: tuple[str, ...], sizes: tuple[tuple[int, int] | None, ...]
+    statement: str, names: tuple[str, ...], sizes: tuple[tuple[int, int] | None, ...]
 ) -> tuple[str, list[str]]:
     """*statement* with the driver's marks, and the names of its values in their order."""
-    mark = "?" if paramstyle == "qmark" else "%s"
     size, order = dict(zip(names, sizes, strict=True)), list[str]()
 
     def place(found: re.Match[str]) -> str:
         order.append(found[1])
         if (rows := size[found[1]]) is None:
-            return mark
-        return ", ".join([f"({', '.join([mark] * rows[1])})"] * rows[0])
+            return "?"
+        return ", ".join([f"({', '.join(['?'] * rows[1])})"] * rows[0])
 
     return _PLACE.sub(place, statement), order
 

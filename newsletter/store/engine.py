@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from newsletter.errors import StoreBusy, StoreError
+from newsletter.errors import StoreBusy, StoreError, StoreMoved
 
+MOVED_TO = "the ledger was moved to "  #: what the triggers of `fence` answer; the place follows
 BUSY_TIMEOUT = 15_000  # ms that a statement waits for another program's commit
 
 
@@ -93,6 +94,15 @@ def copy_in(connection: Connection, statement: str, types: Sequence[str], rows: 
     return count
 
 
+def plan_alone(connection: Connection) -> None:
+    """Whoever makes deliveries, or deletes a reader, does so alone until the transaction ends.
+
+    On PostgreSQL no foreign key keeps a delivery from being made for somebody who is just being deleted.
+    """
+    if connection.dialect.name == "postgresql":
+        straight(connection, "SELECT pg_advisory_xact_lock(7301)")
+
+
 def changes(connection: Connection) -> int:
     """A number that differs before and after a change within one transaction."""
     if connection.dialect.name == "sqlite":
@@ -115,6 +125,8 @@ def plain_errors(where: str) -> Iterator[None]:
 
 def _plain(error: BaseException | None, where: str) -> StoreError:
     text = f"{error} {getattr(error, 'sqlite_errorname', '')}"
+    if MOVED_TO in text:
+        return StoreMoved(f"{where}: {MOVED_TO}{text.partition(MOVED_TO)[2].split()[0]}: start this program again.")
     for sign, kind, sentence in _SENTENCES:
         if sign in text:
             return kind(f"{where}: {sentence}")

@@ -33,6 +33,7 @@ from newsletter.store.attempts import (
     read_claims,
     record,
 )
+from newsletter.store.engine import plan_alone
 from newsletter.store.schema import instant, micros
 from newsletter.subscribers import Pause
 
@@ -256,6 +257,7 @@ class Ledger:
         statement = text(sql.COPIES.format(which=sql.WHICH[which], greatest=self._greatest))
         try:
             with self._store.write() as c:
+                plan_alone(c)
                 count = c.execute(statement, values).rowcount
                 if dry_run:
                     raise _DryRun

@@ -10,16 +10,19 @@ from sqlalchemy import text
 from newsletter.store.planning import MATCHES
 
 ACTIVE = "s.status = 'active' AND s.pauses = 0"
-CLAIM = (
-    "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN ("
-    " SELECT d.id FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN zone z ON z.id = s.zone_id"
+# What may leave now, of what comes after a place in the order.
+DUE = (
+    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN zone z ON z.id = s.zone_id"
     " JOIN post p ON p.id = d.post_id"
     " WHERE d.open = 1 AND d.state IN ('planned', 'deferred') AND d.not_before <= :at"
-    " AND (d.not_before > :after_time OR (d.not_before = :after_time AND d.id > :after_id))"
+    " AND (d.not_before, d.id) > (:after_time, :after_id)"  # as one, it is where the index is entered
     f" AND {ACTIVE} AND COALESCE(s.not_before, 0) <= :at"
     " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
-    " AND p.standing = 'live'{elsewhere}"
-    " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}) RETURNING id"
+    " AND p.standing = 'live'"
+)
+CLAIM = (
+    "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN ("
+    f" SELECT d.id{DUE}{{elsewhere}} ORDER BY d.not_before, d.id LIMIT :size {{skip_locked}}) RETURNING id"
 )
 READ_CLAIMS = (
     "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.date, d.revision, d.content,"
@@ -41,7 +44,8 @@ BEGIN = (
     " message_id = v.column6, content = v.column7"
     " FROM (VALUES :rows) AS v"
     " WHERE delivery.id = CAST(v.column1 AS BIGINT) AND delivery.fence = CAST(v.column2 AS BIGINT)"
-    " AND delivery.state = 'claimed'"
+    # Not the index of leases, which PostgreSQL would walk from end to end for each window.
+    " AND COALESCE(delivery.state, '') = 'claimed'"
     f" AND EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {ACTIVE}) RETURNING delivery.id"
 )
 WITHDRAW = text(

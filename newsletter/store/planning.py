@@ -22,6 +22,7 @@ from sqlalchemy import Connection, select, text
 from newsletter.config import First, Identity, Mode, Rules
 from newsletter.sequence import NEVER, PROMPT, window
 from newsletter.store import facts
+from newsletter.store.engine import plan_alone
 from newsletter.store.facts import HoldKind
 from newsletter.store.schema import HOME_ZONE, micros, post, zone
 
@@ -59,8 +60,8 @@ class Planner:
     def plan(self, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
         """Plan every delivery that is due at *at*; commits once."""
         with self._store.write() as connection:
+            plan_alone(connection)
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(7301)"))  # one planner at a time
                 connection.execute(text("SET LOCAL enable_seqscan = off"))  # see _BY_INDEX
             previous: int | None = facts.read(connection, "last_tick")
             planned = plan_within(connection, identity, rules, at=at, previous=previous)
@@ -176,9 +177,11 @@ class _Run:
 
     def _sql(self, statement: str) -> str:
         parts = _DUE[self.rules.mode]
-        greatest = "GREATEST" if self.connection.dialect.name == "postgresql" else "MAX"
+        dialect = self.connection.dialect.name
+        greatest = "GREATEST" if dialect == "postgresql" else "MAX"
         first = _AT_ONCE if self.rules.first is First.AT_ONCE else "FALSE"
         matches = MATCHES if self.tagged else "TRUE"
+        parts = parts | {"readers": _READERS[dialect].format(**parts)}
         return statement.format(
             matches=matches,
             **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()},
@@ -324,14 +327,23 @@ MATCHES = (
     "(NOT EXISTS (SELECT 1 FROM audience a WHERE a.post_id = p.id) OR EXISTS"
     " (SELECT 1 FROM audience a WHERE a.post_id = p.id AND s.tags LIKE a.pattern ESCAPE '\\'))"
 )
+# Every reader with their next post. PostgreSQL would search for that once for each post there is, were it not kept
+# apart by OFFSET.
+_READERS = {
+    "sqlite": "subscriber s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = {candidate} AND "
+    + _READY
+    + " AND {maybe}",
+    "postgresql": "(SELECT s.*, {candidate} AS next FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE "
+    + _READY
+    + " AND {maybe} OFFSET 0) AS s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = s.next",
+}
 _INSERT = (
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before,"
     " planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number,"
     " CASE WHEN {matches} THEN 'planned' ELSE 'skipped' END, CASE WHEN {matches} THEN 1 END,"
     f" CASE WHEN {{matches}} THEN '' ELSE 'audience' END, {{slot}}, {_NOT_BEFORE}, :at"
-    " FROM subscriber s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = {candidate}"
-    f" WHERE {_READY} AND {{maybe}} AND p.standing = 'live' AND ({{due}}) AND {_FELL_DUE} >= :earliest"
+    " FROM {readers} WHERE p.standing = 'live' AND ({due}) AND " + _FELL_DUE + " >= :earliest"
     " ORDER BY s.id"
     " ON CONFLICT (post_id, subscriber_id, epoch, copy) DO NOTHING"
 )

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -39,6 +40,13 @@ _Key = BigInteger().with_variant(Integer, "sqlite")
 
 def _flag(name: str) -> Column[int]:
     return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+def _refers(column: str, to: str) -> ForeignKeyConstraint:
+    """A reference that PostgreSQL need not look up row by row: see the migration 0009."""
+    made = ForeignKeyConstraint([column], [to])
+    made.ddl_if(dialect="sqlite")
+    return made
 
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -106,7 +114,7 @@ subscriber = Table(
     Column("active_since", Instant),  # the planner's: slots from here on count
     Column("not_before", Instant),
     Column("epoch", SmallInteger, nullable=False, server_default="0"),  # restarts
-    Column("high_water", ForeignKey("post.id")),  # the post last handed over
+    Column("high_water", Integer),  # the post last handed over
     Column("floor", Integer, nullable=False, server_default="-1"),  # counts as having had this number
     Column("anchor_at", Instant),  # the previous hand-over as the cadence sees it: an owner's pause shifts it
     Column("handed_over_at", Instant),  # the previous hand-over itself
@@ -114,6 +122,8 @@ subscriber = Table(
     Column("struck_at", Instant),  # the first of them
     Column("language", Text, nullable=False, server_default=""),  # BCP 47, the reader's choice; empty = none
     Column("pace", SmallInteger, nullable=False, server_default="0"),  # days, the reader's choice; 0 = the newsletter's
+    _refers("high_water", "post.id"),
+    postgresql_with={"fillfactor": 80},  # room on the page for the row's next version: no index has to follow
 )
 _OWN_PACE = text("pace > 0")
 Index("ix_subscriber_pace", subscriber.c.zone_id, subscriber.c.pace, sqlite_where=_OWN_PACE, postgresql_where=_OWN_PACE)
@@ -232,8 +242,8 @@ delivery = Table(
     "delivery",
     metadata,
     Column("id", _Key, primary_key=True),
-    Column("post_id", ForeignKey("post.id"), nullable=False),
-    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("post_id", Integer, nullable=False),
+    Column("subscriber_id", _Key, nullable=False),
     Column("epoch", SmallInteger, nullable=False),
     Column("copy", SmallInteger, nullable=False, server_default="0"),  # the planner makes copy 0, `resend` the others
     Column("number", Integer, nullable=False),  # of the post when this was planned
@@ -254,7 +264,7 @@ delivery = Table(
     _flag("resent"),  # sent once more after doubt: at most one copy may have arrived
     Column("begun_at", Instant),  # the last attempt
     # Fixed by the first attempt, so that every further one has the same bytes:
-    Column("revision", ForeignKey("template.revision")),
+    Column("revision", Text),
     Column("date", Instant),
     Column("recipient", Text),  # JSON [name, address]
     Column("message_id", Text),
@@ -267,8 +277,12 @@ delivery = Table(
     Column("diagnostic", Text),
     Column("about", Text),  # mail.About
     Column("accepted_at", Instant),
+    _refers("post_id", "post.id"),
+    _refers("subscriber_id", "subscriber.id"),
+    _refers("revision", "template.revision"),
     UniqueConstraint("post_id", "subscriber_id", "epoch", "copy"),
     CheckConstraint("open IS NULL OR open = 1", name="open"),
+    postgresql_with={"fillfactor": 80},
 )
 
 # The database itself refuses a second post while one is under way.
@@ -295,7 +309,7 @@ Index("ix_delivery_provider_id", delivery.c.provider_id, sqlite_where=_KNOWN, po
 attempt = Table(  # append-only: what each attempt came to
     "attempt",
     metadata,
-    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("delivery_id", _Key, primary_key=True, autoincrement=False),
     Column("n", SmallInteger, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
     Column("provider", Text, nullable=False),
@@ -303,6 +317,7 @@ attempt = Table(  # append-only: what each attempt came to
     Column("code", SmallInteger),
     Column("status", Text),
     Column("diagnostic", Text),
+    _refers("delivery_id", "delivery.id"),
     sqlite_with_rowid=False,
 )
 
@@ -388,4 +403,16 @@ promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the nu
     Column("post_id", ForeignKey("post.id"), nullable=False),
     Column("kind", Text, nullable=False),  # planned, skipped, copy, erased
     Column("count", BigInteger, nullable=False),
+)
+
+worker = Table(  # who delivers beside the run that plans: see store.workers
+    "worker",
+    metadata,
+    Column("ident", Text, primary_key=True),  # of one process
+    Column("host", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),  # by the database's clock, as all times of workers
+    Column("done", BigInteger, nullable=False),  # messages with an outcome, since it started
+    Column("rate", BigInteger, nullable=False),  # of these, in the last minute
+    Column("trouble", Text, nullable=False),  # why it can't work, as a sentence
 )

@@ -75,7 +75,12 @@ def _serve(control: socket.socket, front: str, back: str) -> None:
             assert isinstance(sock, socket.socket)
             if sock is listener:
                 client, server = listener.accept()[0], socket.socket(socket.AF_UNIX)
-                server.connect(back)
+                try:
+                    server.connect(back)
+                except OSError:  # there is no server just now: who called hears so
+                    client.close()
+                    server.close()
+                    continue
                 ends[client], ends[server] = (server, True), (client, False)
                 for end in (client, server):
                     selector.register(end, selectors.EVENT_READ)

@@ -1,0 +1,145 @@
+"""The queue: tickets that say "there is work", on Procrastinate, in the ledger's own database.
+
+A ticket is worth one batch: whoever has it claims up to so many of the deliveries that are due. It names none, so a
+ticket that is lost, repeated, late or out of turn changes nothing; the ledger is the truth. Tickets are numbered, and
+each number waits in the queue at most once.
+
+Guarantees
+    Tickets commit with what was planned, in one transaction of the ledger.
+    The tables of the queue stand in a schema of their own and hold nothing that the ledger doesn't know: a version of
+    Procrastinate that wants other tables gets new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.jobs import Job
+from procrastinate.schema import SchemaManager
+
+from newsletter.store import Transaction
+from newsletter.store.workers import LINGER, backlog
+
+BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
+_MOST = 20_000  # tickets that wait: ten million deliveries; the sweep adds more when these are used up
+_SCHEMA = "newsletter_queue"
+_TASK = "batch"
+
+Listener = App  #: takes tickets from the queue
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is in the queue."""
+
+    waiting: int
+    in_hand: int
+
+
+def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH) -> int:
+    """Put tickets for what may leave *at* this instant into *queue*, within the transaction of *c*; returns how many.
+
+    Call it under `store.workers.alone`, so that nobody else does the same.
+    """
+    driver = _driver(c)
+    _install(driver)
+    wanted = min(-(-backlog(c, at=at, most=_MOST * size).due // size), _MOST)
+    there = {row[0] for row in driver.execute(_WAITING_LOCKS, [queue])}
+    locks = [lock for n in range(wanted) if (lock := f"{queue}:{n}") not in there]
+    if locks:
+        jobs = [
+            Job(queue=queue, lock=None, queueing_lock=lock, task_name=_TASK, task_kwargs={"size": size})
+            for lock in locks
+        ]
+        _sender().job_manager.batch_defer_jobs(jobs=jobs, connection=driver)
+    _leave(driver)
+    return len(locks)
+
+
+def clear_dead(c: Transaction) -> None:
+    """Drop the tickets that a dead worker had in hand: what it did not do is due, and gets new ones."""
+    driver = _driver(c)
+    if _installed(driver):
+        _enter(driver)
+        driver.execute(_DROP_DEAD)
+        _leave(driver)
+
+
+def depth(c: Transaction) -> Depth:
+    """How many tickets wait, and how many are in hand."""
+    driver = _driver(c)
+    if not _installed(driver):
+        return Depth(0, 0)
+    _enter(driver)
+    found = dict(driver.execute(_DEPTH).fetchall())
+    _leave(driver)
+    return Depth(found.get("todo", 0), found.get("doing", 0))
+
+
+def listener(url: str, batch: Callable[[int], None], *, connections: int) -> Listener:
+    """What calls *batch* with the size of each ticket."""
+    url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    options = {"options": f"-c search_path={_SCHEMA},public -c {LINGER}", "application_name": "newsletter worker"}
+    app = App(connector=PsycopgConnector(conninfo=url, kwargs=options, min_size=1, max_size=connections))
+    app.task(name=_TASK)(_taking(batch))
+    return app
+
+
+def _taking(batch: Callable[[int], None]) -> Callable[..., None]:
+    def take(size: int) -> None:
+        batch(size)
+
+    return take
+
+
+@lru_cache(maxsize=1)
+def _sender() -> App:
+    """An app that never connects: it speaks over the ledger's connection alone."""
+    return App(connector=PsycopgConnector())
+
+
+def _driver(c: Transaction) -> Any:
+    return c.connection.driver_connection
+
+
+def _version() -> str:
+    """The last migration of the Procrastinate that is installed."""
+    return max(path.name for path in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+
+def _installed(driver: Any) -> bool:
+    found = driver.execute("SELECT obj_description(to_regnamespace(%s)::oid, 'pg_namespace')", [_SCHEMA]).fetchone()
+    return bool(found and found[0] == _version())
+
+
+def _install(driver: Any) -> None:
+    """Make the tables of the queue unless they are there, and stay in their schema."""
+    if not _installed(driver):
+        driver.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE")
+        driver.execute(f"CREATE SCHEMA {_SCHEMA}")
+        driver.execute(f"COMMENT ON SCHEMA {_SCHEMA} IS '{_version()}'")
+        _enter(driver)
+        driver.execute(SchemaManager.get_schema())
+    _enter(driver)
+
+
+def _enter(driver: Any) -> None:
+    driver.execute(f"SET LOCAL search_path TO {_SCHEMA}, public")
+
+
+def _leave(driver: Any) -> None:
+    driver.execute("SET LOCAL search_path TO DEFAULT")
+
+
+_WAITING_LOCKS = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %s"
+_DEPTH = "SELECT status::text, COUNT(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY status"
+_DROP_DEAD = (
+    "DELETE FROM procrastinate_jobs j WHERE j.status = 'doing' AND NOT EXISTS (SELECT 1 FROM procrastinate_workers w"
+    " WHERE w.id = j.worker_id AND w.last_heartbeat > clock_timestamp() - interval '30 seconds')"
+)
