@@ -89,7 +89,7 @@ class Daemon:
             with run_lock(project.config):
                 result = tick(
                     project.config,
-                    project.store,
+                    project.store_to_run_on,
                     project.provider,
                     project.secret,
                     now=project.clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from newsletter.cli import files
 from newsletter.cli.output import Progress, data, plural, say
 from newsletter.cli.project import open_project, state_folder
 from newsletter.config import FILE_NAME, STORE_VARIABLE, store_url
-from newsletter.errors import ConfigError, NotFound
+from newsletter.errors import ConfigError, NotFound, StoreMoved
 from newsletter.scheduler import run_lock
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def move(ctx: click.Context, given: str | None, file: Path | None) -> None:
         raise ConfigError(
             "both are the same kind of database: copy a file with `newsletter backup`, PostgreSQL with pg_dump."
         )
+    with suppress(StoreMoved):  # an interrupted move goes on
+        Store.open(project.config.store_url, state_folder=state_folder()).close()  # in this version's schema
     source = Store.half_open(project.config.store_url, state_folder=state_folder())
     target = Store.half_open(url, state_folder=state_folder())
     project.opened += [source, target]

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import click
 
 from newsletter.cli.journal import open_journal
 from newsletter.config import Config, find_root, load
-from newsletter.errors import ConfigError, NotFound
+from newsletter.errors import ConfigError, NotFound, StoreError
 
 if TYPE_CHECKING:
     from newsletter.incoming import Open
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SECRET_VARIABLE = "NEWSLETTER_SECRET"  # noqa: S105  the name, not the secret
 _SECRET_BYTES = 32
+_CLOCKS_APART = timedelta(minutes=5)  # a lease has twenty
 
 
 def now() -> datetime:
@@ -62,6 +63,22 @@ class Project:
     def store(self) -> Store:
         """The database, made on first use."""
         return self._opened(create=True)
+
+    @property
+    def store_to_run_on(self) -> Store:
+        """The database, for a run that sends. Raises `StoreError` when two clocks disagree.
+
+        Runs on several machines tell by the time whether another is alive: one that is an hour ahead would take over
+        what others are about to send.
+        """
+        off = self.store.facts.clock_off(now())
+        if abs(off) > _CLOCKS_APART:
+            minutes, way = abs(off) // timedelta(minutes=1), "ahead of" if off > timedelta(0) else "behind"
+            raise StoreError(
+                f"this machine's clock is {minutes:,} minutes {way} PostgreSQL's: set the wrong one right"
+                " (`timedatectl` shows it). Nothing was sent, nothing is lost."
+            )
+        return self.store
 
     def existing_store(self) -> Store | None:
         """The database, or None while there is none: a question must not make one."""

@@ -49,7 +49,7 @@ def send(ctx: click.Context, dry_run: bool, strict: bool, quiet: bool, as_json: 
     with run_lock(project.config), Progress("sending") as bar:
         result = tick(
             project.config,
-            project.store,
+            project.store_to_run_on,
             project.provider,
             project.secret,
             now=project.clock,

@@ -48,7 +48,7 @@ def open_provider(config: Config, *, now: Callable[[], datetime], helo: str = ""
 
 def provider_before(config: Config, name: str, *, now: Callable[[], datetime]) -> Provider | None:
     """The provider *name*, as far as newsletter.toml still says how it is spoken to; to be asked, not to send."""
-    if name in VENDORS and not config.vendors[name].key:
+    if name in VENDORS and not (name in config.vendors and config.vendors[name].key):
         return None
     try:
         return open_provider(replace(config, provider=name), now=now) if name in (*VENDORS, "folder", "smtp") else None

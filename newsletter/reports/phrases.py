@@ -16,7 +16,8 @@ def _any(*phrases: str) -> re.Pattern[str]:
 DAEMON = _any(
     r"mailer[-_. ]?daemon", r"post[-_. ]?master", r"mail[-_. ]?(?:daemon|delivery|system)", r"mdaemon", r"daemon@",
     r"bounces?@", r"delivery[ -]?(?:sub)?system", r"delivery[ -]status", r"\bmta\b",
-    r"smtp[-_. ]?(?:daemon|gateway|server)",
+    r"smtp[-_. ]?(?:daemon|gateway|server)", r"(?:system|network|e?mail)[-_. ]?admin",
+    r"mail[-_. ]?(?:server|gateway|router|robot|manager)",
 )  # fmt: skip
 
 #: It did not arrive.

@@ -21,7 +21,6 @@ Guarantees
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -37,6 +36,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from newsletter.errors import StoreBusy, StoreError, StoreMoved, StoreTooNew
 from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path, straight
 from newsletter.store.facts import Facts
+from newsletter.store.marker import Marker
 from newsletter.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class Store:
         path = sqlite_path(engine)
         self.label = path.name if path else f"database {engine.url.database or 'in memory'}"
         self.state_folder = state_folder
-        self._marker: Path | None = None
         self._outer: Connection | None = None  # of a rehearsal
 
     @classmethod
@@ -141,7 +140,8 @@ class Store:
             if changes(connection) == before:
                 return  # a tick with nothing due must not cost a sync for each thing it found in order
             raised = straight(connection, _RAISE)
-        self._note(int(raised[0][0]) if raised else 0)
+        if self._marker and raised:
+            self._marker.note(int(raised[0][0]))
 
     @contextmanager
     def whole(self) -> Iterator[Transaction]:
@@ -352,47 +352,25 @@ class Store:
 
     # The marker against restored copies
 
+    @cached_property
+    def _marker(self) -> Marker | None:
+        return None if self.state_folder is None else Marker(self.state_folder, self.ident, self.engine.url)
+
     def restored(self) -> bool:
         """Whether the marker is newer than the database: somebody put an older copy in its place."""
-        marker = self._marker_path()
-        if marker is None:
-            return False
-        try:
-            noted = int(marker.read_text())
-        except (OSError, ValueError):  # a missing marker is no alarm
+        if self._marker is None:
             return False
         with self.read() as connection:
-            return noted > int(connection.scalar(_GENERATION) or 0)
+            return self._marker.noted() > int(connection.scalar(_GENERATION) or 0)
 
     def overtake_marker(self) -> None:
         """Accept this database as the true one: its generation is set beyond the marker's."""
-        marker = self._marker_path()
-        with suppress(OSError, ValueError):
-            noted = int(marker.read_text()) if marker else 0
-            with plain_errors(self.label), self.engine.begin() as connection:
-                connection.execute(text("UPDATE meta SET value = :v WHERE key = 'generation'"), {"v": str(noted + 1)})
-            self._note(noted + 1)
-
-    def _marker_path(self) -> Path | None:
-        if self._marker is None and self.state_folder is not None:
-            place = f"{self.ident} {self.engine.url.set(password=None)}"
-            self._marker = self.state_folder / f"{hashlib.sha256(place.encode()).hexdigest()[:20]}.generation"
-            with suppress(OSError):
-                self.state_folder.mkdir(parents=True, exist_ok=True)
-        return self._marker
-
-    def _note(self, generation: int) -> None:
-        """Write the marker after the commit it names. Not synced: an older marker alarms nobody."""
-        marker = self._marker_path()
-        if marker is None:
+        if self._marker is None or not self.restored():
             return
-        with suppress(OSError):  # no state folder, no marker: the protection is lost, never the run
-            # In place, one write of a fixed length: a rename takes a third of a commit's time, and each comes by here.
-            file = os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600)
-            try:
-                os.pwrite(file, b"%020d" % generation, 0)
-            finally:
-                os.close(file)
+        generation = self._marker.noted() + 1
+        with plain_errors(self.label), self.engine.begin() as connection:
+            connection.execute(text("UPDATE meta SET value = :v WHERE key = 'generation'"), {"v": str(generation)})
+        self._marker.note(generation)
 
 
 def _make_private(path: Path) -> None:

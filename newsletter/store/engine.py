@@ -153,6 +153,19 @@ _SENTENCES = (
     ("malformed", StoreError, "the database is damaged; restore a backup with `newsletter restore FILE`."),
     ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
     ("password authentication", StoreError, "PostgreSQL refuses the login; check [store] url or NEWSLETTER_STORE_URL."),
+    ("no password supplied", StoreError, "PostgreSQL wants a password; give it in [store] url_file or PGPASSWORD."),
+    ("starting up", StoreBusy, "PostgreSQL is just starting; try again in a minute. Nothing was changed."),
+    ("too many clients", StoreBusy, "PostgreSQL has no connection left; try again in a minute. Nothing was changed."),
+    ('FATAL:  database "', StoreError, "PostgreSQL has no such database; check [store] url."),
+    ('FATAL:  role "', StoreError, "PostgreSQL knows no such user; check [store] url."),
+    *(
+        (
+            sign,
+            StoreError,
+            "PostgreSQL went away in the middle; when it is back, the next run goes on. Nothing is lost.",
+        )
+        for sign in ("closed the connection", "terminating connection", "connection is lost", "connection is closed")
+    ),
     ("Connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
     ("connection failed", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("connection is bad", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,14 @@ class Facts:
     def trusted_since(self) -> datetime | None:
         """When the owner last said that what had come back was no reason to stop."""
         return _instant(self.get("trusted_since"))
+
+    def clock_off(self, at: datetime) -> timedelta:
+        """How far *at* is ahead of the database server's clock; nothing with SQLite, which has none of its own."""
+        with self._store.read() as connection:
+            if connection.dialect.name != "postgresql":
+                return timedelta(0)
+            server = connection.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"))
+            return timedelta(microseconds=micros(at) - int(server))
 
     # Holds
 

@@ -75,6 +75,8 @@ def move(source: Store, target: Store, *, progress: Progress = lambda done, tota
         if fence.version(old) == fence.MOVED:
             moved = _look_again(source, target, old)
         else:
+            if source.state_folder and (place := fence.noted(source.state_folder, ident, here)):
+                raise StoreMoved(fence.moved(source.label, place))  # a copy from before an earlier move
             moved = _bring(target, old, here, progress)
             fence.shut(old, there)
     # From here on the old one is shut, and the new one not yet open: typing it again opens it.

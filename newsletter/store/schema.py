@@ -44,9 +44,7 @@ def _flag(name: str) -> Column[int]:
 
 def _refers(column: str, to: str) -> ForeignKeyConstraint:
     """A reference that PostgreSQL need not look up row by row: see the migration 0009."""
-    made = ForeignKeyConstraint([column], [to])
-    made.ddl_if(dialect="sqlite")
-    return made
+    return ForeignKeyConstraint([column], [to]).ddl_if(dialect="sqlite")
 
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -258,9 +256,7 @@ delivery = Table(
     Column("fence", Integer, nullable=False, server_default="0"),  # rises with each claim
     Column("lease_until", Instant),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
-    Column(
-        "faults", SmallInteger, nullable=False, server_default="0"
-    ),  # times it could not be composed, or broke the connection
+    Column("faults", SmallInteger, nullable=False, server_default="0"),  # uncomposable, or it broke the connection
     _flag("resent"),  # sent once more after doubt: at most one copy may have arrived
     Column("begun_at", Instant),  # the last attempt
     # Fixed by the first attempt, so that every further one has the same bytes:
@@ -368,9 +364,7 @@ event = Table(  # what came back, told by the mailbox or by a provider: ids and 
     "event",
     metadata,
     Column("id", _Key, primary_key=True),
-    Column(
-        "ident", Text, nullable=False, unique=True
-    ),  # keyed hash of the teller and its own id: told twice, it counts once
+    Column("ident", Text, nullable=False, unique=True),  # keyed hash of the teller and its id: it counts once
     Column("source", Text, nullable=False),
     Column("kind", Text, nullable=False),  # events.EventKind
     Column("at", Instant, nullable=False),  # when it happened, as far as that is credible

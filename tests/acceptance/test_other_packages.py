@@ -17,7 +17,7 @@ from newsletter.web.hooks import path_for
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs/adding-a-provider.md").read_text().partition("## In a package of your own")[2]
-PROJECT, MODULE, SET_UP = re.findall(r"^```(?:toml|python)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PROJECT, MODULE, SET_UP = re.findall(r"^```(?:text|toml|python)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def install(site: Path) -> None:

@@ -333,3 +333,23 @@ def test_what_is_typed_is_never_markup(page: Page, newsletter: Newsletter) -> No
     )
     page.until("document.querySelector('[role=status]')?.textContent.includes('does not look like')")
     assert page.ask("window.caught") is None
+
+
+def test_every_language_fits_a_phone_and_reads_in_its_own_direction(page: Page, newsletter: Newsletter) -> None:
+    with page.without_script():
+        member(newsletter, page, "polyglot@example.org")
+        own = settings_link(page)
+    page.open(own, width=PHONE)
+    languages = page.ask("[...document.querySelector('#language').options].map(o => o.value).filter(v => v)")
+    assert len(languages) == 10
+    for language in languages:
+        page.open(own, width=PHONE)
+        page.ask(f"document.querySelector('#language').value = {language!r}; 1")
+        page.ask("document.querySelector('#pace').value = '28'; 1")
+        page.ask("document.querySelector('button[value=save]').click(); 1")
+        page.until(f"document.documentElement.lang === {language!r} && !!document.querySelector('[role=status]')")
+        assert page.ask("document.documentElement.dir") == ("rtl" if language in ("ar", "he") else "ltr")
+        assert page.ask("document.querySelector('#pace').value") == "28"
+        page.errors.clear()
+        sound(page, newsletter, width=PHONE)
+    assert "pace to every 28 days" in newsletter.history("polyglot@example.org")

@@ -10,6 +10,7 @@ import pytest
 from visits import Site, files_of
 from world import ANA, BO, DAY, World, when
 
+from newsletter import consent
 from newsletter.config import Mode, Rate, Rules, Web
 from newsletter.consent import wishes
 from newsletter.errors import NotFound
@@ -80,6 +81,19 @@ class TestOneClick:
         after = site.ask("POST", path, ONE_CLICK)
         assert (after.status, after.body) == (200, first.body)
         assert site.get(path).status == 200
+
+    def test_the_link_of_an_old_letter_works_after_a_change_of_address_and_after_merging(self, site: Site) -> None:
+        new, other = "ana.new@example.org", "ana@work.example"
+        for address in (ANA, other):
+            site.member(address)
+        old, others = leave_path(site), leave_path(site, other)
+        consent.correct(site.store, ANA, new, fingerprint=site.hash, at=site.now)
+        consent.merge(site.store, new, other, fingerprint=site.hash, at=site.now)
+        assert site.ask("POST", others, ONE_CLICK).status == 200, "the record that went"
+        assert site.reader(new).status is Status.UNSUBSCRIBED
+        assert "as before" in site.post(others, {"do": "undo"}).text and site.reader(new).status is Status.ACTIVE
+        assert site.ask("POST", old, ONE_CLICK).status == 200, "the record that stayed, by its old letter"
+        assert site.reader(new).status is Status.UNSUBSCRIBED
 
     def test_twice_is_once(self, site: Site) -> None:
         site.member(ANA)

@@ -104,6 +104,19 @@ def test_a_copy_from_before_the_move_is_known_when_it_is_put_back(here: str, the
         Store.open(here, state_folder=tmp_path / "state")
 
 
+def test_a_copy_from_before_the_move_is_not_carried_elsewhere(
+    here: str, there: str, postgres: Server, tmp_path: Path
+) -> None:
+    file = Path(here.removeprefix("sqlite:///"))
+    shutil.copyfile(file, tmp_path / "copy.db")
+    carried(here, there, tmp_path)
+    for end in ("-wal", "-shm"):
+        Path(f"{file}{end}").unlink(missing_ok=True)
+    shutil.copyfile(tmp_path / "copy.db", file)
+    with postgres.database() as name, pytest.raises(StoreMoved, match="newsletter move"):
+        carried(here, postgres.url(name), tmp_path)
+
+
 def test_typed_again_it_says_that_it_is_done(here: str, there: str, tmp_path: Path) -> None:
     first = carried(here, there, tmp_path)
     again = carried(here, there, tmp_path)
