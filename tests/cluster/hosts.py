@@ -174,8 +174,8 @@ class Cluster:
         return self.until(f"SELECT COUNT(*) >= {count} FROM delivery WHERE state = 'accepted'")
 
     def doubt_is_over(self) -> None:
-        """Ten minutes later, as far as doubt is concerned."""
-        self.ask("UPDATE delivery SET not_before = 0 WHERE state = 'uncertain'")
+        """Ten minutes later, as far as doubt is concerned, and what could not be composed just then."""
+        self.ask("UPDATE delivery SET not_before = 0 WHERE state IN ('planned', 'deferred', 'uncertain')")
 
     def balanced(self, count: int) -> Counter[int]:
         """Nobody was lost, doubles are those that are told of; how many got how many copies."""

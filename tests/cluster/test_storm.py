@@ -28,7 +28,10 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 BATCHES = int(os.environ.get("STORM_BATCHES", "80"))
 SIZE = 5  # letters to a batch
 _LEASE_IS_OVER = 12.0  # seconds
-_GOING = "state IN ('planned', 'claimed', 'submitting', 'deferred')"
+_GOING = (
+    "(state IN ('claimed', 'submitting') OR (state IN ('planned', 'deferred') AND"
+    " not_before <= extract(epoch FROM now()) * 1000000))"
+)
 
 
 class Storm:
