@@ -23,7 +23,7 @@ from typing import Protocol
 
 from newsletter.config import Limits, OnUncertain
 from newsletter.destinations import against_us
-from newsletter.errors import NewsletterError, ProviderError
+from newsletter.errors import NewsletterError, ProviderError, StoreError
 from newsletter.gate import NO_LIMITS, Allowance, Gate
 from newsletter.limits import next_attempt
 from newsletter.mail import About, Accepted, Deferred, Message, Outcome, Provider, Rejected, Uncertain
@@ -318,7 +318,6 @@ class _Run:
             self.held = True
 
     def _print(self, claim: Claim) -> tuple[Begun, Message] | None:
-        at = self.now()
         if claim.ident in self.broken or claim.recipient.address.domain in self.gate.shut:
             return None
         if claim.revision is None and self.press.begun_with(claim) is None:
@@ -329,11 +328,13 @@ class _Run:
                 self.report.problems.append(str(error))
                 return None
         try:
-            return self.press.print(claim, at=at)
+            return self.press.print(claim, at=self.now())
+        except StoreError:  # no fault of this message
+            raise
         except (NewsletterError, ValueError) as error:
             self.report.faults += 1
             self.fault = f"{claim.recipient.address}: {error}"
-            self.book.fault(claim, str(error), at=at, wait=_FAULT_WAIT)
+            self.book.fault(claim, str(error), at=self.now(), wait=_FAULT_WAIT)
             del self.open[claim.id]
             return None
 

@@ -29,10 +29,11 @@ from world import (
 )
 
 from newsletter.config import Mode, OnUncertain
-from newsletter.errors import ProviderError
+from newsletter.errors import ProviderError, StoreError
 from newsletter.mail import Deferred, Message, Outcome, Reply
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
+from newsletter.store.ledger import Ledger
 
 MINUTE = timedelta(minutes=1)
 
@@ -386,6 +387,24 @@ def test_a_quarantine_settled_as_resend_is_composed_anew(world: World) -> None:
     world.settle(ANA, 1, "resend")
     world.run("2 14:00", "4", every=HOUR)
     assert world.diary(ANA) == ["#1 2 14:00", "#2 3 10:00"]
+
+
+def test_a_database_that_fails_while_a_message_is_composed_is_no_fault_of_the_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.posts(1)
+    world.join(ANA)
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise StoreError("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "keep_template", fail)
+        for hour in range(9, 15):
+            with pytest.raises(StoreError):
+                world.tick(f"2 {hour}:00")
+    world.tick("2 16:00")
+    assert world.diary(ANA) == ["#1 2 16:00"]
 
 
 def test_a_message_at_which_the_server_breaks_off_is_set_aside_after_five_tries_and_the_sequence_goes_on(
