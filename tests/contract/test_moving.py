@@ -7,10 +7,11 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgres import Server
-from sqlalchemy import text
+from sqlalchemy import Connection, Table, text
 from world import World
 
 from newsletter.errors import StoreError, StoreMoved
@@ -186,3 +187,19 @@ def _lives(url: str, tmp_path: Path) -> bool:
         found = used and bool(c.scalar(text("SELECT COUNT(*) FROM subscriber")))
     store.close()
     return found
+
+
+def test_a_row_that_changes_on_the_way_undoes_the_move(
+    here: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill, before = moving._fill, contents(here)
+
+    def spoilt(c: Connection, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:
+        fill(c, table, iter([(*row[:-1], "spoilt") for row in rows]) if table.name == "meta" else rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moving, "_fill", spoilt)
+        with pytest.raises(StoreError, match="the table meta arrived with"):
+            carried(here, there, tmp_path)
+    carried(here, there, tmp_path)  # nothing was changed, so it may be tried again
+    assert contents(there) == before

@@ -6,7 +6,7 @@ Days are days of March 2026; a post goes out every day at nine, UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from world import (
     SPAM,
     TUESDAY,
     FakeProvider,
+    PlainPress,
     SearchableProvider,
     World,
     when,
@@ -32,6 +33,7 @@ from newsletter.config import Mode, OnUncertain
 from newsletter.errors import ProviderError, StoreError
 from newsletter.mail import Deferred, Message, Outcome, Reply
 from newsletter.store import Store
+from newsletter.store.attempts import Begun, Claim
 from newsletter.store.facts import HoldKind
 from newsletter.store.ledger import Ledger
 
@@ -405,6 +407,24 @@ def test_a_database_that_fails_while_a_message_is_composed_is_no_fault_of_the_me
                 world.tick(f"2 {hour}:00")
     world.tick("2 16:00")
     assert world.diary(ANA) == ["#1 2 16:00"]
+
+
+def test_who_leaves_after_the_message_was_made_and_before_it_begins_gets_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.posts(1)
+    world.join(ANA, BO)
+    made = PlainPress.print
+
+    def meanwhile(press: PlainPress, claim: Claim, *, at: datetime) -> tuple[Begun, Message]:
+        if str(claim.recipient.address) == ANA:
+            world.leave(ANA)
+        return made(press, claim, at=at)
+
+    monkeypatch.setattr(PlainPress, "print", meanwhile)
+    world.tick("2 09:00")
+    assert world.numbers(ANA) == [] and world.numbers(BO) == [1]
+    assert [state for _, state, _ in world.states(ANA)] == ["withdrawn"]
 
 
 def test_a_message_at_which_the_server_breaks_off_is_set_aside_after_five_tries_and_the_sequence_goes_on(
