@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
-from newsletter.store.ledger_sql import BELIEVED, BY_ANOTHER
+from newsletter.store.ledger_sql import BELIEVED
 from newsletter.store.requests import Evidence
 from newsletter.store.schema import State, instant, optional_instant
+from newsletter.store.verifying import contradictions
 
 if TYPE_CHECKING:
     from newsletter.store import Store
@@ -199,24 +200,9 @@ class Accounts:
             return int(c.scalar(sql, {"p": provider}) or 0)
 
     def verify(self, *, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
-        """Everything that contradicts the guarantees, as sentences; an empty list is a proof that they held.
-
-        The journal against the rows, the rows against their attempts, positions against acceptances, and for
-        every reader that no post came twice and none out of order.
-        """
-        found = []
+        """Everything that contradicts the guarantees, as sentences; an empty list is a proof that they held."""
         with self._store.read() as c:
-            for done, (sql, sentence) in enumerate(_CHECKS):
-                progress(done, len(_CHECKS) + 1)
-                found += [sentence.format(**row._mapping) for row in c.execute(text(sql))]
-            progress(len(_CHECKS), len(_CHECKS) + 1)
-            if c.dialect.name == "sqlite":
-                found += [
-                    f"the database file is damaged: {r[0]}"
-                    for r in c.exec_driver_sql("PRAGMA quick_check(20)")
-                    if r[0] != "ok"
-                ]
-        return found
+            return list(contradictions(c, progress))
 
     def _records(self, where: str, values: dict[str, Any]) -> Iterator[Record]:
         with self._store.read() as c:
@@ -308,83 +294,4 @@ _POSITIONS = text(
 _LATE = text(
     "SELECT p.ident, COUNT(*) AS n FROM delivery d JOIN post p ON p.id = d.post_id WHERE d.reopen = 1 AND d.late = 1"
     " AND d.state = 'skipped' GROUP BY p.ident"
-)
-_ACCEPTED = (
-    "SELECT d.id, d.subscriber_id, s.address, d.number, d.accepted_at, d.epoch, LAG(d.number) OVER w AS before"
-    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
-    " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0"
-    " WINDOW w AS (PARTITION BY d.subscriber_id, d.epoch ORDER BY d.accepted_at, d.id)"
-)
-_CHECKS: tuple[tuple[str, str], ...] = (
-    (
-        "SELECT p.number, p.title, COALESCE(j.n, 0) AS promised, COALESCE(r.n, 0) AS found FROM post p"
-        " LEFT JOIN (SELECT post_id, SUM(count) AS n FROM promise GROUP BY post_id) j ON j.post_id = p.id"
-        " LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM delivery GROUP BY post_id) r ON r.post_id = p.id"
-        " WHERE COALESCE(j.n, 0) <> COALESCE(r.n, 0)",
-        "post {number} ({title}): {promised} deliveries were promised, {found} are on record.",
-    ),
-    (f"SELECT * FROM ({_ACCEPTED}) t WHERE before >= number", "{address} got #{number} after #{before}: out of order."),
-    (
-        "SELECT s.address, p.number, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN"
-        " post p ON p.id = d.post_id"
-        " WHERE d.state = 'accepted' AND d.copy = 0 GROUP BY s.address, p.number, d.post_id, d.epoch HAVING COUNT(*)"
-        " > 1",
-        "{address} got #{number} {n} times.",
-    ),
-    (
-        "SELECT s.address, COUNT(*) AS n FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id WHERE d.open = 1"
-        " GROUP BY s.address HAVING COUNT(*) > 1",
-        "{address} has {n} posts under way at once.",
-    ),
-    (
-        "SELECT s.address, d.number, d.state FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id WHERE"
-        " (d.open = 1 AND d.state IN ('accepted', 'rejected', 'withdrawn', 'skipped', 'quarantined'))"
-        " OR (d.open IS NULL AND d.state IN ('planned', 'claimed', 'submitting'))",
-        "{address}, #{number}: a delivery that is {state} is open, or not, where it should be the other way round.",
-    ),
-    (
-        "SELECT s.address, d.number, d.state, d.attempts, COUNT(a.n) AS n FROM delivery d"
-        " JOIN subscriber s ON s.id = d.subscriber_id LEFT JOIN attempt a ON a.delivery_id = d.id"
-        " WHERE d.state <> 'submitting' AND (d.attempts > 0 OR d.state = 'accepted')"
-        " GROUP BY d.id, s.address, d.number, d.state, d.attempts HAVING (COUNT(a.n) <> d.attempts OR d.attempts = 0)"
-        # What `pruning` took away.
-        " AND NOT (COUNT(a.n) = 0 AND d.attempts > 0 AND d.state = 'accepted' AND d.resent = 0 AND d.accepted_at <"
-        "  COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'pruned'), 0))",
-        "{address}, #{number} ({state}): {attempts} attempts were begun, {n} are accounted for.",
-    ),
-    (
-        "SELECT s.address, p.number FROM subscriber s JOIN post p ON p.id = s.high_water WHERE NOT EXISTS (SELECT 1"
-        " FROM delivery d WHERE d.subscriber_id = s.id AND d.post_id = s.high_water"
-        f"  AND (d.state = 'accepted' OR {BY_ANOTHER.format(d='d')}))"
-        " AND NOT EXISTS (SELECT 1 FROM merged m WHERE m.into_id = s.id AND s.floor >= p.number)",
-        "{address} stands at #{number}, but nothing says that it was accepted.",
-    ),
-    (
-        "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id AND s.epoch = d.epoch"
-        " WHERE d.state = 'accepted' AND d.copy = 0 AND d.late = 0 AND (d.number > COALESCE("
-        "  (SELECT h.number FROM delivery h WHERE h.subscriber_id = s.id AND h.post_id = s.high_water AND h.epoch ="
-        " s.epoch"
-        "   AND h.state = 'accepted' AND h.copy = 0), s.floor))",
-        "{address} got #{number}, but their position is before it.",
-    ),
-    (
-        "SELECT s.address, d.number FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
-        " JOIN consent c ON c.subscriber_id = s.id AND c.status IN ('unsubscribed', 'suppressed') AND c.at < d.begun_at"
-        " WHERE d.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM consent b WHERE b.subscriber_id = s.id AND b.id >"
-        " c.id"
-        "  AND b.status = 'active' AND b.at <= d.begun_at)",
-        "{address} got #{number} after having left.",
-    ),
-    (
-        "SELECT s.address, d.number FROM delivery k JOIN subscriber s ON s.id = k.subscriber_id JOIN delivery d"
-        " ON d.post_id = k.post_id AND d.subscriber_id = k.subscriber_id AND d.epoch = k.epoch AND d.copy = 0"
-        f" WHERE {BY_ANOTHER.format(d='k')} AND d.state = 'accepted' AND d.begun_at > k.planned_at",
-        "{address} got #{number}, which another record of theirs had got before the two were merged.",
-    ),
-    (
-        "SELECT s.address FROM subscriber s LEFT JOIN merged m ON m.subscriber_id = s.id"
-        " LEFT JOIN subscriber k ON k.id = m.into_id"
-        " WHERE (s.status = 'merged') <> (m.into_id IS NOT NULL) OR k.status = 'merged'",
-        "{address} is merged, but into nobody, or into a record that was merged as well.",
-    ),
 )

@@ -18,6 +18,7 @@ _MANY = 50
 
 def forget(c: Connection, subscriber: int, *, at: datetime) -> None:
     """Delete one person, with the records that were merged into theirs."""
+    plan_alone(c)  # nor is a record merged from here on
     others = c.scalars(text("SELECT subscriber_id FROM merged WHERE into_id = :id"), {"id": subscriber}).all()
     forget_all(c, ", ".join(map(str, (subscriber, *others))), many=1, at=at)
 
@@ -26,7 +27,8 @@ def forget_all(c: Connection, who: str, *, many: int, at: datetime) -> None:
     """Delete everybody whose id is in *who* (ids, or a question), which are about so *many*."""
     plan_alone(c)
     if c.dialect.name == "postgresql":  # whoever is at work on one of them ends first, so that nothing of it is left
-        c.execute(text(f"SELECT 1 FROM subscriber WHERE id IN ({who}) FOR UPDATE"))
+        for statement in _LOCKS:
+            c.execute(text(statement.format(who=who)))
     # Nothing else looks for deliveries by their reader, so there is no index that every message would pay for. But
     # each reader who goes is looked for there, by SQLite's foreign key.
     index = many > _MANY and c.dialect.name == "sqlite"
@@ -40,6 +42,11 @@ def forget_all(c: Connection, who: str, *, many: int, at: datetime) -> None:
 
 
 _HIS = "post_id IN (SELECT id FROM post) AND subscriber_id IN ({who})"  # by the unique key, post by post
+# In the order in which an outcome is recorded, or each would wait for the other.
+_LOCKS = (
+    f"SELECT 1 FROM delivery WHERE {_HIS} ORDER BY id FOR UPDATE",
+    "SELECT 1 FROM subscriber WHERE id IN ({who}) ORDER BY id FOR UPDATE",
+)
 _JOURNAL = (
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
     f" WHERE {_HIS} GROUP BY post_id"
