@@ -8,6 +8,7 @@ NewsletterError                   1
 ├── SubscriberError               2   an address or a row of a subscriber file
 ├── StoreError                    1   the database
 │   ├── StoreBusy                75   another program holds it
+│   ├── StoreAway                 1   the server does not answer now
 │   ├── StoreMoved                2   its ledger lives elsewhere now
 │   └── StoreTooNew               2   written by a newer version
 ├── ProviderError                 1   the provider refuses *us*; no recipient is marked
@@ -74,6 +75,10 @@ class StoreBusy(StoreError):
     """Another program keeps the database locked."""
 
     exit_status = 75
+
+
+class StoreAway(StoreError):
+    """PostgreSQL does not answer, or went away in the middle: nobody knows then whether a commit was done."""
 
 
 class StoreMoved(StoreError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
@@ -98,12 +99,17 @@ def history(ctx: click.Context, address: str, number: int | None, raw: bool, as_
     if raw and number is None:
         raise click.UsageError("--raw needs the post's number: newsletter history ana@example.org 4 --raw")
     project = open_project(ctx)
-    store = project.existing_store()
-    if store is None:  # the readers of her file are there all the same
-        with looked_at(project, now()) as (view, _):
-            _history(project, view, address, number, raw=raw, as_json=as_json)
-    else:
+    with ExitStack() as end:
+        store = project.existing_store()
+        if store is None or not _knows(store, address):  # the readers of her file are there all the same
+            store, _ = end.enter_context(looked_at(project, now()))
         _history(project, store, address, number, raw=raw, as_json=as_json)
+
+
+def _knows(store: Store, address: str) -> bool:
+    with suppress(NotFound):
+        return bool(store.audience.find(address))
+    return False
 
 
 def _history(project: Project, store: Store, address: str, number: int | None, *, raw: bool, as_json: bool) -> None:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from newsletter.errors import StoreBusy, StoreError, StoreMoved, StoreTooNew
+from newsletter.errors import StoreAway, StoreBusy, StoreError, StoreMoved, StoreTooNew
 from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path, straight
 from newsletter.store.facts import Facts
 from newsletter.store.marker import Marker
@@ -164,7 +164,7 @@ class Store:
         try:
             with self.write() as connection:
                 return [work(connection) for work in works]
-        except StoreBusy as error:
+        except (StoreBusy, StoreAway) as error:
             return [error] * len(works)
         except Exception as error:
             return [self._alone(work) for work in works] if len(works) > 1 else [error]

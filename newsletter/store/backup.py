@@ -91,5 +91,5 @@ def _why(error: OSError | sqlite3.Error) -> str:
 def _path(store: Store) -> Path:
     path = sqlite_path(store.engine)
     if path is None:
-        raise StoreError("this newsletter lives in PostgreSQL: copy it with pg_dump and put it back with pg_restore.")
+        raise ConfigError("this newsletter lives in PostgreSQL: copy it with pg_dump and put it back with pg_restore.")
     return path

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from newsletter.errors import StoreBusy, StoreError, StoreMoved
+from newsletter.errors import StoreAway, StoreBusy, StoreError, StoreMoved
 
 MOVED_TO = "the ledger was moved to "  #: what the triggers of `fence` answer; the place follows
+CONNECT_TIMEOUT = 10  # seconds
 BUSY_TIMEOUT = 15_000  # ms that a statement waits for another program's commit
 
 
@@ -31,11 +32,16 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"))
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=_patience(parsed))
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs an extra package: pip install 'newsletter[postgres]'") from error
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """A server that says nothing at all is not waited for longer than a run can bear; libpq would for two minutes."""
+    return {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
 
 
 def sqlite_path(engine: Engine) -> Path | None:
@@ -134,6 +140,7 @@ def _plain(error: BaseException | None, where: str) -> StoreError:
 
 
 _FULL = "the disk is full; make room and run it again. Nothing is lost."
+_STARTING = "PostgreSQL is just starting; try again in a minute. Nothing was changed."
 _SENTENCES = (
     (
         "locked",
@@ -154,20 +161,22 @@ _SENTENCES = (
     ("not a database", StoreError, "this file is not a newsletter database; check [store] url in newsletter.toml."),
     ("password authentication", StoreError, "PostgreSQL refuses the login; check [store] url or NEWSLETTER_STORE_URL."),
     ("no password supplied", StoreError, "PostgreSQL wants a password; give it in [store] url_file or PGPASSWORD."),
-    ("starting up", StoreBusy, "PostgreSQL is just starting; try again in a minute. Nothing was changed."),
+    ("starting up", StoreAway, _STARTING),
+    ("in recovery mode", StoreAway, _STARTING),
+    ("shutting down", StoreAway, "PostgreSQL is being stopped; try again when it is back. Nothing was changed."),
     ("too many clients", StoreBusy, "PostgreSQL has no connection left; try again in a minute. Nothing was changed."),
     ('FATAL:  database "', StoreError, "PostgreSQL has no such database; check [store] url."),
     ('FATAL:  role "', StoreError, "PostgreSQL knows no such user; check [store] url."),
     *(
         (
             sign,
-            StoreError,
+            StoreAway,
             "PostgreSQL went away in the middle; when it is back, the next run goes on. Nothing is lost.",
         )
         for sign in ("closed the connection", "terminating connection", "connection is lost", "connection is closed")
     ),
-    ("Connection refused", StoreError, "PostgreSQL does not answer; is the server running?"),
-    ("connection failed", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
-    ("connection is bad", StoreError, "PostgreSQL can't be reached; check host, port and [store] url."),
+    ("Connection refused", StoreAway, "PostgreSQL does not answer; is the server running?"),
+    ("connection failed", StoreAway, "PostgreSQL can't be reached; check host, port and [store] url."),
+    ("connection is bad", StoreAway, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("No space left", StoreError, _FULL),
 )

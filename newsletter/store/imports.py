@@ -124,6 +124,8 @@ class Imports:
 def begin(c: Connection, origin: Origin, *, confirmed: bool, at: datetime) -> int:
     """Number a new import."""
     values = {"at": micros(at), "file": origin.file, "source": origin.source, "confirmed": int(confirmed)}
+    if c.dialect.name == "postgresql":  # two at once would choose the same number
+        c.execute(text("LOCK TABLE import_file IN SHARE ROW EXCLUSIVE MODE"))
     return int(c.execute(sql.BEGIN, values).scalar_one())
 
 

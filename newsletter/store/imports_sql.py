@@ -8,8 +8,10 @@ from __future__ import annotations
 from sqlalchemy import text
 
 PLANNER_WAITS = text("SELECT pg_advisory_xact_lock(7301)")
+# By hand: a sequence of PostgreSQL also counts what was only looked at and undone, and owners are told this number.
 BEGIN = text(
-    "INSERT INTO import_file (at, file, source, confirmed) VALUES (:at, :file, :source, :confirmed) RETURNING id"
+    "INSERT INTO import_file (id, at, file, source, confirmed) SELECT COALESCE(MAX(id), 0) + 1, :at, :file, :source,"
+    " CAST(:confirmed AS SMALLINT) FROM import_file RETURNING id"
 )
 _WORD = ":status = 'active' AND i.good = 1"
 NOTE_KNOWN = text(

@@ -32,9 +32,10 @@ def readers(project: Path, *addresses: str) -> None:
 
 
 COMMANDS = (
-    "status", "plan", "send", "report", "verify", "health", "subscribers list", "subscribers add dee@example.org",
+    "history ana@example.org", "status", "plan", "send", "report", "verify", "health", "subscribers list", "subscribers add dee@example.org",
     "subscribers pause ana@example.org", "subscribers resume ana@example.org", "subscribers export", "who-got 1",
     "history ana@example.org", "suppressions list", "pause", "resume", "posts", "check", "resend 1 --missing --yes",
+    "subscribers import old.csv --confirmed --yes", "subscribers imports", "subscribers duplicates",
     "subscribers unsubscribe bo@example.org", "subscribers erase bo@example.org --yes", "prune --yes",
 )  # fmt: skip
 
@@ -44,6 +45,7 @@ def test_every_command_answers_as_on_sqlite(
     how: str, url: str, project: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readers(project, "ana@example.org", "bo@example.org")
+    (project / "old.csv").write_text("email\neve@example.org\nana+x@example.org\n")
     settings = project / "newsletter.toml"
     before = [(line, typed(*line.split())) for line in COMMANDS]
     assert [answer.status for _, answer in before[:6]] == [0] * 6

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from visits import Site, files_of
 from world import ANA, BO, DAY, World, when
@@ -13,12 +15,13 @@ from world import ANA, BO, DAY, World, when
 from newsletter import consent
 from newsletter.config import Mode, Rate, Rules, Web
 from newsletter.consent import wishes
-from newsletter.errors import NotFound
+from newsletter.errors import NotFound, StoreAway
 from newsletter.links import Purpose
 from newsletter.mail import Address
-from newsletter.store import Store
+from newsletter.store import Store, Transaction
 from newsletter.store.forecast import forecast
 from newsletter.subscribers import Row, Status
+from newsletter.web import turns
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 
@@ -422,3 +425,32 @@ def test_a_busy_database_is_said_and_the_click_can_be_repeated(site: Site) -> No
         site.store.together = works  # type: ignore[method-assign]
     assert site.ask("POST", leave_path(site), ONE_CLICK).status == 200
     assert Rate and site.reader(ANA).status is Status.UNSUBSCRIBED
+
+
+def test_a_server_that_restarts_costs_nobody_their_click(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.member(ANA)
+    works, naps, away = site.store.together, list[float](), [2]
+
+    def together(asked: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+        if not away[0]:
+            return works(asked)
+        away[0] -= 1
+        return [StoreAway("away")] * len(asked)
+
+    monkeypatch.setattr(turns, "sleep", naps.append)
+    monkeypatch.setattr(site.store, "together", together)
+    assert site.ask("POST", leave_path(site), ONE_CLICK).status == 200 and len(naps) == 2
+    away[0] = 1_000
+    assert site.ask("POST", leave_path(site), ONE_CLICK).status == 503 and len(naps) == 42
+    assert site.ask("POST", leave_path(site), ONE_CLICK).status == 503 and len(naps) == 42  # nobody waits twice
+    away[0] = 0
+    assert site.ask("POST", leave_path(site), ONE_CLICK).status == 200
+    assert site.reader(ANA).status is Status.UNSUBSCRIBED
+    if site.store.engine.dialect.name == "postgresql":  # connections that the server has ended
+        for method, path, body in (("POST", leave_path(site), ONE_CLICK), ("GET", own_path(site), b"")):
+            with psycopg.connect(site.store.url.replace("+psycopg", ""), autocommit=True) as c:
+                c.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            assert site.ask(method, path, body).status == 200, path
