@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event, Thread
@@ -69,6 +70,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     from newsletter.web.door import Tally
     from newsletter.web.hooks import path_for
     from newsletter.web.house import House
+    from newsletter.web.metrics import route
     from newsletter.web.pages import Pages
     from newsletter.web.serving import listening
     from newsletter.web.serving import serve as answer
@@ -92,7 +94,7 @@ def _serve(project: Project, host: str, port: int, *, schedule: bool) -> int:
     figures = Figures(project, tally, threads, perf_counter())
     entrances = _entrances(project)
     keeper.reading = reading = Reading(house, Library(config, store))
-    more = [*reading.routes(), *_hooks(project, entrances)]
+    more = [*reading.routes(), *_hooks(project, entrances), route(house, figures.metrics)]
     app = public_app(house, place, tally=tally, figures=figures, more=more)
     store.facts.put("served_at", now().isoformat())
     for thread in threads:
@@ -263,7 +265,7 @@ class Keeper:
 
 @dataclass
 class Figures:
-    """What /healthz tells: how the server is, nothing about anybody."""
+    """What /healthz and /metrics tell: how things are, nothing about anybody."""
 
     project: Project
     tally: Tally
@@ -278,13 +280,13 @@ class Figures:
         return self._kept[1]
 
     def _found(self) -> Mapping[str, Any]:
-        store, last, waiting, database = self.project.store, None, 0, True
+        store, last, waiting, database = self.project.store, None, 0, False
         workers: Mapping[str, Any] = {}
-        try:
-            last, waiting = store.facts.last_tick(), store.notices.waiting()
-            workers = self._workers()
-        except NewsletterError:
-            database = False
+        for _ in range(2):  # a server that was started anew is there, though our connections to the old one are not
+            with suppress(NewsletterError):
+                last, waiting = store.facts.last_tick(), store.notices.waiting()
+                workers, database = self._workers(), True
+                break
         tally = self.tally
         return {
             "ok": database and all(thread.is_alive() for thread in self.threads),
@@ -297,6 +299,14 @@ class Figures:
             "faults": tally.failed,
             "slowest_ms": round(tally.slowest * 1000, 1),
         }
+
+    def metrics(self) -> Mapping[str, Any]:
+        """The same for a monitoring system, with what is due: to the world that would tell how long the list is."""
+        found, store = self(), self.project.store
+        if not found["database"] or "workers" in found:
+            return found
+        backlog = store.workers.backlog(at=now())
+        return {**found, "due": backlog.due, "oldest_due": iso(backlog.oldest)}
 
     def _workers(self) -> Mapping[str, Any]:
         """How many are alive and what waits for them, where there are any."""

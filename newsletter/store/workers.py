@@ -190,7 +190,7 @@ _RENEW = text(
 )
 _BACKLOG = text(
     "SELECT COUNT(*) AS due, MIN(not_before) AS oldest FROM ("
-    f" (SELECT d.not_before{sql.DUE} ORDER BY d.not_before, d.id LIMIT :most)"
-    f" UNION ALL (SELECT not_before FROM delivery WHERE {sql.DOUBTFUL} AND state = 'uncertain' AND open = 1"
-    " AND not_before <= :at LIMIT :most)) AS waiting"
+    f" SELECT not_before FROM (SELECT d.not_before{sql.DUE} ORDER BY d.not_before, d.id LIMIT :most) AS ready"
+    f" UNION ALL SELECT not_before FROM (SELECT not_before FROM delivery WHERE {sql.DOUBTFUL} AND state = 'uncertain'"
+    " AND open = 1 AND not_before <= :at LIMIT :most) AS doubt) AS waiting"
 )

@@ -2,6 +2,7 @@
 
     /subscribe, /c/TOKEN    `asking`     /u/TOKEN    `leaving`     /s/TOKEN    `own`
     /healthz                figures for whoever watches the server
+    /metrics                `metrics`, the same for a monitoring system on this machine
     /hooks/VENDOR/SECRET    `hooks`, where a provider tells what came back
     /archive, /p/ID, /a/TOKEN/, /atom.xml, /rss.xml, /m/…    `archive`, the letters to be read
 

@@ -32,7 +32,7 @@ HEADERS = {
 }
 _FIELDS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _KINDS = frozenset(
-    {"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "hooks"}
+    {"", "subscribe", "subscribe.json", "subscribe.js", "u", "c", "s", "healthz", "metrics", "hooks"}
     | {"archive", "p", "a", "m", "atom.xml", "rss.xml"}
 )
 

@@ -121,6 +121,9 @@ def test_server_and_tick_in_one_process(project: Path, newsletter: Typed) -> Non
         health = json.loads(server.ask("GET", "/healthz")[1])
         assert health["ok"] and health["database"]
         assert not re.search(r"@|bo|ana", json.dumps(health).replace("database", ""))
+        status, metrics = server.ask("GET", "/metrics")
+        assert status == 200 and "newsletter_up 1\n" in metrics and "\nnewsletter_due 0\n" in metrics
+        assert metrics.endswith("# EOF\n") and "@" not in metrics
         server.end()
     assert server.process.returncode == 0
 
