@@ -62,6 +62,13 @@ def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH) -> i
     return len(locks)
 
 
+def make(c: Transaction) -> None:
+    """Make the tables of the queue unless they are there; as `enqueue` does."""
+    driver = _driver(c)
+    _install(driver)
+    _leave(driver)
+
+
 def clear_dead(c: Transaction) -> None:
     """Drop the tickets that a dead worker had in hand: what it did not do is due, and gets new ones."""
     driver = _driver(c)

@@ -100,7 +100,7 @@ class Worker:
     _mine: list[Leased] = field(default_factory=list)
     _counts: deque[tuple[float, int]] = field(default_factory=deque)  # what was done, and when
     _done: int = 0
-    _trouble: str = ""
+    _troubles: dict[str, str] = field(default_factory=dict)  # by what has it: the queue, a beat, a batch
     _kept_at: float = 0.0  # when the leases were prolonged last
     _ended: str = ""  # why it can't go on
     _slots: threading.local = field(default_factory=threading.local)  # a desk and a press for each thread
@@ -131,11 +131,19 @@ class Worker:
         while not self._over:
             app = queue.listener(config.store_url, self.batch, connections=self.concurrency + 3)
             try:
+                self._make_queue()
                 async with app.open_async():
                     await self._take(app, config)
             except Exception as error:  # the queue only says that there is work: nothing is lost with it
-                self._complain(f"the queue does not answer ({type(error).__name__}: {error}); this worker tries again.")
+                words = " ".join(f"{type(error).__name__}: {error}".split())
+                self._complain("queue", f"the queue does not answer ({words}); this worker tries again.")
                 await asyncio.sleep(BEAT.total_seconds() / 2)
+
+    def _make_queue(self) -> None:
+        """Whoever is first makes the queue's tables: a worker may be there before anything was planned."""
+        with self.store.write() as c:
+            alone(c, wait=True)
+            queue.make(c)
 
     async def _take(self, app: queue.Listener, config: Config) -> None:
         taking = asyncio.create_task(
@@ -150,8 +158,12 @@ class Worker:
                 stalled_worker_timeout=30.0,
             )
         )
+        naps = 0
         while not self._over and not taking.done():
             await asyncio.sleep(_NAP)
+            naps += 1
+            if naps * _NAP > BEAT.total_seconds():  # it asked for tickets, and had an answer
+                self._complain("queue", "")
         taking.cancel()  # no more tickets; those in hand are finished first
         with suppress(asyncio.CancelledError):
             await taking
@@ -163,18 +175,18 @@ class Worker:
         try:
             self._batch(size)
         except NewsletterError as error:
-            self._complain(str(error))
+            self._complain("batch", str(error))
             pass_time(BEAT / 2)  # the ledger keeps the work, and a sweep gives it a new ticket
         except Exception as error:
             _log.exception("batch")
-            self._complain(f"a batch failed, and it is not your mistake: {type(error).__name__}: {error}")
+            self._complain("batch", f"a batch failed, and it is not your mistake: {type(error).__name__}: {error}")
             pass_time(BEAT / 2)
 
     def _batch(self, size: int) -> None:
         store, at = self.store, self.clock()
         desk, press, judged = self._desk(at)
         if why := reason_to_wait(store, desk.provider.name, at=at):
-            self._complain(why[0])
+            self._complain("batch", why[0])
             return
         ledger = Leased(store, size=size, wait=pass_time)
         with self._lock:
@@ -221,12 +233,13 @@ class Worker:
         while not self._over or self._mine:
             try:
                 self.beat()
+                self._complain("beat", "")
             except StoreTooNew as error:
                 self._ended = str(error)
             except StoreError as error:
-                self._complain(str(error))
+                self._complain("beat", str(error))
             except Exception as error:
-                self._complain(f"a beat failed, and it is not your mistake: {type(error).__name__}: {error}")
+                self._complain("beat", f"a beat failed, and it is not your mistake: {type(error).__name__}: {error}")
             self._nap(BEAT)
 
     def beat(self) -> None:
@@ -271,18 +284,20 @@ class Worker:
         with self._lock:
             while self._counts and self._counts[0][0] < now - _MINUTE:
                 self._counts.popleft()
-            return Sign(self.ident, self.host, self._done, sum(n for _, n in self._counts), self._trouble)
+            trouble = " ".join(dict.fromkeys(filter(None, self._troubles.values())))
+            return Sign(self.ident, self.host, self._done, sum(n for _, n in self._counts), trouble)
 
     def _count(self, report: Report) -> None:
         with self._lock:
             self._done += report.submitted
             self._counts.append((monotonic(), report.submitted))
-        self._complain(" ".join(dict.fromkeys(report.problems)))
+        self._complain("batch", " ".join(dict.fromkeys(report.problems)))
         if not report.submitted:
             pass_time(BEAT / 2)  # an allowance is used up, or readers wait for a mail system: what is due stays due
 
-    def _complain(self, sentence: str) -> None:
-        """Say it once, and let the others know."""
-        if sentence and sentence != self._trouble:
+    def _complain(self, what: str, sentence: str) -> None:
+        """Say it once, and let the others know until *what* has no trouble any more."""
+        with self._lock:
+            new, self._troubles[what] = sentence != self._troubles.get(what), sentence
+        if sentence and new:
             self.say(sentence)
-        self._trouble = sentence

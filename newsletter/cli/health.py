@@ -9,7 +9,7 @@ import click
 from newsletter import watch
 from newsletter.cli.output import data, facts, iso, json_option, moment, warn
 from newsletter.cli.project import now, open_project
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, StoreError
 from newsletter.scheduler import notify, reason_to_wait
 
 
@@ -28,12 +28,16 @@ def health(ctx: click.Context, mail: bool, as_json: bool) -> int:
       newsletter health --mail
     """
     project, at = open_project(ctx), now()
-    config, store = project.config, project.existing_store()
+    config, store, last = project.config, None, None
     wrong = ["nothing was ever sent or planned here: `newsletter send` has not run yet."]
-    last = store.facts.last_tick() if store else None
-    if store is not None and last is not None:
-        missed = watch.overdue(store, config.identity, config.rules, at=at)
-        wrong = [*filter(None, [missed]), *reason_to_wait(store, config.provider, at=at)]
+    try:
+        store = project.existing_store()
+        last = store.facts.last_tick() if store else None
+        if store is not None and last is not None:
+            missed = watch.overdue(store, config.identity, config.rules, at=at)
+            wrong = [*filter(None, [missed]), *reason_to_wait(store, config.provider, at=at)]
+    except StoreError as error:  # an answer too
+        wrong = [str(error)]
     answer: dict[str, Any] = {"ok": not wrong, "last_run": iso(last), "attention": wrong}
     if as_json:
         facts(answer)

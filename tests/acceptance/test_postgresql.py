@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,4 +139,5 @@ def test_a_server_that_is_away_is_a_sentence(project: Path, typed: Typed, monkey
         away = typed(*line.split())
         assert away.status == 1, (line, away)
         assert "can't be reached" in away.err and SECRET not in away.err and "\n" not in away.err.strip()
-    assert os.environ["NEWSLETTER_STORE_URL"]
+    asked = typed("health", "--json")
+    assert asked.status == 1 and not asked.json()["ok"] and "can't be reached" in asked.json()["attention"][0]

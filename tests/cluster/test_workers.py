@@ -203,6 +203,17 @@ def test_status_tells_how_far_the_workers_are(cluster: Cluster) -> None:
     assert "1 worker" in cluster.run("status").stdout
 
 
+def test_a_trouble_is_told_as_long_as_it_lasts(cluster: Cluster) -> None:
+    cluster.readers(1)
+    cluster.run("status")
+    worker = cluster.worker()  # before anything was planned: it makes the queue's tables itself
+    cluster.until("SELECT to_regclass('newsletter_queue.procrastinate_jobs') IS NOT NULL")
+    assert "does not answer" not in worker.said.read_text()
+    cluster.ask("ALTER SCHEMA newsletter_queue RENAME TO away; CREATE SCHEMA newsletter_queue")
+    cluster.until("SELECT trouble LIKE 'the queue does not answer (%%); this worker tries again.' FROM worker")
+    cluster.until("SELECT trouble = '' FROM worker")
+
+
 def test_workers_need_their_setting_their_database_and_the_key(cluster: Cluster) -> None:
     cluster.readers(1)
     cluster.settings(workers="false")
