@@ -284,6 +284,7 @@ class Figures:
         workers: Mapping[str, Any] = {}
         for _ in range(2):  # a server that was started anew is there, though our connections to the old one are not
             with suppress(NewsletterError):
+                store.stay()
                 last, waiting = store.facts.last_tick(), store.notices.waiting()
                 workers, database = self._workers(), True
                 break

@@ -335,6 +335,15 @@ class Store:
         with self.read() as connection:
             return str(connection.scalar(text("SELECT value FROM meta WHERE key = 'id'")))
 
+    def stay(self) -> None:
+        """Raise `StoreMoved` when the ledger was carried elsewhere since this was opened."""
+        from newsletter.store import fence
+
+        with self.read() as connection:
+            mark = fence.version(connection)
+        if mark in (fence.MOVED, fence.ARRIVING):
+            raise self._refusal(mark)
+
     def _refusal(self, mark: str) -> StoreError:
         from newsletter.store import fence
 

@@ -58,9 +58,10 @@ def refusal(connection: Connection, mark: str, label: str) -> StoreMoved:
 
 def moved(label: str, place: str) -> str:
     """The sentence of a database that was left."""
+    password = "" if place.startswith("sqlite") else " (with its password)"
     return (
         f"{label}: who got what is kept in {place} since `newsletter move`: write that url under [store] in"
-        f" newsletter.toml. If the move was broken off, `newsletter move --to {place}` (with its password) ends it."
+        f" newsletter.toml. If the move was broken off, `newsletter move --to {place}`{password} ends it."
     )
 
 

@@ -91,6 +91,8 @@ def test_a_program_that_had_the_old_file_open_writes_nothing_more(here: str, the
     carried(here, there, tmp_path)
     with pytest.raises(StoreMoved, match="moved to postgresql://"):
         running.facts.put("x", 1)
+    with pytest.raises(StoreMoved, match=r"postgresql://.*\(with its password\) ends it"):
+        running.stay()  # which the figures of a server ask for
     running.close()
 
 
