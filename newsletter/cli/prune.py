@@ -44,22 +44,22 @@ def prune(ctx: click.Context, age: str | None, file: Path | None, yes: bool, as_
         raise NotFound("there is no database yet, so there is nothing to remove.")
     kept: timedelta = span("--older-than", age) if age else project.config.keep_details
     before = now() - kept
-    with run_lock(project.config):
-        found = pruning.count(store, before=before)
-        removed = bool(sum(found.values()))
-        if not as_json or not removed:
-            data(f"Older than {plural(kept.days, 'day')}: {_counted(found)}.")
-        if removed and ask("Remove them?", yes=yes):
+    found = pruning.count(store, before=before)
+    removed = bool(sum(found.values()))
+    if not as_json:
+        data(f"Older than {plural(kept.days, 'day')}: {_counted(found)}.")
+    if removed and not ask("Remove them?", yes=yes):
+        say("Nothing was removed.")
+        return 1
+    if removed:
+        with run_lock(project.config):  # not while she thinks it over: a run would be kept out
             if file is not None:
                 pruning.archive(store, file, before=before)
             with Progress("removing") as bar:
                 found = pruning.prune(store, before=before, progress=bar)
             pruning.make_room(store)
-        elif removed:
-            say("Nothing was removed.")
-            return 1
-    if as_json and removed:
-        facts({"removed": found, "archive": file})
+    if as_json:
+        facts({"removed": found, "archive": file if removed else None})
     elif removed:
         data(f"Removed{f'; {file} has them' if file else ''}. Who got what and when is on record as before.")
     return 0

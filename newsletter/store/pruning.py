@@ -28,9 +28,12 @@ from newsletter.store.schema import micros
 
 _SPAN = 20_000  # ids for one commit: whoever else writes waits no longer than that takes
 # Whatever says more than its delivery does stays: doubts, and what was sent again after one.
-_PLAIN = "SELECT id FROM delivery WHERE state = 'accepted' AND resent = 0 AND accepted_at < :before"
+_PLAIN = (
+    "SELECT d.id FROM delivery d WHERE d.state = 'accepted' AND d.resent = 0 AND d.accepted_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM attempt u WHERE u.delivery_id = d.id AND u.outcome = 'uncertain')"
+)
 OLD: dict[str, tuple[str, str]] = {  #: table → (its key, what may go)
-    "attempt": ("delivery_id", f"delivery_id IN ({_PLAIN} AND id BETWEEN :low AND :high)"),
+    "attempt": ("delivery_id", f"delivery_id IN ({_PLAIN} AND d.id BETWEEN :low AND :high)"),
     "event": ("id", "heard_at < :before AND (kind = 'delayed' OR effect IN ('unknown', 'discarded'))"),
     "notice": ("id", "planned_at < :before AND state IN ('accepted', 'rejected', 'withdrawn')"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import sqlite3
 from collections import Counter
@@ -250,3 +252,26 @@ def test_a_new_machine_without_the_mark_is_no_alarm(live: Practice, mail: MailSe
     live.tick_at(mail, days=1)
     assert live.run("send").status == 0
     assert mail.got() == each([ANA, BO, CY], ["The first hour", "Worries"])
+
+
+def test_pruning_asks_keeps_an_archive_and_leaves_every_answer_as_it_was(live: Practice, mail: MailServer) -> None:
+    mail.at_dot[BO] = "451 4.7.1 try later"
+    live.run("send")
+    mail.at_dot.clear()
+    live.run("send", at=live.at + HOUR)
+    years = live.at + 800 * DAY
+    old = live.root / "old.jsonl.gz"
+    asked = live.run("prune", "--archive", str(old), at=years)
+    assert asked.status == 1 and "4 attempts" in asked.out and not old.exists()
+    before = [live.run(*words, at=years).out for words in QUESTIONS]
+    pruned = live.run("prune", "--archive", str(old), "--yes", "--json", at=years)
+    assert json.loads(pruned.out)["removed"]["attempt"] == 4
+    assert len(gzip.decompress(old.read_bytes()).splitlines()) == 4
+    assert [live.run(*words, at=years).out for words in QUESTIONS] == before
+    again = live.run("prune", "--archive", str(old), "--yes", "--json", at=years)
+    assert again.status == 0 and json.loads(again.out) == {
+        "removed": {"attempt": 0, "event": 0, "notice": 0}, "archive": None,
+    }  # fmt: skip
+
+
+QUESTIONS = (("who-got", "1"), ("history", ANA), ("verify",), ("report",), ("resend", "1", "--missing", "--yes"))
