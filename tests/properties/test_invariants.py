@@ -54,7 +54,11 @@ def living(chosen: Rules, zone: str, start: datetime, *, posts: int = 4, joined:
         store.close()
 
 
-@given(rules(), zones, starts, readers, scripts(WRITING, READING))
+LIVES = (rules(), zones, starts, readers, scripts(WRITING, READING))
+FORESEEN = (rules(), zones, starts, readers, scripts(WRITING, READING, most=14))
+
+
+@given(*LIVES)
 def test_whatever_happens_the_rules_hold(
     chosen: Rules, zone: str, start: datetime, joined: list[str], script: list[Any]
 ) -> None:
@@ -83,7 +87,7 @@ def test_ticking_again_within_a_minute_changes_nothing(
                 assert life.world.store.accounts.counts() == counts
 
 
-@given(rules(), zones, starts, readers, scripts(WRITING, READING, most=14))
+@given(*FORESEEN)
 def test_plan_says_what_the_next_tick_does(
     chosen: Rules, zone: str, start: datetime, joined: list[str], script: list[Any]
 ) -> None:

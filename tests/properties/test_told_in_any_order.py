@@ -176,7 +176,10 @@ def telling() -> Iterator[Told]:
         store.close()
 
 
-@given(st.lists(_steps, max_size=40))
+TOLD = st.lists(_steps, max_size=40)
+
+
+@given(TOLD)
 def test_nothing_goes_backwards_and_every_event_counts_once(script: list[Any]) -> None:
     with telling() as told:
         for step in script:
