@@ -145,6 +145,11 @@ _SENTENCES = (
         "another program keeps the database locked; close it or try again in a minute. Nothing was changed.",
     ),
     (
+        "lock timeout",
+        StoreBusy,
+        "another program is at work in the database; stop workers and servers, and try again. Nothing was changed.",
+    ),
+    (
         "readonly",
         StoreError,
         "the database can't be written; check who owns the file and its folder, and their permissions.",

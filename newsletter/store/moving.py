@@ -39,6 +39,7 @@ from newsletter.store.marker import generation, set_generation
 from newsletter.store.schema import State, metadata
 
 _CHUNK = 5_000
+_QUIET = "15s"  # so long whoever is at work in PostgreSQL has to come to an end
 _ROUND = 1 << 64
 _TYPES = {BigInteger: "int8", Integer: "int4", SmallInteger: "int2", Text: "text", LargeBinary: "bytea"}
 # The order in which each may refer to those before it.
@@ -122,7 +123,7 @@ def _look_again(source: Store, target: Store, old: Connection) -> Moved:
 def _still(old: Connection) -> None:
     """Let nobody write here until the transaction ends; SQLite's began as its one writer."""
     if old.dialect.name == "postgresql":
-        old.execute(text("SET LOCAL lock_timeout = '15s'"))
+        old.execute(text(f"SET LOCAL lock_timeout = '{_QUIET}'"))
         names = ", ".join(metadata.tables)
         old.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
 

@@ -14,7 +14,7 @@ from postgres import Server
 from sqlalchemy import Connection, Table, text
 from world import World
 
-from newsletter.errors import StoreError, StoreMoved
+from newsletter.errors import StoreBusy, StoreError, StoreMoved
 from newsletter.store import Store, fence, moving
 from newsletter.store.moving import TABLES, move
 
@@ -146,6 +146,20 @@ def test_there_and_back(here: str, there: str, tmp_path: Path) -> None:
     store = Store.open(back, state_folder=tmp_path / "state")
     assert store.accounts.verify() == []
     store.close()
+
+
+def test_who_is_at_work_in_postgresql_is_waited_for_but_not_for_ever(
+    here: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried(here, there, tmp_path)
+    monkeypatch.setattr(moving, "_QUIET", "50ms")
+    back, working = f"sqlite:///{tmp_path / 'back.db'}", Store.open(there)
+    with working.write() as c:
+        c.execute(text("UPDATE subscriber SET name = 'x'"))
+        with pytest.raises(StoreBusy, match="stop workers and servers.*Nothing was changed"):
+            carried(there, back, tmp_path)
+    carried(there, back, tmp_path)
+    working.close()
 
 
 MOMENTS = ["_prepare", "_carry", "_compare", "put_mark", "shut", "leave_note", "open_gate"]
