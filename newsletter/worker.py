@@ -31,7 +31,7 @@ from typing import Protocol
 from newsletter import queue
 from newsletter.config import Config
 from newsletter.delivery import DOUBT_FOR, Report, deliver
-from newsletter.errors import NewsletterError, StoreError, StoreTooNew
+from newsletter.errors import NewsletterError, StoreError, StoreMoved, StoreTooNew
 from newsletter.gate import provider_bucket
 from newsletter.held import judging, keep_held
 from newsletter.mail import Provider
@@ -234,7 +234,7 @@ class Worker:
             try:
                 self.beat()
                 self._complain("beat", "")
-            except StoreTooNew as error:
+            except (StoreTooNew, StoreMoved) as error:
                 self._ended = str(error)
             except StoreError as error:
                 self._complain("beat", str(error))

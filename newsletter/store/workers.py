@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event, text
 
-from newsletter.errors import StoreError, StoreTooNew
+from newsletter.errors import StoreError, StoreMoved, StoreTooNew
 from newsletter.sequence import PROMPT
-from newsletter.store import HEAD
+from newsletter.store import HEAD, fence
 from newsletter.store import ledger_sql as sql
 from newsletter.store.engine import make_engine, plain_errors
 from newsletter.store.schema import instant, micros
@@ -147,6 +147,8 @@ def fit_schema(url: str) -> None:
 
 def check_schema(found: str, label: str) -> None:
     """Raise `StoreError` when *found* is not the schema of this version."""
+    if found in (fence.MOVED, fence.ARRIVING):
+        raise StoreMoved(_MOVED.format(label=label))
     if found > HEAD:
         raise StoreTooNew(_NEWER.format(label=label, found=found, ours=HEAD))
     if found < HEAD:
@@ -166,6 +168,10 @@ def _clock(c: Connection) -> datetime:
     return c.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)  # type: ignore[no-any-return]
 
 
+_MOVED = (
+    "{label}: the ledger was moved, and `newsletter status` says where to: write that url under [store] in"
+    " newsletter.toml, and start this worker again."
+)
 _NEWER = (
     "{label} was written by a newer version of newsletter (schema {found}, this worker knows {ours}): this worker"
     " stops, and the others take over what it had. Upgrade it (`pip install --upgrade newsletter`) and start it again."

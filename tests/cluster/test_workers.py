@@ -185,6 +185,11 @@ def test_a_worker_of_another_version_refuses_politely(cluster: Cluster) -> None:
     assert refused.returncode == 1 and "run `newsletter send` there" in refused.stderr
     assert cluster.ask("SELECT version_num FROM alembic_version") == [("0001",)]  # a worker never migrates
     cluster.ask("UPDATE alembic_version SET version_num = %s", [ours])
+    running = cluster.worker()
+    cluster.until("SELECT COUNT(*) > 0 FROM worker")
+    cluster.ask("UPDATE alembic_version SET version_num = 'moved'")  # as `newsletter move` does
+    assert running.process.wait() == 1 and "the ledger was moved" in running.said.read_text()
+    cluster.ask("UPDATE alembic_version SET version_num = %s", [ours])
 
 
 def test_status_tells_how_far_the_workers_are(cluster: Cluster) -> None:
