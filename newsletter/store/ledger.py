@@ -118,11 +118,6 @@ class Ledger:
             with self._store.write() as c:
                 c.execute(sql.RELEASE, rows)
 
-    def withdraw_inactive(self) -> int:
-        """Withdraw what is planned for people who left, were suppressed or paused; returns how many."""
-        with self._store.write() as c:
-            return c.execute(sql.WITHDRAW_INACTIVE).rowcount
-
     # Attempts
 
     def begin(self, attempts: Sequence[Begun], *, provider: str, at: datetime, lease: timedelta) -> set[int]:

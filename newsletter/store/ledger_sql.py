@@ -52,11 +52,6 @@ WITHDRAW = text(
     "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1, lease_until = NULL"
     f" WHERE {MINE} AND state = 'claimed'"
 )
-WITHDRAW_INACTIVE = text(
-    "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1"
-    " WHERE open = 1 AND state IN ('planned', 'deferred')"
-    f" AND NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {ACTIVE})"
-)
 # Late results of our own attempt still count after its lease ran out: the fence says that nobody else tried.
 OURS = f"{MINE} AND state IN ('submitting', 'uncertain')"
 REPLY = "lease_until = NULL, provider = :provider, code = :code, status = :status, diagnostic = :diagnostic"

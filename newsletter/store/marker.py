@@ -49,10 +49,9 @@ class Marker:
 
 def raise_generation(c: Connection, before: int) -> int | None:
     """The generation of what *c* is about to commit; None when it has changed nothing since `changes` said *before*."""
-    if c.dialect.name == "postgresql":
-        rows = straight(c, _NEXT)
-    else:
-        rows = straight(c, _RAISE) if changes(c) != before else []
+    if c.dialect.name == "sqlite" and changes(c) == before:
+        return None
+    rows = straight(c, _RAISE if c.dialect.name == "sqlite" else _NEXT)
     return int(rows[0][0]) if rows and rows[0][0] else None  # what lives in memory has none
 
 
