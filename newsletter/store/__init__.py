@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
-HEAD = "0011"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0012"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -106,8 +106,12 @@ class Store:
     @classmethod
     def in_memory(cls) -> Store:
         """A new, empty store that lives as long as the object: for forecasts and tests."""
+        from newsletter.store import stirring
+
         store = cls(make_engine("sqlite://"))
         metadata.create_all(store.engine)
+        with store.engine.begin() as connection:
+            stirring.install(connection)
         return store
 
     def close(self) -> None:

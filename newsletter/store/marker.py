@@ -14,7 +14,6 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, text
 
@@ -50,11 +49,9 @@ class Marker:
 
 def raise_generation(c: Connection, before: int) -> int | None:
     """The generation of what *c* is about to commit; None when it has changed nothing since `changes` said *before*."""
-    rows = list[tuple[Any, ...]]()
-    if c.dialect.name == "postgresql":
-        rows = straight(c, _NEXT)
-    elif changes(c) != before:
-        rows = straight(c, _RAISE)
+    if c.dialect.name == "sqlite" and changes(c) == before:
+        return None
+    rows = straight(c, _RAISE if c.dialect.name == "sqlite" else _NEXT)
     return int(rows[0][0]) if rows and rows[0][0] else None  # what lives in memory has none
 
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from newsletter.errors import StoreError
-from newsletter.store import HEAD, Store, migrations
+from newsletter.store import HEAD, Store, migrations, stirring
 from newsletter.store.engine import make_engine
 from newsletter.store.marker import generation
 from newsletter.store.schema import metadata
@@ -46,6 +46,7 @@ def test_the_indexes_are_the_declared_ones_with_their_conditions(empty_url: str)
     with store.engine.begin() as c:
         metadata.drop_all(c)
         metadata.create_all(c)
+        stirring.install(c)
     assert _definitions(store) == migrated
     assert any("uq_delivery_open" in d and "WHERE" in d for d in migrated)
     store.close()
