@@ -109,6 +109,7 @@ def test_nobody_is_erased_while_a_plan_is_made(
 
         def slow(*given: Any, **more: Any) -> planning.Planned:
             found = plan(*given, **more)
+            monkeypatch.setattr(planning, "plan_within", plan)
             end.enter_context(meanwhile(desk.store, erase))  # its deliveries are not committed yet
             return found
 
