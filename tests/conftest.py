@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def nobody_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever plans in a test is held to it that looking at few leaves nothing to plan by looking at everybody."""
     narrow = Planner.plan
 
+    @wraps(narrow)
     def plan(self: Planner, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
         store = self._store
         before = store.facts.get("last_tick")
