@@ -12,6 +12,7 @@ Guarantees
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +25,14 @@ from procrastinate.jobs import Job
 from procrastinate.schema import SchemaManager
 
 from newsletter.store import Transaction
-from newsletter.store.workers import LINGER, backlog
+from newsletter.store.engine import lively
+from newsletter.store.workers import LINGER, SILENCE, backlog
 
 BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
 _MOST = 20_000  # tickets that wait: ten million deliveries; the sweep adds more when these are used up
 _SCHEMA = "newsletter_queue"
 _TASK = "batch"
+_CHATTY = ("procrastinate", "psycopg", "asyncio")
 
 Listener = App  #: takes tickets from the queue
 
@@ -84,9 +87,15 @@ def depth(c: Transaction) -> Depth:
 
 def listener(url: str, batch: Callable[[int], None], *, connections: int) -> Listener:
     """What calls *batch* with the size of each ticket."""
+    for name in _CHATTY:  # a traceback for each ticket that a silent line cost; the worker says it in a sentence
+        logging.getLogger(name).addHandler(logging.NullHandler())
     url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    options = {"options": f"-c search_path={_SCHEMA},public -c {LINGER}", "application_name": "newsletter worker"}
-    app = App(connector=PsycopgConnector(conninfo=url, kwargs=options, min_size=1, max_size=connections))
+    settings = {"search_path": f"{_SCHEMA},public", **LINGER}
+    line = lively(url, SILENCE) | {
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "application_name": "newsletter worker",
+    }
+    app = App(connector=PsycopgConnector(conninfo=url, kwargs=line, min_size=1, max_size=connections))
     app.task(name=_TASK)(_taking(batch))
     return app
 
