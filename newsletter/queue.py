@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ BATCH = 500  #: deliveries; commits and a ticket cost little against so many, an
 _MOST = 20_000  # tickets that wait: ten million deliveries; the sweep adds more when these are used up
 _SCHEMA = "newsletter_queue"
 _TASK = "batch"
+_INSTALLING = 7312  # an advisory lock, beside those of `store.workers`
 _CHATTY = ("procrastinate", "psycopg", "asyncio")
 
 Listener = App  #: takes tickets from the queue
@@ -45,16 +47,19 @@ class Depth:
     in_hand: int
 
 
-def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH) -> int:
+def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH, sweeping: bool = False) -> int:
     """Put tickets for what may leave *at* this instant into *queue*, within the transaction of *c*; returns how many.
 
-    Call it under `store.workers.alone`, so that nobody else does the same.
+    Call it under `store.workers.alone`, so that nobody else does the same. A run and a sweep may do it at once: a run
+    plans for a minute, or was cut off in the middle, and what a dead worker had can't wait for that. So their tickets
+    have different numbers.
     """
     driver = _driver(c)
     _install(driver)
     wanted = min(-(-backlog(c, at=at, most=_MOST * size).due // size), _MOST)
     there = {row[0] for row in driver.execute(_WAITING_LOCKS, [queue])}
-    locks = [lock for n in range(wanted) if (lock := f"{queue}:{n}") not in there]
+    numbers = (lock for n in count() if (lock := f"{queue}:{'sweep' if sweeping else 'run'}:{n}") not in there)
+    locks = list(islice(numbers, max(wanted - len(there), 0)))
     if locks:
         jobs = [
             Job(queue=queue, lock=None, queueing_lock=lock, task_name=_TASK, task_kwargs={"size": size})
@@ -130,6 +135,8 @@ def _installed(driver: Any) -> bool:
 def _install(driver: Any) -> None:
     """Make the tables of the queue unless they are there, and stay in their schema."""
     if not _installed(driver):
+        driver.execute(f"SELECT pg_advisory_xact_lock({_INSTALLING})")
+    if not _installed(driver):  # nor did somebody else meanwhile
         driver.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE")
         driver.execute(f"CREATE SCHEMA {_SCHEMA}")
         driver.execute(f"COMMENT ON SCHEMA {_SCHEMA} IS '{_version()}'")

@@ -40,7 +40,7 @@ from newsletter.press import Press
 from newsletter.scheduler import PressMaker, held_meanwhile, pass_time, printing, reason_to_wait, warm_up
 from newsletter.store import Store, Transaction
 from newsletter.store.leases import LEASE, Leased
-from newsletter.store.workers import PLANNING, SWEEPING, Sign, alone
+from newsletter.store.workers import SWEEPING, Sign, alone
 
 _log = logging.getLogger(__name__)
 
@@ -252,9 +252,9 @@ class Worker:
                 self.store.ledger.sweep(at=at, doubt_for=DOUBT_FOR)
         if not self._resting(config, at):
             with self.store.write() as c:
-                if alone(c, PLANNING, wait=False):
+                if alone(c, SWEEPING, wait=False):
                     queue.clear_dead(c)
-                    queue.enqueue(c, config.provider, at=at)
+                    queue.enqueue(c, config.provider, at=at, sweeping=True)
         self.store.workers.forget_silent(at=at)
 
     def _resting(self, config: Config, at: datetime) -> bool:

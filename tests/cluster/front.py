@@ -13,6 +13,7 @@ from collections.abc import Iterator
 def encrypted(address: str, context: ssl.SSLContext, sink: int) -> Iterator[int]:
     """Listen at *address* and hand what comes to the port *sink* of this machine; the port. All lines end with it."""
     loop = asyncio.new_event_loop()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -23,7 +24,9 @@ def encrypted(address: str, context: ssl.SSLContext, sink: int) -> Iterator[int]
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, forth = await asyncio.open_connection("127.0.0.1", sink)
-        await asyncio.gather(pump(reader, forth), pump(back, writer))
+        writers.update((writer, forth))
+        with contextlib.suppress(asyncio.CancelledError):  # the end
+            await asyncio.gather(pump(reader, forth), pump(back, writer))
 
     async def end() -> None:
         server.close()
@@ -31,6 +34,9 @@ def encrypted(address: str, context: ssl.SSLContext, sink: int) -> Iterator[int]
         for task in mine:
             task.cancel()
         await asyncio.gather(*mine, return_exceptions=True)
+        for writer in writers:  # a farewell over a dead line would be waited for
+            writer.transport.abort()
+        await asyncio.sleep(0.1)
         loop.stop()
 
     server = loop.run_until_complete(asyncio.start_server(meet, address, 0, ssl=context))
