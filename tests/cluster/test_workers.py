@@ -170,6 +170,32 @@ def test_a_rate_is_shared_by_all_workers(cluster: Cluster) -> None:
     assert cluster.balanced(120) == {1: 120}
 
 
+def test_warming_up_and_a_storm_of_refusals_are_of_all_workers(cluster: Cluster) -> None:
+    cluster.delivery = 'warm_up = "25 a day"'  # a day later: twice as many
+    cluster.smtp = "connections = 1\nwindow = 5"
+    cluster.readers(120)
+    cluster.plan(batch=5)
+    workers = [cluster.worker() for _ in range(3)]
+    cluster.handed_over(50)
+    time.sleep(3)  # whoever believed that the allowance was its own would go on
+    assert cluster.states() == {"accepted": 50, "planned": 70}
+    cluster.sink.play(Play(acts={"dot": ["554 5.7.1 looks like spam"] * 120}))
+    cluster.settings(delivery="")
+    cluster.plan(batch=5)
+    cluster.until("SELECT COUNT(*) > 0 FROM meta WHERE key = 'holds' AND position('refused' IN value) > 0")
+    cluster.until("SELECT COUNT(*) = 0 FROM delivery WHERE state IN ('claimed', 'submitting')")
+    tried = "SELECT COUNT(*) FROM attempt WHERE outcome IS DISTINCT FROM 'accepted'"
+    before = cluster.ask(tried)
+    time.sleep(3)
+    assert cluster.ask(tried) == before
+    assert cluster.states() == {"accepted": 50, "planned": 70}  # nobody was marked
+    cluster.sink.play(Play())
+    assert cluster.run("resume", "--yes").returncode == 0
+    cluster.settled()
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+    assert cluster.balanced(120) == {1: 120}
+
+
 def test_a_worker_of_another_version_refuses_politely(cluster: Cluster) -> None:
     cluster.readers(20)
     running = cluster.worker()
