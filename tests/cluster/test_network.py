@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -38,8 +39,8 @@ def network() -> Iterator[Network]:
 class Far:
     """A cluster whose machines have networks of their own."""
 
-    def __init__(self, cluster: Cluster, network: Network) -> None:
-        self.cluster, self.network = cluster, network
+    def __init__(self, cluster: Cluster, network: Network, hang_up: Callable[[], None]) -> None:
+        self.cluster, self.network, self.hang_up = cluster, network, hang_up
         url = f"postgresql://postgres@{network.address['database']}/{cluster.database}"
         self.environment = {"NEWSLETTER_STORE_URL": url}
 
@@ -78,10 +79,11 @@ def far(network: Network, shim: Path, tmp_path: Path) -> Iterator[Far]:
             Sink() as sink,
         ):
             cluster = Cluster(tmp_path / "letters", name, server.folder, sink, shim)
-            with encrypted(here["mail"], authority.server(here["mail"]), sink.port) as port:
+            with ExitStack() as lines:
+                port = lines.enter_context(encrypted(here["mail"], authority.server(here["mail"]), sink.port))
                 cluster.mail = _MAIL.format(host=here["mail"], port=port, ca=authority.file)
                 try:
-                    yield Far(cluster, network)
+                    yield Far(cluster, network, lines.close)
                 finally:
                     cluster.end()
     except NotInstalled:
@@ -125,4 +127,5 @@ def test_lines_that_go_dead_without_a_word_hold_nothing_up_and_double_nothing_un
     cluster.settled()  # by the one that had been cut off
     assert "Traceback" not in one.said.read_text()
     assert one.stop() == 0
+    far.hang_up()  # those that went dead are still open at the mail server's end
     assert set(cluster.balanced(400)) <= {1, 2}
