@@ -67,7 +67,7 @@ class Report:
     deferred: int = 0
     rejected: int = 0
     uncertain: int = 0
-    withdrawn: int = 0
+    withdrawn: int = 0  #: of readers who left or paused since it was claimed
     faults: int = 0  #: messages that could not be composed
     notes: list[str] = field(default_factory=list)  #: sentences: what waits, and goes on by itself
     problems: list[str] = field(default_factory=list)  #: sentences: what was held or stopped, and why
@@ -120,7 +120,6 @@ def deliver(
     gate.flush = run.flush
     run.report.notes = gate.notes
     reconcile(book, provider, now=now, on_uncertain=on_uncertain, earlier=earlier)
-    run.report.withdrawn = book.withdraw_inactive()
     run.submit()
     return run.report
 

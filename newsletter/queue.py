@@ -30,7 +30,7 @@ from newsletter.store.engine import lively
 from newsletter.store.workers import LINGER, SILENCE, backlog
 
 BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
-_MOST = 20_000  # tickets that wait: ten million deliveries; the sweep adds more when these are used up
+_MOST = 400  # tickets that wait, worth 200,000 deliveries; the sweep adds more when half of these are used up
 _SCHEMA = "newsletter_queue"
 _TASK = "batch"
 _INSTALLING = 7312  # an advisory lock, beside those of `store.workers`
@@ -56,8 +56,9 @@ def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH, swee
     """
     driver = _driver(c)
     _install(driver)
-    wanted = min(-(-backlog(c, at=at, most=_MOST * size).due // size), _MOST)
     there = {row[0] for row in driver.execute(_WAITING_LOCKS, [queue])}
+    # To count what is due costs a microsecond each, and a worker asks every two seconds.
+    wanted = min(-(-backlog(c, at=at, most=_MOST * size).due // size), _MOST) if len(there) <= _MOST // 2 else 0
     numbers = (lock for n in count() if (lock := f"{queue}:{'sweep' if sweeping else 'run'}:{n}") not in there)
     locks = list(islice(numbers, max(wanted - len(there), 0)))
     if locks:

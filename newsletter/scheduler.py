@@ -204,7 +204,6 @@ def _hand_over(config: Config, store: Store, secret: bytes, result: Tick, dispat
     with store.whole() as c:
         alone(c, wait=True)
         folder = _plan(config, store, secret, result)
-        store.ledger.withdraw_inactive()
         result.queued = dispatch(c, result.at)
     result.suppressed = consent.suppress_unreachable(store, fingerprint=fingerprint(secret), at=result.at)
     keep_held(store, folder, {})
@@ -242,8 +241,6 @@ def _plan(config: Config, store: Store, secret: bytes, result: Tick) -> Folder:
     # Small steps back are the clock's business; the ledger's time never runs backwards.
     result.at = max(result.at, store.facts.last_tick() or result.at)
     result.add(found := take_in(config, store, secret, at=result.at))
-    if result.taken.departed:
-        store.ledger.withdraw_inactive()
     result.planned = store.planner.plan(config.identity, config.rules, at=result.at)
     return found.folder
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import HealthCheck, settings
 from postgres import NotInstalled, Server, running
 from sqlalchemy import event
 
+from newsletter.config import Identity, Rules
 from newsletter.store import Store
+from newsletter.store.planning import Planned, Planner
 
 DATABASES = [
     pytest.param("sqlite", id="sqlite"),
@@ -41,6 +45,27 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for name in [n for n in os.environ if n.startswith("NEWSLETTER_") or n == "COLUMNS"]:
         monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nobody_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever plans in a test is held to it that looking at few leaves nothing to plan by looking at everybody."""
+    narrow = Planner.plan
+
+    @wraps(narrow)
+    def plan(self: Planner, identity: Identity, rules: Rules, *, at: datetime) -> Planned:
+        store = self._store
+        before = store.facts.get("last_tick")
+        planned = narrow(self, identity, rules, at=at)
+        if store._outer is None:
+            with store.rehearsal():
+                store.facts.put("last_tick", before)
+                store.facts.put("planned_for", None)
+                left = narrow(self, identity, rules, at=at)
+            assert not (left.planned or left.skipped), f"{planned} planned, and by looking at everybody {left} more"
+        return planned
+
+    monkeypatch.setattr(Planner, "plan", plan)
 
 
 @pytest.fixture(scope="session")

@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, inspect, text
 
 from newsletter.errors import StoreBusy, StoreError, StoreMoved, StoreTooNew
-from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path, straight
+from newsletter.store.engine import changes, make_engine, plain_errors, sqlite_path
 from newsletter.store.facts import Facts
-from newsletter.store.marker import Marker
+from newsletter.store.marker import Marker, generation, raise_generation, set_generation
 from newsletter.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 Transaction = Connection  #: what a `Store.together` hands to its works, and they to `requests` and `wishes`
 
-HEAD = "0010"  #: the schema this version writes; `migrations/versions` ends with it
+HEAD = "0012"  #: the schema this version writes; `migrations/versions` ends with it
 _ROOM = 4 << 20  # octets: what a run of a small list writes, with room for the write-ahead log
 _ROOM_EACH = 1 << 10  # a reader: the delivery, its attempt, their indexes, and all of it once more in the log
 
@@ -106,8 +106,12 @@ class Store:
     @classmethod
     def in_memory(cls) -> Store:
         """A new, empty store that lives as long as the object: for forecasts and tests."""
+        from newsletter.store import stirring
+
         store = cls(make_engine("sqlite://"))
         metadata.create_all(store.engine)
+        with store.engine.begin() as connection:
+            stirring.install(connection)
         return store
 
     def close(self) -> None:
@@ -137,11 +141,10 @@ class Store:
         with plain_errors(self.label), self.engine.begin() as connection:
             before = changes(connection)
             yield connection
-            if changes(connection) == before:
-                return  # a tick with nothing due must not cost a sync for each thing it found in order
-            raised = straight(connection, _RAISE)
+            # A tick with nothing due must not cost a sync for each thing it found in order.
+            raised = raise_generation(connection, before)
         if self._marker and raised:
-            self._marker.note(int(raised[0][0]))
+            self._marker.note(raised)
 
     @contextmanager
     def whole(self) -> Iterator[Transaction]:
@@ -361,16 +364,16 @@ class Store:
         if self._marker is None:
             return False
         with self.read() as connection:
-            return self._marker.noted() > int(connection.scalar(_GENERATION) or 0)
+            return self._marker.noted() > generation(connection)
 
     def overtake_marker(self) -> None:
         """Accept this database as the true one: its generation is set beyond the marker's."""
         if self._marker is None or not self.restored():
             return
-        generation = self._marker.noted() + 1
+        beyond = self._marker.noted() + 1
         with plain_errors(self.label), self.engine.begin() as connection:
-            connection.execute(text("UPDATE meta SET value = :v WHERE key = 'generation'"), {"v": str(generation)})
-        self._marker.note(generation)
+            set_generation(connection, beyond)
+        self._marker.note(beyond)
 
 
 def _make_private(path: Path) -> None:
@@ -382,6 +385,4 @@ _TRACES = (
     "the deletion is done, but traces of it may stay in {file} ({why}); close other programs that use this newsletter, "
     "then run the same command once more."
 )
-_RAISE = "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value"
-_GENERATION = text("SELECT value FROM meta WHERE key = 'generation'")
 _FIRST_FACTS = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -69,11 +69,18 @@ def fenced(claim: Claim) -> dict[str, Any]:
     return {"id": claim.id, "fence": claim.fence}
 
 
-def read_claims(c: Connection, ids: list[int]) -> tuple[list[Claim], tuple[int, int]]:
-    """The claims in the order in which they fell due, and the last one's place in it."""
-    if not ids:
+def claim(c: Connection, values: dict[str, Any], without: Collection[str]) -> tuple[list[Claim], tuple[int, int]]:
+    """Claim the next that are due, in the order in which they fell due; and the last one's place in it.
+
+    On PostgreSQL those that another worker is just claiming are passed over.
+    """
+    skip_locked = "FOR UPDATE OF d SKIP LOCKED" if c.dialect.name == "postgresql" else ""
+    left_out = {f"without_{n}": f"%@{domain}" for n, domain in enumerate(sorted(without))}
+    elsewhere = "".join(f" AND s.key NOT LIKE :{name}" for name in left_out)
+    rows = _driver(c, sql.CLAIMABLE.format(skip_locked=skip_locked, elsewhere=elsewhere), values | left_out)
+    if not rows:
         return [], (-1, -1)
-    rows = _driver(c, sql.READ_CLAIMS, {"ids": [[i] for i in ids]})
+    _driver(c, sql.CLAIM, {"lease": values["lease"], "ids": [row[:1] for row in rows]})
     claims = []
     for (
         key, fence, post_id, ident, epoch, copy, attempts, date, revision, content, recipient, token, name, address,

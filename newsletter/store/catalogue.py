@@ -48,7 +48,8 @@ class CatalogueTable:
     def apply(self, survey: Survey, *, at: datetime, first: bool) -> None:
         """Keep what a survey found. *first*: there was no look before, so nobody was passed by."""
         with self._store.write() as connection:
-            _save(connection, survey.entries)
+            if _save(connection, survey.entries):
+                connection.execute(_WITHDRAW_BEHIND)
             keys = {e.ident: e.key for e in load(connection)}
             _withdraw_retracted(connection, [keys[i] for i in survey.retracted])
             if not first:
@@ -73,8 +74,9 @@ def load(connection: Connection) -> list[Entry]:
     ]
 
 
-def _save(connection: Connection, entries: Iterable[Entry]) -> None:
-    before = {e.ident: e for e in load(connection)}
+def _save(connection: Connection, entries: Iterable[Entry]) -> bool:
+    """Write what differs; whether a post that was known has another number now."""
+    before, renumbered = {e.ident: e for e in load(connection)}, False
     for entry in entries:
         old = before.get(entry.ident)
         if old == entry:
@@ -86,11 +88,13 @@ def _save(connection: Connection, entries: Iterable[Entry]) -> None:
         else:
             key = old.key
             connection.execute(update(post).where(post.c.id == key).values(values))
+            renumbered |= old.number != entry.number
         connection.execute(delete(audience).where(audience.c.post_id == key))
         if entry.tags:
             connection.execute(
                 insert(audience), [{"post_id": key, "pattern": _pattern(tag)} for tag in sorted(entry.tags)]
             )
+    return renumbered
 
 
 def joined(tags: Iterable[str]) -> str:
@@ -128,6 +132,13 @@ _WITHDRAW = text(
     "UPDATE delivery SET state = 'withdrawn', reason = 'retracted', open = NULL, reopen = 0"
     " WHERE post_id IN :posts AND (state IN ('planned', 'claimed', 'deferred') OR reopen = 1)"
 ).bindparams(bindparam("posts", expanding=True))
+# Forward only: a post that got a higher number took its readers along, past what was planned for them.
+_WITHDRAW_BEHIND = text(
+    "UPDATE delivery SET state = 'withdrawn', reason = 'passed over', open = NULL, reopen = 1, lease_until = NULL"
+    " FROM subscriber s, post p, post h WHERE s.id = delivery.subscriber_id AND p.id = delivery.post_id"
+    " AND h.id = s.high_water AND p.number < h.number AND s.epoch = delivery.epoch AND delivery.open = 1"
+    " AND delivery.copy = 0 AND delivery.late = 0 AND delivery.state IN ('planned', 'claimed', 'deferred')"
+)
 _PAST = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
     " SELECT p.id, s.id, s.epoch, 0, p.number, 'skipped', 'past', :at, :at, :at FROM subscriber s JOIN post p ON p.id"

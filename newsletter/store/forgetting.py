@@ -44,6 +44,7 @@ _JOURNAL = (
     "INSERT INTO promise (at, post_id, kind, count) SELECT :at, post_id, 'erased', -COUNT(*) FROM delivery"
     f" WHERE {_HIS} GROUP BY post_id"
 )
+_OTHERS = ("consent", "request", "imported", "stirred")
 _STATEMENTS = (
     *(
         f"DELETE FROM {table} WHERE LOWER(address) IN (SELECT key FROM subscriber WHERE id IN ({{who}}))"
@@ -52,7 +53,10 @@ _STATEMENTS = (
     "DELETE FROM event WHERE subscriber_id IN ({who})",
     f"DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE {_HIS})",
     f"DELETE FROM delivery WHERE {_HIS}",
-    *(f"DELETE FROM {table} WHERE subscriber_id IN ({{who}})" for table in ("consent", "request", "imported")),
+    *(
+        f"DELETE FROM {table} WHERE subscriber_id IN ({{who}})"
+        for table in ("consent", "request", "imported", "stirred")
+    ),
     "DELETE FROM merged WHERE into_id IN ({who}) OR subscriber_id IN ({who})",
     "DELETE FROM subscriber WHERE id IN ({who})",
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from newsletter.store import audience_sql as sql
-from newsletter.store import imports
+from newsletter.store import imports, stirring
 from newsletter.store.catalogue import joined
 from newsletter.store.engine import copy_in
 from newsletter.store.planning import ensure_home_zone
@@ -176,6 +176,7 @@ def join(
     kept_out = int(c.scalar(sql.KEPT_OUT) or 0)
     added = c.execute(sql.ADD, values).rowcount
     c.execute(sql.LOG_ADDED, values)
+    stirring.stir_joined(c, added)
     return Taken(count, added, updated, 0, returned, kept_out)
 
 

@@ -40,12 +40,8 @@ class Leased(Ledger):
         self.open: dict[int, int] = {}  # delivery → fence
         self._left, self._wait = size, wait
 
-    # What a run does at its beginning is done once for all workers: the tick withdraws, and a beat sweeps.
-
     def sweep(self, *, at: datetime, doubt_for: timedelta) -> int:
-        return 0
-
-    def withdraw_inactive(self) -> int:
+        """Nothing: a beat sweeps once for all workers."""
         return 0
 
     def claims(self, *, lease: timedelta, size: int = 0, **rest: Any) -> Iterator[list[Claim]]:

@@ -29,8 +29,8 @@ from newsletter.store.attempts import (
     Result,
     accept_uncertain,
     begin,
+    claim,
     fenced,
-    read_claims,
     record,
 )
 from newsletter.store.engine import plan_alone
@@ -92,7 +92,6 @@ class Ledger:
         after: tuple[int, int] = (-1, -1)
         while limit := room(size) if room else size:
             with self._store.write() as c:
-                skip_locked = "FOR UPDATE OF d SKIP LOCKED" if c.dialect.name == "postgresql" else ""
                 values = {
                     "at": micros(at),
                     "late": micros(at - prompt),
@@ -101,12 +100,8 @@ class Ledger:
                     "after_time": after[0],
                     "after_id": after[1],
                 }
-                left_out = {f"without_{n}": f"%@{domain}" for n, domain in enumerate(sorted(without))}
-                elsewhere = "".join(f" AND s.key NOT LIKE :{name}" for name in left_out)
-                claim = text(sql.CLAIM.format(skip_locked=skip_locked, elsewhere=elsewhere))
-                ids = [row[0] for row in c.execute(claim, values | left_out)]
-                batch, last = read_claims(c, ids)
-            if not ids:
+                batch, last = claim(c, values, without)
+            if not batch:
                 return
             after = last
             yield batch
@@ -117,11 +112,6 @@ class Ledger:
         if rows:
             with self._store.write() as c:
                 c.execute(sql.RELEASE, rows)
-
-    def withdraw_inactive(self) -> int:
-        """Withdraw what is planned for people who left, were suppressed or paused; returns how many."""
-        with self._store.write() as c:
-            return c.execute(sql.WITHDRAW_INACTIVE).rowcount
 
     # Attempts
 

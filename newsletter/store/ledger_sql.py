@@ -20,16 +20,12 @@ DUE = (
     " AND z.quiet = 0 AND (z.daytime = 1 OR d.slot >= :late)"
     " AND p.standing = 'live'"
 )
-CLAIM = (
-    "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN ("
-    f" SELECT d.id{DUE}{{elsewhere}} ORDER BY d.not_before, d.id LIMIT :size {{skip_locked}}) RETURNING id"
+CLAIMABLE = (
+    "SELECT d.id, d.fence + 1, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.date, d.revision, d.content,"
+    f" d.recipient, s.token, s.name, s.address, d.not_before{DUE}{{elsewhere}}"
+    " ORDER BY d.not_before, d.id LIMIT :size {skip_locked}"
 )
-READ_CLAIMS = (
-    "SELECT d.id, d.fence, d.post_id, p.ident, d.epoch, d.copy, d.attempts, d.date, d.revision, d.content,"
-    " d.recipient, s.token, s.name, s.address, d.not_before"
-    " FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN post p ON p.id = d.post_id"
-    " WHERE d.id IN (VALUES :ids) ORDER BY d.not_before, d.id"
-)
+CLAIM = "UPDATE delivery SET state = 'claimed', fence = fence + 1, lease_until = :lease WHERE id IN (VALUES :ids)"
 MINE = "id = :id AND fence = :fence"
 RELEASE = text(
     "UPDATE delivery SET state = 'planned', lease_until = NULL,"
@@ -51,11 +47,6 @@ BEGIN = (
 WITHDRAW = text(
     "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1, lease_until = NULL"
     f" WHERE {MINE} AND state = 'claimed'"
-)
-WITHDRAW_INACTIVE = text(
-    "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1"
-    " WHERE open = 1 AND state IN ('planned', 'deferred')"
-    f" AND NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.id = delivery.subscriber_id AND {ACTIVE})"
 )
 # Late results of our own attempt still count after its lease ran out: the fence says that nobody else tried.
 OURS = f"{MINE} AND state IN ('submitting', 'uncertain')"

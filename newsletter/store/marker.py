@@ -1,5 +1,8 @@
 """The marker against restored copies: a file outside the database with the generation of its last commit.
 
+The generation stands in `meta`; on PostgreSQL it is a sequence, since a row that every commit changes lets no two
+workers commit at once. There it may skip numbers; it never goes back.
+
 What goes wrong
     No state folder, or one that can't be written: the protection is lost, never the run. A missing marker alarms
     nobody.
@@ -12,7 +15,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, text
+
+from newsletter.store.engine import changes, straight
 
 
 class Marker:
@@ -40,3 +45,30 @@ class Marker:
                 os.pwrite(file, b"%020d" % generation, 0)
             finally:
                 os.close(file)
+
+
+def raise_generation(c: Connection, before: int) -> int | None:
+    """The generation of what *c* is about to commit; None when it has changed nothing since `changes` said *before*."""
+    if c.dialect.name == "sqlite" and changes(c) == before:
+        return None
+    rows = straight(c, _RAISE if c.dialect.name == "sqlite" else _NEXT)
+    return int(rows[0][0]) if rows and rows[0][0] else None  # what lives in memory has none
+
+
+def generation(c: Connection) -> int:
+    """Of the last commit."""
+    return int(c.scalar(text(_LAST if c.dialect.name == "postgresql" else _KEPT)) or 0)
+
+
+def set_generation(c: Connection, value: int) -> None:
+    """Go on from *value*."""
+    c.execute(text("UPDATE meta SET value = :value WHERE key = 'generation'"), {"value": str(value)})
+    if c.dialect.name == "postgresql":
+        c.execute(text("SELECT setval('generation', :value)"), {"value": max(value, 1)})
+
+
+_RAISE = "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation' RETURNING value"
+_KEPT = "SELECT value FROM meta WHERE key = 'generation'"
+# Whoever has changed something has a number among the transactions.
+_NEXT = "SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN nextval('generation') END"
+_LAST = "SELECT last_value FROM generation"

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from newsletter.errors import StoreError, StoreMoved
 from newsletter.store import HEAD, Store, fence
 from newsletter.store.engine import copy_in, plain_errors
+from newsletter.store.marker import generation, set_generation
 from newsletter.store.schema import State, metadata
 
 _CHUNK = 5_000
@@ -77,6 +78,7 @@ def move(source: Store, target: Store, *, progress: Progress = lambda done, tota
         else:
             if source.state_folder and (place := fence.noted(source.state_folder, ident, here)):
                 raise StoreMoved(fence.moved(source.label, place))  # a copy from before an earlier move
+            set_generation(old, generation(old))
             moved = _bring(target, old, here, progress)
             fence.shut(old, there)
     # From here on the old one is shut, and the new one not yet open: typing it again opens it.
@@ -84,6 +86,7 @@ def move(source: Store, target: Store, *, progress: Progress = lambda done, tota
     fence.forget_note(source.state_folder, ident, there)
     with plain_errors(target.label), target.engine.begin() as new:
         if fence.version(new) == fence.ARRIVING:
+            set_generation(new, int(new.scalar(text("SELECT value FROM meta WHERE key = 'generation'"))))
             fence.open_gate(new, HEAD)
     if target.engine.dialect.name == "postgresql":  # what was brought by COPY, nobody has looked at
         with target.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as new:

@@ -181,10 +181,6 @@ class Notices:
     def take_back(self, claims: Iterable[Claim], *, at: datetime) -> None:
         """Refusals of notices stand: each is a message of its own."""
 
-    def withdraw_inactive(self) -> int:
-        """Nobody unsubscribes from notices: a confirmation is for who is no reader yet."""
-        return 0
-
     def in_doubt(self, *, at: datetime) -> list[Doubt]:
         """Every doubt whose waiting time is over."""
         with self._store.read() as c:

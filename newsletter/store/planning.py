@@ -1,4 +1,5 @@
-"""The planner: who is due for which post, for any number of readers, in one statement.
+"""The planner: who is due for which post, for any number of readers, in one statement; what is planned for those
+who have left or are paused is withdrawn first.
 
 `sequence.window` gives three instants a zone; they are joined here with the readers. A reader's next
 post is the lowest one above their position that is not settled for them and not passed over; they are
@@ -12,6 +13,7 @@ Guarantees
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from sqlalchemy import Connection, select, text
 
 from newsletter.config import First, Identity, Mode, Rules
 from newsletter.sequence import NEVER, PROMPT, window
-from newsletter.store import facts
+from newsletter.store import facts, stirring
 from newsletter.store.engine import plan_alone
 from newsletter.store.facts import HoldKind
 from newsletter.store.schema import HOME_ZONE, micros, post, zone
@@ -64,20 +66,27 @@ class Planner:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL enable_seqscan = off"))  # see _BY_INDEX
             previous: int | None = facts.read(connection, "last_tick")
-            planned = plan_within(connection, identity, rules, at=at, previous=previous)
+            planned = plan_within(connection, identity, rules, at=at, previous=previous, narrow=True)
             facts.write(connection, "last_tick", micros(at))  # posts and slots are measured against it
             return planned
 
 
 def plan_within(
-    connection: Connection, identity: Identity, rules: Rules, *, at: datetime, previous: int | None = None
+    connection: Connection,
+    identity: Identity,
+    rules: Rules,
+    *,
+    at: datetime,
+    previous: int | None = None,
+    narrow: bool = False,
 ) -> Planned:
     """As `Planner.plan`, within a transaction, and without noting that a tick was here.
 
-    *previous* is the tick before, in microseconds; None when ticks follow each other without a gap.
+    *previous* is the tick before, in microseconds; None when ticks follow each other without a gap. *narrow*: look at
+    nobody who can't have fallen due since the last planning.
     """
     refresh_zones(connection, identity, rules, at=at)
-    return _Run(connection, rules, at, previous).plan()
+    return _Run(connection, rules, at, previous, narrow).plan()
 
 
 def refresh_zones(connection: Connection, identity: Identity, rules: Rules, *, at: datetime) -> None:
@@ -116,7 +125,9 @@ def ensure_home_zone(connection: Connection) -> None:
 class _Run:
     """One planning, inside its transaction."""
 
-    def __init__(self, connection: Connection, rules: Rules, at: datetime, tick_before: int | None) -> None:
+    def __init__(
+        self, connection: Connection, rules: Rules, at: datetime, tick_before: int | None, narrow: bool
+    ) -> None:
         self.connection, self.rules, self.at = connection, rules, at
         previous = facts.read(connection, "last_tick")
         holds = facts.read(connection, "holds") or {}
@@ -133,14 +144,22 @@ class _Run:
             "since": facts.read(connection, "resumed_at") or 0,
             "earliest": backlog["since"] if backlog else 0,
         }
+        self.narrow, self.only = narrow, "TRUE"
 
     def plan(self) -> Planned:
         start = self._last_id()
         self.connection.execute(_WITHDRAW_PASSED)
+        if self.narrow and (ids := stirring.whom(self.connection, self.rules, self.values)) is not None:
+            dialect = self.connection.dialect.name
+            self.only = _AMONG[dialect]
+            self.values["ids"] = ids if dialect == "postgresql" else json.dumps(ids)
+        self.connection.execute(text(self._sql(_WITHDRAW_INACTIVE)), self.values)
         reopened = self._reopen()
         # A reader whom a post's audience leaves out is due for the next one in the same slot.
         while self._insert():
             pass
+        if self.narrow:
+            stirring.wait_for_gap(self.connection, self._sql("{maybe}"), self.only, self.values)
         held = self._hold_backlog(start)
         planned, skipped = self._count(start)
         self._journal(planned, skipped)
@@ -181,10 +200,11 @@ class _Run:
         greatest = "GREATEST" if dialect == "postgresql" else "MAX"
         first = _AT_ONCE if self.rules.first is First.AT_ONCE else "FALSE"
         matches = MATCHES if self.tagged else "TRUE"
-        parts = parts | {"readers": _READERS[dialect].format(**parts)}
+        parts = parts | {"readers": _READERS[dialect].format(only=self.only, **parts)}
         return statement.format(
             matches=matches,
             **{k: v.format(greatest=greatest, at_once=first) for k, v in parts.items()},
+            only=self.only,
             greatest=greatest,
         )
 
@@ -203,6 +223,7 @@ class _Run:
         if late <= _BACKLOG_SHARE * active:
             return 0
         self.connection.execute(_TAKE_BACK, values)
+        stirring.look_at_all(self.connection)
         reason = (
             f"{late:,} readers would get a post at once that was due before the last run, which is more than a fifth"
             " of the list. "
@@ -315,8 +336,13 @@ _DUE = {
         "slot": f"CASE WHEN {_LEVEL} THEN p.release_at ELSE {_SLOT} END",
     },
 }
+# Of those whom the planner looks at at all, see `stirring`.
+_AMONG = {
+    "sqlite": "s.id IN (SELECT value FROM json_each(:ids))",
+    "postgresql": "s.id = ANY(CAST(:ids AS BIGINT[]))",
+}
 _READY = (
-    "s.status = 'active' AND s.pauses = 0"
+    "{only} AND s.status = 'active' AND s.pauses = 0"
     " AND (s.handed_over_at IS NULL OR s.handed_over_at <= :at - :gap)"
     f" AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = s.id AND o.open = 1 {_BY_INDEX})"
 )
@@ -354,6 +380,11 @@ _WITHDRAW_PASSED = text(
     " open = NULL, reopen = CASE WHEN p.status = 'retracted' THEN 0 ELSE 1 END"
     " FROM post p WHERE p.id = delivery.post_id AND p.standing = 'absent' AND delivery.open = 1"
     " AND delivery.state IN ('planned', 'deferred')"
+)
+_WITHDRAW_INACTIVE = (
+    "UPDATE delivery SET state = 'withdrawn', reason = 'left or paused', open = NULL, reopen = 1 FROM subscriber s"
+    " WHERE s.id = delivery.subscriber_id AND {only} AND NOT (s.status = 'active' AND s.pauses = 0)"
+    " AND delivery.open = 1 AND delivery.state IN ('planned', 'deferred')"
 )
 # The row comes back with a new attempt's bytes: what was withdrawn never left, what was refused never arrived. Only
 # what was sent again after doubt may have: it keeps its bytes, since its Message-ID may be in the reader's mailbox.

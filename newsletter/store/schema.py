@@ -399,6 +399,13 @@ promise = Table(  # the journal: what `plan`, `resend` and `erase` did to the nu
     Column("count", BigInteger, nullable=False),
 )
 
+stirred = Table(  # readers whom something befell that may make a post due, see store.stirring
+    "stirred",
+    metadata,
+    Column("subscriber_id", _Key, nullable=False),
+    Column("at", Instant, nullable=False),  # not to be looked at before
+)
+
 worker = Table(  # who delivers beside the run that plans: see store.workers
     "worker",
     metadata,

@@ -213,7 +213,8 @@ def test_the_same_attempt_does_not_begin_twice(desk: Desk) -> None:
 def test_a_withdrawn_post_comes_again_after_the_reader_is_back(desk: Desk) -> None:
     desk.plan()
     desk.store.audience.change("ana@example.org", Cause.UNSUBSCRIBED, Status.UNSUBSCRIBED, at=desk.at)
-    assert desk.store.ledger.withdraw_inactive() == 1
+    assert desk.plan().planned == {}
+    assert desk.states("ana") == ["1 withdrawn"]
     desk.at += 3 * DAY
     assert desk.plan().planned == {}
     desk.store.audience.change("ana@example.org", Cause.CONFIRMED, Status.ACTIVE, at=desk.at)
@@ -225,7 +226,7 @@ def test_a_withdrawn_post_comes_again_after_the_reader_is_back(desk: Desk) -> No
 def test_a_withdrawn_post_that_was_renumbered_comes_under_its_new_number(desk: Desk) -> None:
     desk.plan()
     desk.store.audience.pause("ana@example.org")
-    desk.store.ledger.withdraw_inactive()
+    desk.plan()
     desk.publish(1, number=5)
     desk.store.audience.resume("ana@example.org", at=desk.at)
     positions = []

@@ -165,6 +165,20 @@ def test_a_renumbered_post_is_got_by_nobody_twice_and_still_by_the_others(world:
     assert world.numbers(BO) == [2, 3, 5]
 
 
+def test_a_post_that_is_renumbered_takes_its_readers_past_what_was_planned_for_them(world: World) -> None:
+    path = world.post(1, "losses", ident="losses")
+    world.posts(2, 6)
+    world.join(ANA)
+    world.tick("2 09:00")
+    world.provider.always[ANA] = GREYLISTED
+    world.tick("3 09:00")
+    assert world.states(ANA)[-1] == (2, "deferred", "")
+    del world.provider.always[ANA]
+    path.rename(path.with_name("005-losses.md"))
+    world.run("3 12:00", "6", every=HOUR)
+    assert world.numbers(ANA) == [1, 6], "forward only"
+
+
 def test_a_post_that_is_renumbered_with_the_same_slug_needs_no_id(world: World) -> None:
     path = world.post(4, "losses")
     world.join(ANA)

@@ -18,6 +18,7 @@ from sqlalchemy import event, text
 from newsletter.errors import StoreBusy, StoreError, StoreTooNew
 from newsletter.store import Store
 from newsletter.store.facts import HoldKind
+from newsletter.store.marker import generation, set_generation
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -214,8 +215,9 @@ def test_an_older_copy_in_its_place_is_noticed(marked: Store, store_url: str, ho
 
 
 def test_an_older_generation_is_noticed(marked: Store) -> None:
+    marked.facts.put("word", "two")
     with marked.engine.begin() as c:
-        c.execute(text("UPDATE meta SET value = '0' WHERE key = 'generation'"))
+        set_generation(c, 1)
     assert marked.restored()
 
 
@@ -377,7 +379,7 @@ def test_a_provider_goes_live_once_and_stays_so(store: Store) -> None:
 
 def _generation(store: Store) -> int:
     with store.read() as c:
-        return int(c.scalar(text("SELECT value FROM meta WHERE key = 'generation'")) or 0)
+        return generation(c)
 
 
 def _dump(store: Store) -> dict[str, list[Any]]:
