@@ -73,9 +73,10 @@ def _take_file(path: Path, config: Config, store: Store, secret: bytes, *, at: d
     try:
         taken, notes = follow_file(path, config, store, secret, at=at)
     except SubscriberError as error:
-        if not isinstance(error, EmptyFileError) or store.audience.in_file():
+        followed = store.facts.get("subscribers_file") and store.audience.anybody(in_file=True)
+        if followed or not isinstance(error, EmptyFileError):
             return Taken(), [f"{error}. The readers stay as they were."]
-        if any(store.audience.counts().values()):
+        if store.audience.anybody():
             return Taken(), []
         return Taken(), [f"{path.name} has nobody in it yet: write your readers below its first row, one to a row."]
     if taken.refused:

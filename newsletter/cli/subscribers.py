@@ -76,7 +76,7 @@ def list_(ctx: click.Context, status: str, tag: str, as_json: bool) -> None:
     store = project.existing_store()
     if as_json:
         facts([reader_facts(reader) for reader in matching(store, status, tag)] if store else [])
-    elif store is None or not any(store.audience.counts().values()):
+    elif store is None or not store.audience.anybody():
         data("There are no readers on record yet.")
     else:
         rows = [

@@ -289,10 +289,11 @@ class Audience:
         with self._store.read() as c:
             return int(c.scalar(question, patterns) or 0)
 
-    def in_file(self) -> int:
-        """How many stood in the owner's file when it was last taken."""
+    def anybody(self, *, in_file: bool = False) -> bool:
+        """Whether there is a subscriber of any kind, or one who stood in the owner's file when it was last taken."""
+        which = " WHERE in_file = 1" if in_file else ""
         with self._store.read() as c:
-            return int(c.scalar(text("SELECT COUNT(*) FROM subscriber WHERE in_file = 1")) or 0)
+            return c.scalar(text(f"SELECT 1 FROM subscriber{which} LIMIT 1")) is not None
 
 
 # Within a transaction
