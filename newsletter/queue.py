@@ -12,10 +12,12 @@ Guarantees
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,15 @@ from procrastinate.jobs import Job
 from procrastinate.schema import SchemaManager
 
 from newsletter.store import Transaction
-from newsletter.store.workers import LINGER, backlog
+from newsletter.store.engine import lively
+from newsletter.store.workers import LINGER, SILENCE, backlog
 
 BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
 _MOST = 400  # tickets that wait, worth 200,000 deliveries; the sweep adds more when half of these are used up
 _SCHEMA = "newsletter_queue"
 _TASK = "batch"
+_INSTALLING = 7312  # an advisory lock, beside those of `store.workers`
+_CHATTY = ("procrastinate", "psycopg", "asyncio")
 
 Listener = App  #: takes tickets from the queue
 
@@ -42,17 +47,20 @@ class Depth:
     in_hand: int
 
 
-def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH) -> int:
+def enqueue(c: Transaction, queue: str, *, at: datetime, size: int = BATCH, sweeping: bool = False) -> int:
     """Put tickets for what may leave *at* this instant into *queue*, within the transaction of *c*; returns how many.
 
-    Call it under `store.workers.alone`, so that nobody else does the same.
+    Call it under `store.workers.alone`, so that nobody else does the same. A run and a sweep may do it at once: a run
+    plans for a minute, or was cut off in the middle, and what a dead worker had can't wait for that. So their tickets
+    have different numbers.
     """
     driver = _driver(c)
     _install(driver)
     there = {row[0] for row in driver.execute(_WAITING_LOCKS, [queue])}
     # To count what is due costs a microsecond each, and a worker asks every two seconds.
     wanted = min(-(-backlog(c, at=at, most=_MOST * size).due // size), _MOST) if len(there) <= _MOST // 2 else 0
-    locks = [lock for n in range(wanted) if (lock := f"{queue}:{n}") not in there]
+    numbers = (lock for n in count() if (lock := f"{queue}:{'sweep' if sweeping else 'run'}:{n}") not in there)
+    locks = list(islice(numbers, max(wanted - len(there), 0)))
     if locks:
         jobs = [
             Job(queue=queue, lock=None, queueing_lock=lock, task_name=_TASK, task_kwargs={"size": size})
@@ -92,9 +100,15 @@ def depth(c: Transaction) -> Depth:
 
 def listener(url: str, batch: Callable[[int], None], *, connections: int) -> Listener:
     """What calls *batch* with the size of each ticket."""
+    for name in _CHATTY:  # a traceback for each ticket that a silent line cost; the worker says it in a sentence
+        logging.getLogger(name).addHandler(logging.NullHandler())
     url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    options = {"options": f"-c search_path={_SCHEMA},public -c {LINGER}", "application_name": "newsletter worker"}
-    app = App(connector=PsycopgConnector(conninfo=url, kwargs=options, min_size=1, max_size=connections))
+    settings = {"search_path": f"{_SCHEMA},public", **LINGER}
+    line = lively(url, SILENCE) | {
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "application_name": "newsletter worker",
+    }
+    app = App(connector=PsycopgConnector(conninfo=url, kwargs=line, min_size=1, max_size=connections))
     app.task(name=_TASK)(_taking(batch))
     return app
 
@@ -129,6 +143,8 @@ def _installed(driver: Any) -> bool:
 def _install(driver: Any) -> None:
     """Make the tables of the queue unless they are there, and stay in their schema."""
     if not _installed(driver):
+        driver.execute(f"SELECT pg_advisory_xact_lock({_INSTALLING})")
+    if not _installed(driver):  # nor did somebody else meanwhile
         driver.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE")
         driver.execute(f"CREATE SCHEMA {_SCHEMA}")
         driver.execute(f"COMMENT ON SCHEMA {_SCHEMA} IS '{_version()}'")

@@ -40,7 +40,7 @@ from newsletter.press import Press
 from newsletter.scheduler import PressMaker, held_meanwhile, pass_time, printing, reason_to_wait, warm_up
 from newsletter.store import Store, Transaction
 from newsletter.store.leases import LEASE, Leased
-from newsletter.store.workers import PLANNING, SWEEPING, Sign, alone
+from newsletter.store.workers import SWEEPING, Sign, alone
 
 _log = logging.getLogger(__name__)
 
@@ -67,16 +67,17 @@ class Desk(Protocol):
 class Clock:
     """The database's time, carried on by the monotonic clock between two answers of the database."""
 
-    def __init__(self, at: datetime) -> None:
-        self._mark = (at, monotonic())
+    def __init__(self, at: datetime, seconds: Callable[[], float] = monotonic) -> None:
+        self._seconds = seconds
+        self.set(at)
 
     def set(self, at: datetime) -> None:
         """What the database said just now."""
-        self._mark = (at, monotonic())
+        self._mark = (at, self._seconds())
 
     def __call__(self) -> datetime:
         at, mark = self._mark
-        return at + timedelta(seconds=monotonic() - mark)
+        return at + timedelta(seconds=self._seconds() - mark)
 
 
 def dispatch(c: Transaction, config: Config, *, at: datetime) -> int:
@@ -96,6 +97,7 @@ class Worker:
     say: Callable[[str], None]
     concurrency: int = 1
     queues: tuple[str, ...] = ()  # none: of the project's provider
+    seconds: Callable[[], float] = monotonic
     clock: Clock = field(init=False)
     _mine: list[Leased] = field(default_factory=list)
     _counts: deque[tuple[float, int]] = field(default_factory=deque)  # what was done, and when
@@ -109,8 +111,7 @@ class Worker:
     def run(self) -> str:
         """Work until told to stop; why it ended by itself, as a sentence, else empty."""
         self.store.workers.never_linger()
-        self.clock = Clock(self.store.workers.beat(self._sign()))
-        self._kept_at = monotonic()
+        self.begin()
         beating = threading.Thread(target=self._beats, daemon=True)
         beating.start()
         asyncio.run(self._listen())
@@ -118,6 +119,11 @@ class Worker:
         with suppress(StoreError):
             self.store.workers.leave(self.ident)
         return self._ended
+
+    def begin(self) -> None:
+        """Be heard of for the first time, and learn what time it is."""
+        self._kept_at = self.seconds()
+        self.clock = Clock(self.store.workers.beat(self._sign()), self.seconds)
 
     @property
     def _over(self) -> bool:
@@ -224,7 +230,7 @@ class Worker:
         return self._slots.desk  # type: ignore[no-any-return]
 
     def _must_stop(self) -> bool:
-        return self._over or monotonic() - self._kept_at > LEASE.total_seconds()
+        return self._over or self.seconds() - self._kept_at > LEASE.total_seconds()
 
     # -- beats ---------------------------------------------------------------------------------------
 
@@ -244,7 +250,7 @@ class Worker:
 
     def beat(self) -> None:
         """Be heard of, prolong the leases, and sweep if nobody else does."""
-        began = monotonic()
+        began = self.seconds()
         self.clock.set(self.store.workers.beat(self._sign()))
         with self._lock:
             fences = {delivery: fence for ledger in self._mine for delivery, fence in ledger.open.copy().items()}
@@ -259,9 +265,9 @@ class Worker:
                 self.store.ledger.sweep(at=at, doubt_for=DOUBT_FOR)
         if not self._resting(config, at):
             with self.store.write() as c:
-                if alone(c, PLANNING, wait=False):
+                if alone(c, SWEEPING, wait=False):
                     queue.clear_dead(c)
-                    queue.enqueue(c, config.provider, at=at)
+                    queue.enqueue(c, config.provider, at=at, sweeping=True)
         self.store.workers.forget_silent(at=at)
 
     def _resting(self, config: Config, at: datetime) -> bool:
@@ -271,8 +277,8 @@ class Worker:
 
     def _nap(self, span: timedelta) -> None:
         """Let *span* pass, or less when it is over."""
-        until = monotonic() + span.total_seconds()
-        while not self._over and (left := until - monotonic()) > 0:
+        until = self.seconds() + span.total_seconds()
+        while not self._over and (left := until - self.seconds()) > 0:
             pass_time(timedelta(seconds=min(left, _NAP)))
         if self._over:
             pass_time(timedelta(seconds=_NAP))
@@ -280,7 +286,7 @@ class Worker:
     # -- what it says --------------------------------------------------------------------------------
 
     def _sign(self) -> Sign:
-        now = monotonic()
+        now = self.seconds()
         with self._lock:
             while self._counts and self._counts[0][0] < now - _MINUTE:
                 self._counts.popleft()
@@ -290,7 +296,7 @@ class Worker:
     def _count(self, report: Report) -> None:
         with self._lock:
             self._done += report.submitted
-            self._counts.append((monotonic(), report.submitted))
+            self._counts.append((self.seconds(), report.submitted))
         self._complain("batch", " ".join(dict.fromkeys(report.problems)))
         if not report.submitted:
             pass_time(BEAT / 2)  # an allowance is used up, or readers wait for a mail system: what is due stays due

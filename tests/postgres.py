@@ -1,4 +1,5 @@
-"""A real PostgreSQL for the tests: a cluster of its own in a temporary folder, reachable by a socket in it alone.
+"""A real PostgreSQL for the tests: a cluster of its own in a temporary folder, reachable by a socket in it alone, or at an
+address as well.
 
 Servers refuse to run as root, so root hands the folder to the user `postgres`, whom the packages create.
 Nothing is synced: a test's database need not survive a power cut. One that is to survive the end of its server asks
@@ -77,8 +78,8 @@ class Server:
 
 
 @contextmanager
-def running(*, durable: bool = False) -> Iterator[Server]:
-    """A server of one's own. Raises `NotInstalled`."""
+def running(*, durable: bool = False, address: str = "") -> Iterator[Server]:
+    """A server of one's own; at *address* everybody may come in who reaches it. Raises `NotInstalled`."""
     initdb, account = _program("initdb"), _account()
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has at most 107 characters
     try:
@@ -89,8 +90,13 @@ def running(*, durable: bool = False) -> Iterator[Server]:
             folder,
             account,
         )
+        if address:
+            with (folder / "data" / "pg_hba.conf").open("a") as file:
+                file.write("host all all samenet trust\n")
         commit = "on" if durable else "off"
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c synchronous_commit={commit} {_FAST}"
+        options = (
+            f"-c listen_addresses={address} -c unix_socket_directories={folder} -c synchronous_commit={commit} {_FAST}"
+        )
         server = Server(folder, count(1), options)
         server.start()
         try:

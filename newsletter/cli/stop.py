@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 
 from newsletter.cli.output import say
@@ -11,10 +12,14 @@ GRACE = timedelta(seconds=30)  #: for the answers to what is past the final dot;
 
 
 class Stop:
-    """Whether to stop: asked between two messages. A second signal, or the end of `GRACE`, is a KeyboardInterrupt."""
+    """Whether to stop: asked between two messages. A second signal, or the end of `GRACE`, is a KeyboardInterrupt.
 
-    def __init__(self) -> None:
+    *at_once* is called instead, where there are threads that a KeyboardInterrupt does not reach.
+    """
+
+    def __init__(self, at_once: Callable[[], None] | None = None) -> None:
         self.first: int | None = None
+        self._at_once = at_once
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, self._handle)
 
@@ -23,6 +28,8 @@ class Stop:
 
     def _handle(self, number: int, _frame: object) -> None:
         if self.first is not None:
+            if self._at_once:
+                self._at_once()
             raise KeyboardInterrupt
         self.first = number
         signal.setitimer(signal.ITIMER_REAL, GRACE.total_seconds())

@@ -37,7 +37,7 @@ def worker(ctx: click.Context, concurrency: int, queues: str) -> int:
     _fit(project)
     from newsletter.worker import Worker
 
-    stop, host = Stop(), os.uname().nodename
+    stop, host = Stop(_break_off), os.uname().nodename
     found = Worker(
         project.store,
         lambda: Project.at(project.config.root),
@@ -55,6 +55,12 @@ def worker(ctx: click.Context, concurrency: int, queues: str) -> int:
     return 130 if stop.first == signal.SIGINT else 0
 
 
+def _break_off() -> None:
+    """End at once: batches are in threads, and Python would wait for them for as long as a mail server may think."""
+    say(_BROKEN_OFF)
+    os._exit(1)
+
+
 def _fit(project: Project) -> None:
     """Raise `ConfigError` or `StoreError` unless a worker is of use here."""
     if project.database is not None:
@@ -68,6 +74,7 @@ def _fit(project: Project) -> None:
         raise ConfigError(_KEY_IS_MISSING.format(path=project.secret_path))
 
 
+_BROKEN_OFF = "what has no answer yet is in doubt: `newsletter status`. The other workers take over the rest."
 _ONE_MACHINE = (
     "the database is SQLite, a file of this machine, and one machine needs no worker: `newsletter send` delivers what"
     " is due (`processes` in [delivery] uses more of its cores). For several machines move to PostgreSQL first:"

@@ -92,6 +92,7 @@ class Session(smtplib.SMTP):
             raise Dropped("stopped")
         # Body and final dot are two writes; Nagle's delay would cost 40 ms between them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _lively(sock, int(self._seconds))
         if self._literal:  # RFC 5321 section 4.1.3
             ours = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
             self.local_hostname = f"[{'IPv6:' if ours.version == 6 else ''}{ours}]"
@@ -291,6 +292,21 @@ class Session(smtplib.SMTP):
         else:
             words = f"can't be reached: {why(error)}; {_CHECK}"
         return ProviderError(f"{self.server} {words}", retry_after=wait)
+
+
+def _lively(sock: socket.socket, seconds: int) -> None:
+    """Give the line up when nothing at all comes through for *seconds*: a server may think for ten minutes after the
+    final dot, but its system answers all that time, where a network that went away does not."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wanted = {
+        "TCP_KEEPIDLE": max(seconds // 3, 1),
+        "TCP_KEEPINTVL": max(seconds // 9, 1),
+        "TCP_KEEPCNT": 6,
+        "TCP_USER_TIMEOUT": seconds * 1000,
+    }
+    for name, value in wanted.items():
+        if (option := getattr(socket, name, None)) is not None:  # Linux has them all
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def tls_context(settings: SmtpSettings | MailboxSettings) -> ssl.SSLContext | None:

@@ -3,17 +3,19 @@
 SQLite runs in WAL mode with `synchronous=FULL` (a commit survives a power cut) and every writing
 transaction begins with `BEGIN IMMEDIATE`: read-then-write transactions that start as readers fail
 "locked" under concurrency, with no timeout to help them. Readers do not wait for the writer.
+
+A line to PostgreSQL is `lively`: when the network between drops everything without a word, both ends notice.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from newsletter.errors import StoreAway, StoreBusy, StoreError, StoreMoved
@@ -21,6 +23,7 @@ from newsletter.errors import StoreAway, StoreBusy, StoreError, StoreMoved
 MOVED_TO = "the ledger was moved to "  #: what the triggers of `fence` answer; the place follows
 CONNECT_TIMEOUT = 10  # seconds
 BUSY_TIMEOUT = 15_000  # ms that a statement waits for another program's commit
+PATIENCE = 27  # seconds that a line to PostgreSQL may be dead before either end gives it up
 
 
 def make_engine(url: str) -> Engine:
@@ -32,16 +35,42 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=_patience(parsed))
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=lively(url, PATIENCE))
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs an extra package: pip install 'newsletter[postgres]'") from error
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
-def _patience(url: URL) -> dict[str, Any]:
-    """A server that says nothing at all is not waited for longer than a run can bear; libpq would for two minutes."""
-    return {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
+def lively(url: str, seconds: int) -> dict[str, int]:
+    """libpq's parameters for a line that is given up when nothing comes through for *seconds*, unless *url* has others.
+
+    TCP alone would go on for a quarter of an hour, or for ever with nothing to say, and the locks with it.
+    """
+    parameters = {
+        "connect_timeout": min(seconds, CONNECT_TIMEOUT),
+        "keepalives_idle": seconds // 3,
+        "keepalives_interval": seconds // 9,  # on a line that loses every tenth packet, six are not lost in a row
+        "keepalives_count": 6,
+        "tcp_user_timeout": seconds * 1000,
+    }
+    return {name: value for name, value in parameters.items() if name not in make_url(url).query}
+
+
+def lively_there(seconds: int) -> dict[str, int]:
+    """The same for the server's end, as settings of a session; without effect on a socket of the file system."""
+    return {
+        "tcp_keepalives_idle": seconds // 3,
+        "tcp_keepalives_interval": seconds // 9,
+        "tcp_keepalives_count": 6,
+        "tcp_user_timeout": seconds * 1000,
+    }
+
+
+def settle(driver: Any, settings: Mapping[str, object]) -> None:
+    """Set *settings* for as long as the connection of *driver* stands."""
+    driver.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
+    driver.commit()
 
 
 def sqlite_path(engine: Engine) -> Path | None:
@@ -64,9 +93,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
-    """Compiling a statement costs a second or two where PostgreSQL thinks it long; ours are many and short."""
-    connection.execute("SET jit = off")
-    connection.commit()
+    # Compiling a statement costs a second or two where PostgreSQL thinks it long; ours are many and short.
+    settle(connection, {"jit": "off", **lively_there(PATIENCE)})
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -175,9 +203,17 @@ _SENTENCES = (
             StoreAway,
             "PostgreSQL went away in the middle; when it is back, the next run goes on. Nothing is lost.",
         )
-        for sign in ("closed the connection", "terminating connection", "connection is lost", "connection is closed")
+        for sign in (
+            "closed the connection",
+            "terminating connection",
+            "connection is lost",
+            "connection is closed",
+            "could not receive data",
+            "could not send data",
+        )
     ),
     ("Connection refused", StoreAway, "PostgreSQL does not answer; is the server running?"),
+    ("timeout expired", StoreAway, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("connection failed", StoreAway, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("connection is bad", StoreAway, "PostgreSQL can't be reached; check host, port and [store] url."),
     ("No space left", StoreError, _FULL),

@@ -2,7 +2,7 @@
 
 Guarantees
     All times are the database's: a worker whose own clock is wrong leases and plans like the others.
-    A worker that freezes in the middle of a transaction holds no lock for longer than `LINGER`.
+    A worker that freezes in the middle of a transaction, or is cut off, holds no lock for longer than `LINGER`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, event, text
 
@@ -18,7 +18,7 @@ from newsletter.errors import StoreError, StoreMoved, StoreTooNew
 from newsletter.sequence import PROMPT
 from newsletter.store import HEAD, fence
 from newsletter.store import ledger_sql as sql
-from newsletter.store.engine import make_engine, plain_errors
+from newsletter.store.engine import lively, lively_there, make_engine, plain_errors, settle
 from newsletter.store.schema import instant, micros
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 ALIVE = timedelta(seconds=15)  #: since it was last heard of
 _KEPT = timedelta(hours=1)  # in the table, once it is silent
 _COUNTED = 1_000_000  # due deliveries; more are "at least so many"
-LINGER = "idle_in_transaction_session_timeout=5000"  #: ms; the server ends such a transaction, and its locks
+SILENCE = 9  #: seconds until a worker's dead line is given up, at both ends: sooner than its leases
+#: Settings of a session; the server ends a transaction in which nothing happens (ms), and its locks.
+LINGER = {"idle_in_transaction_session_timeout": 5000, **lively_there(SILENCE)}
 PLANNING, SWEEPING = 7310, 7311  #: advisory locks: a planner that freezes must not keep the sweep from its work
 
 
@@ -66,8 +68,10 @@ class Workers:
         self._store = store
 
     def never_linger(self) -> None:
-        """From now on transactions of this store end when this process freezes."""
-        event.listen(self._store.engine, "connect", _never_linger)
+        """From now on transactions of this store end when this process freezes, or is cut off."""
+        lines = lively(self._store.url, SILENCE)
+        event.listen(self._store.engine, "do_connect", lambda *call: call[-1].update(lines))
+        event.listen(self._store.engine, "connect", lambda driver, _: settle(driver, LINGER))
         self._store.engine.dispose()  # who is connected already was not told
 
     def clock(self) -> datetime:
@@ -153,11 +157,6 @@ def check_schema(found: str, label: str) -> None:
         raise StoreTooNew(_NEWER.format(label=label, found=found, ours=HEAD))
     if found < HEAD:
         raise StoreError(_OLDER.format(label=label, found=f"has schema {found}" if found else "is empty", ours=HEAD))
-
-
-def _never_linger(driver: Any, _record: Any) -> None:
-    driver.execute(f"SET {LINGER}")
-    driver.commit()
 
 
 def _columns(sign: Sign) -> dict[str, object]:

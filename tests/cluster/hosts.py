@@ -44,9 +44,7 @@ provider = "smtp"
 workers = {workers}
 {delivery}
 [provider.smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
+{mail}
 {smtp}
 """
 _UNDER_WAY = "state IN ('planned', 'claimed', 'submitting', 'deferred', 'uncertain')"
@@ -86,6 +84,7 @@ class Cluster:
     slot: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=1))
     delivery: str = ""
     smtp: str = ""
+    mail: str = ""  #: where the mail server is; empty: the sink, without encryption
     workers: str = "true"
     hosts: list[Host] = field(default_factory=list)
 
@@ -95,8 +94,9 @@ class Cluster:
     def settings(self, **changed: str) -> None:
         for name, value in changed.items():
             setattr(self, name, value)
+        mail = self.mail or f'host = "127.0.0.1"\nport = {self.sink.port}\nsecurity = "none"'
         words = {"store": self.url(), "workers": self.workers, "delivery": self.delivery, "smtp": self.smtp}
-        (self.root / "newsletter.toml").write_text(_SETTINGS.format(port=self.sink.port, slot=self.slot, **words))
+        (self.root / "newsletter.toml").write_text(_SETTINGS.format(mail=mail, slot=self.slot, **words))
 
     def readers(self, count: int) -> None:
         """A new project with so many readers, live, with one post."""
@@ -130,14 +130,15 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def worker(self, *words: str, socket: Path | None = None, **environment: str) -> Host:
-        """Start a worker; with *socket* it reaches the database another way, and what it needs is in *environment*."""
+    def worker(self, *words: str, socket: Path | None = None, within: Sequence[str] = (), **environment: str) -> Host:
+        """Start a worker; with *socket* it reaches the database another way, *within* is what its command begins with,
+        and what it needs is in *environment*."""
         if socket:
             environment["NEWSLETTER_STORE_URL"] = self.url(socket)
         said = self.root / f"worker-{len(self.hosts)}.log"
         with said.open("wb") as file:
             process = subprocess.Popen(
-                self.command("worker", *words), env=self.environment(environment), stdout=file, stderr=file
+                [*within, *self.command("worker", *words)], env=self.environment(environment), stdout=file, stderr=file
             )
         self.hosts.append(Host(process, said))
         return self.hosts[-1]

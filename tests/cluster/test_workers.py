@@ -82,6 +82,20 @@ def test_a_worker_that_freezes_in_a_transaction_holds_up_neither_a_run_nor_the_o
     assert cluster.balanced(20) == {1: 20}
 
 
+def test_a_worker_ends_although_its_mail_server_never_answers(cluster: Cluster) -> None:
+    """By a second signal here; half a minute after the first comes to the same."""
+    cluster.smtp = "connections = 1\nwindow = 5"
+    cluster.readers(60)
+    cluster.plan(batch=60)
+    cluster.sink.play(Play(acts={"dot": [None] * 10 + [HANG]}))
+    worker = cluster.worker()
+    cluster.handed_over(5)
+    worker.process.terminate()
+    time.sleep(0.5)
+    assert worker.stop() == 1
+    assert "is in doubt" in worker.said.read_text()
+
+
 def test_a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the_rest(cluster: Cluster) -> None:
     cluster.delivery = 'rate = "100/second"'
     cluster.readers(500)
@@ -168,6 +182,32 @@ def test_a_rate_is_shared_by_all_workers(cluster: Cluster) -> None:
     first, last = cluster.ask("SELECT MIN(accepted_at), MAX(accepted_at) FROM delivery")[0]
     assert (last - first) / 1e6 > 4.5  # a hundred and twenty letters take six seconds, less what the bucket holds
     assert cluster.balanced(120) == {1: 120}
+
+
+def test_warming_up_and_a_storm_of_refusals_are_of_all_workers(cluster: Cluster) -> None:
+    cluster.delivery = 'warm_up = "25 a day"'  # a day later: twice as many
+    cluster.smtp = "connections = 1\nwindow = 5"
+    cluster.readers(80)
+    cluster.plan(batch=5)
+    workers = [cluster.worker() for _ in range(3)]
+    cluster.handed_over(50)
+    time.sleep(2)  # whoever believed that the allowance was its own would go on
+    assert cluster.states() == {"accepted": 50, "planned": 30}
+    cluster.sink.play(Play(acts={"dot": ["554 5.7.1 looks like spam"] * 80}))
+    cluster.settings(delivery="")
+    cluster.plan(batch=5)
+    cluster.until("SELECT COUNT(*) > 0 FROM meta WHERE key = 'holds' AND position('refused' IN value) > 0")
+    cluster.until("SELECT COUNT(*) = 0 FROM delivery WHERE state IN ('claimed', 'submitting')")
+    tried = "SELECT COUNT(*) FROM attempt WHERE outcome IS DISTINCT FROM 'accepted'"
+    before = cluster.ask(tried)
+    time.sleep(2)
+    assert cluster.ask(tried) == before
+    assert cluster.states() == {"accepted": 50, "planned": 30}  # nobody was marked
+    cluster.sink.play(Play())
+    assert cluster.run("resume", "--yes").returncode == 0
+    cluster.settled()
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+    assert cluster.balanced(80) == {1: 80}
 
 
 def test_a_worker_of_another_version_refuses_politely(cluster: Cluster) -> None:
