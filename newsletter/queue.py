@@ -136,7 +136,7 @@ def _version() -> str:
 
 
 def _installed(driver: Any) -> bool:
-    found = driver.execute("SELECT obj_description(to_regnamespace(%s)::oid, 'pg_namespace')", [_SCHEMA]).fetchone()
+    found = driver.execute(_MADE_FOR, [_SCHEMA]).fetchone()
     return bool(found and found[0] == _version())
 
 
@@ -161,6 +161,11 @@ def _leave(driver: Any) -> None:
     driver.execute("SET LOCAL search_path TO DEFAULT")
 
 
+# From the tables: what names mean is remembered for as long as a transaction lasts, whatever others make meanwhile.
+_MADE_FOR = (
+    "SELECT d.description FROM pg_namespace n JOIN pg_description d ON d.objoid = n.oid"
+    " AND d.classoid = 'pg_namespace'::regclass WHERE n.nspname = %s"
+)
 _WAITING_LOCKS = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %s"
 _DEPTH = "SELECT status::text, COUNT(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY status"
 _DROP_DEAD = (

@@ -148,7 +148,6 @@ class Worker:
     def _make_queue(self) -> None:
         """Whoever is first makes the queue's tables: a worker may be there before anything was planned."""
         with self.store.write() as c:
-            alone(c, wait=True)
             queue.make(c)
 
     async def _take(self, app: queue.Listener, config: Config) -> None:
