@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from newsletter.store.planning import MATCHES
+from newsletter.store.planning_sql import MATCHES
 
 ACTIVE = "s.status = 'active' AND s.pauses = 0"
 # What may leave now, of what comes after a place in the order.

@@ -48,7 +48,7 @@ def whom(c: Connection, rules: Rules, values: dict[str, Any]) -> list[int] | Non
     if known and c.scalar(_COUNT, values | {"many": _MANY}) < _MANY:
         return [row[0] for row in c.execute(_TAKE, values)]
     facts.write(c, "planned_for", affairs)
-    c.execute(_FORGET, values)
+    c.execute(_FORGET)
     return None
 
 
@@ -87,7 +87,7 @@ _POSTS = (
 )
 _COUNT = text("SELECT COUNT(*) FROM (SELECT 1 FROM stirred WHERE at <= :at LIMIT :many) AS k")
 _TAKE = text("DELETE FROM stirred WHERE at <= :at RETURNING subscriber_id")
-_FORGET = text("DELETE FROM stirred WHERE at <= :at")
+_FORGET = text("DELETE FROM stirred")
 _STIR_JOINED = text(
     "INSERT INTO stirred (subscriber_id, at) SELECT s.id, 0 FROM incoming i JOIN subscriber s ON s.token = i.token"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from desk import DAY, IDENTITY, SPAM, Desk, hashed, row
+from desk import DAY, IDENTITY, SLOT, SPAM, Desk, hashed, row
 from sqlalchemy import event, text
 from world import ANA, BO, World
 
@@ -94,6 +94,30 @@ class TestStirred:
         looked.deliver(SPAM)
         assert waiting(looked) == 1
 
+    def test_who_waits_for_the_gap_alone_is_written_down_once_and_looked_at_when_it_is_over(self, store: Any) -> None:
+        desk = Desk(store, min_gap=DAY + DAY / 12)
+        desk.publish(1, 2)
+        desk.join("ana")
+        desk.deliver()
+        for hours in (24, 25):
+            desk.at = SLOT + hours * DAY / 24
+            stirring_all(desk)
+            assert desk.plan().count == 0
+            assert waiting(desk) == 1
+        desk.at = SLOT + 26 * DAY / 24
+        assert desk.plan().planned == {2: 1}
+        assert waiting(desk) == 0
+
+    def test_news_write_nobody_down(self, store: Any) -> None:
+        desk = Desk(store, mode=Mode.BROADCAST)
+        desk.publish(1, 2, release_at=SLOT)
+        desk.join("ana")
+        desk.deliver()
+        for _ in range(3):
+            desk.at += DAY / 24
+            desk.plan()
+        assert waiting(desk) == 0
+
     def test_a_crowd_is_no_dearer_than_everybody(self, looked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stirring, "_MANY", 2)
         for name in ("bo", "cy", "di"):
@@ -105,6 +129,11 @@ class TestStirred:
 def at_once(desk: Desk, name: str) -> None:
     """Somebody who signed up on the web and has just confirmed."""
     desk.store.audience.add(row(name), floor=-1, at_once=True, fingerprint=hashed, at=desk.at)
+
+
+def stirring_all(desk: Desk) -> None:
+    with desk.store.write() as c:
+        stirring.look_at_all(c)
 
 
 def waiting(desk: Desk) -> int:
