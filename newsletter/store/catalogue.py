@@ -50,6 +50,7 @@ class CatalogueTable:
         with self._store.write() as connection:
             if _save(connection, survey.entries):
                 connection.execute(_WITHDRAW_BEHIND)
+                connection.execute(_IN_ORDER_AGAIN)
             keys = {e.ident: e.key for e in load(connection)}
             _withdraw_retracted(connection, [keys[i] for i in survey.retracted])
             if not first:
@@ -119,10 +120,9 @@ def _record_past(connection: Connection, key: int | None, at: datetime) -> None:
         connection.execute(_PROMISE, {"post": key, "at": micros(at), "kind": "skipped", "count": inserted})
 
 
-# A post that was never made into a message has reached nobody: without that, each row planned for it is looked at.
 _DELIVERED = (
-    "EXISTS (SELECT 1 FROM template t WHERE t.post_id = post.id) AND EXISTS (SELECT 1 FROM delivery d"
-    " WHERE d.post_id = post.id AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
+    "EXISTS (SELECT 1 FROM delivery d WHERE d.post_id = post.id"
+    " AND d.state IN ('accepted', 'uncertain', 'submitting')) AS delivered"
 )
 _BEGAN_WITH = text(
     "SELECT p.ident, t.revision FROM template t JOIN post p ON p.id = t.post_id WHERE p.frozen_at IS NOT NULL"
@@ -139,6 +139,13 @@ _WITHDRAW_BEHIND = text(
     " FROM subscriber s, post p, post h WHERE s.id = delivery.subscriber_id AND p.id = delivery.post_id"
     " AND h.id = s.high_water AND p.number < h.number AND s.epoch = delivery.epoch AND delivery.open = 1"
     " AND delivery.copy = 0 AND delivery.late = 0 AND delivery.state IN ('planned', 'claimed', 'deferred')"
+)
+# What was to come late comes in its turn when its number is ahead of the reader by now.
+_IN_ORDER_AGAIN = text(
+    "UPDATE delivery SET late = 0, number = p.number FROM subscriber s, post p WHERE s.id = delivery.subscriber_id"
+    " AND p.id = delivery.post_id AND s.epoch = delivery.epoch AND delivery.late = 1 AND delivery.copy = 0"
+    " AND (delivery.open = 1 OR delivery.reopen = 1) AND delivery.state IN ('planned', 'claimed', 'deferred',"
+    " 'skipped', 'withdrawn') AND p.number > COALESCE((SELECT h.number FROM post h WHERE h.id = s.high_water), s.floor)"
 )
 _PAST = text(
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, reason, slot, not_before, planned_at)"
