@@ -35,6 +35,7 @@ def test_what_a_killed_worker_had_goes_on_elsewhere_within_seconds(cluster: Clus
     killed = cluster.worker()
     cluster.handed_over(5)
     killed.kill()
+    cluster.sink.play(Play())  # it may have come to an end before it was kept waiting
     began = time.monotonic()
     cluster.worker()
     cluster.until("SELECT COUNT(*) = 0 FROM delivery WHERE state IN ('planned', 'claimed', 'submitting')")
