@@ -107,6 +107,16 @@ def test_a_late_post_never_raises_the_position(veteran: World) -> None:
     assert veteran.reader(ANA).position == before == 7
 
 
+def test_a_late_post_that_is_renumbered_ahead_of_its_readers_comes_in_its_turn(veteran: World) -> None:
+    path = veteran.post(3, "aside", ident="aside", catch_up="late")
+    veteran.tick("8 11:00")
+    path.rename(path.with_name("012-aside.md"))
+    veteran.posts(9)
+    veteran.run("9 09:00", "13")
+    assert veteran.numbers(ANA)[6:] == [9, 12]
+    assert veteran.reader(ANA).position == 12
+
+
 def test_an_insert_can_be_made_late_afterwards(veteran: World) -> None:
     veteran.post(3)
     veteran.run("8 11:00", "10")
