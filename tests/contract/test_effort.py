@@ -89,6 +89,11 @@ class TestStirred:
         assert looked.plan().planned == {1: 1}
         assert waiting(looked) == 0
 
+    def test_who_is_erased_is_written_down_no_more(self, looked: Desk) -> None:
+        at_once(looked, "bo")
+        looked.store.audience.erase("bo@example.org", keep_hash=False, fingerprint=hashed, at=looked.at)
+        assert waiting(looked) == 0
+
     def test_a_letter_that_is_refused_makes_room_for_the_next(self, looked: Desk) -> None:
         looked.at += DAY
         looked.deliver(SPAM)
