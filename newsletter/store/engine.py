@@ -152,6 +152,11 @@ def plain_errors(where: str) -> Iterator[None]:
         raise _plain(error.orig, where) from error
     except sqlite3.Error as error:  # from the pragmas of a new connection, which SQLAlchemy does not wrap
         raise _plain(error, where) from error
+    except AssertionError as error:
+        # A second Ctrl-C between the last lines of SQLAlchemy's commit ends as a complaint about its own state.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
 
 
 def _plain(error: BaseException | None, where: str) -> StoreError:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,15 @@ workers = {workers}
 {mail}
 {smtp}
 """
+_LOOKS = 2_500  # a bound for loops; many times what anything takes
+_ACCOUNTS = (
+    "SELECT state, COUNT(*), MIN(fence), MAX(fence), to_timestamp(MIN(lease_until) / 1e6) FROM delivery GROUP BY state",
+    "SELECT now(), w.* FROM worker w",
+    "SELECT key, value FROM meta WHERE key IN ('holds', 'generation') OR key LIKE 'break%'",
+    "SELECT status, COUNT(*), MIN(args::text) FROM newsletter_queue.procrastinate_jobs GROUP BY status",
+    "SELECT a.pid, state, wait_event_type, wait_event, now() - xact_start, pg_blocking_pids(a.pid), LEFT(query, 150)"
+    " FROM pg_stat_activity a WHERE datname = current_database() AND a.pid <> pg_backend_pid()",
+)
 _UNDER_WAY = "state IN ('planned', 'claimed', 'submitting', 'deferred', 'uncertain')"
 
 
@@ -164,9 +173,21 @@ class Cluster:
     def until(self, statement: str) -> float:
         """Wait until *statement* answers with something true; how many seconds it took."""
         began = time.monotonic()
-        while not self.ask(statement)[0][0]:
+        for _ in range(_LOOKS):
+            if self.ask(statement)[0][0]:
+                return time.monotonic() - began
             time.sleep(0.05)
-        return time.monotonic() - began
+        raise AssertionError("\n".join([f"not after {time.monotonic() - began:.0f} s: {statement}", *self.account()]))
+
+    def account(self) -> Iterator[str]:
+        """Everything that may say why nothing goes on."""
+        for statement in _ACCOUNTS:
+            yield statement
+            yield from (f"    {row}" for row in self.ask(statement))
+        for host in self.hosts:
+            status = Path(f"/proc/{host.process.pid}/status").read_text() if host.process.poll() is None else "ended"
+            yield f"{host.said.name}, pid {host.process.pid}, {status.partition('State:')[2].split(chr(10))[0] or status}"
+            yield host.said.read_text()
 
     def settled(self) -> float:
         return self.until(f"SELECT COUNT(*) = 0 FROM delivery WHERE {_UNDER_WAY}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from desk import DAY, SLOT, Desk
-from sqlalchemy import event, text
+from sqlalchemy import RootTransaction, event, text
 
 from newsletter.errors import StoreBusy, StoreError, StoreTooNew
 from newsletter.store import Store
@@ -265,6 +265,20 @@ def _connecting(store: Store, *pragmas: str) -> None:
 
     store.engine.dispose()
     event.listen(store.engine, "connect", prepare)
+
+
+def test_a_second_ctrl_c_within_a_commit_is_still_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy would say that its transaction is still active, which is nothing that a command expects."""
+
+    def interrupted(_transaction: RootTransaction) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), store.write() as c:
+        c.execute(text("UPDATE meta SET value = value"))
+        monkeypatch.setattr(RootTransaction, "_deactivate_from_connection", interrupted)
+    store.facts.put("word", "one")
+    assert store.facts.get("word") == "one"
 
 
 @on_sqlite
