@@ -1,4 +1,5 @@
-"""Five weeks of a practice: `newsletter send` every hour, a mail server on loopback, and a clock that is moved on.
+"""Five weeks of a practice: `newsletter send` every hour while Tuesday is nine o'clock somewhere, and every six hours
+between; a mail server on loopback, and a clock that is moved on.
 
 What happens on the way is what happens: one who joins late, a post that is appended, one who leaves, an hour
 that cron missed, a run that is killed in the middle of a conversation, two runs at once, and summer time. In
@@ -20,7 +21,14 @@ from practice import DAY, HOUR, Practice
 
 CHECKOUT = Path(__file__).parents[2]
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday; summer time begins on the 8th (US) and the 29th (Europe)
-HOURS = 5 * 7 * 24
+END = BEGIN + 5 * 7 * DAY
+#: It is nine on a Tuesday from Monday 20:00 (Auckland) to Tuesday 17:00 (Los Angeles), and a letter that left at any
+#: other time would be on record with it.
+TICKS = [
+    at
+    for at in (BEGIN + n * HOUR for n in range(5 * 7 * 24))
+    if 18 <= (at - BEGIN) / HOUR % 168 < 48 or at.hour % 6 == 0
+]
 
 ZONES = {
     "ana@example.org": "America/Los_Angeles",
@@ -48,7 +56,7 @@ def slots(address: str) -> list[datetime]:
         datetime.combine(date(2026, 3, 3) + timedelta(weeks=week), time(9), ZoneInfo(ZONES[address])).astimezone(UTC)
         for week in range(5)
     )
-    return [slot for slot in found if JOINED[address] <= slot < LEFT.get(address, BEGIN + HOURS * HOUR)]
+    return [slot for slot in found if JOINED[address] <= slot < LEFT.get(address, END)]
 
 
 def hour_of(slot: datetime) -> datetime:
@@ -112,8 +120,7 @@ def live_through(practice: Practice, mail: MailServer) -> None:
         LEFT[LEAVER]: lambda: practice.run("subscribers", "unsubscribe", LEAVER),
         APPENDED: lambda: practice.post(7, SEVENTH, "Dear reader,\n\nOne more.", id="added-later"),
     }
-    for hour in range(HOURS):
-        at = BEGIN + hour * HOUR
+    for at in TICKS:
         practice.at = mail.now = at
         for when in [when for when in to_do if when <= at]:
             to_do.pop(when)()

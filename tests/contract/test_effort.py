@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from desk import DAY, IDENTITY, SLOT, SPAM, Desk, hashed, row
+from desk import DAY, SLOT, SPAM, Desk, hashed, row
 from sqlalchemy import event, text
 from world import ANA, BO, World
 
 from newsletter.config import First, Mode
-from newsletter.store import stirring
-from newsletter.store.planning import Planner
+from newsletter.store import planning, stirring
 
 
 @pytest.fixture
@@ -74,12 +73,13 @@ class TestStirred:
         looked.deliver()
         assert waiting(looked) == 0
 
-    def test_what_is_overlooked_waits_for_the_next_slot(self, looked: Desk) -> None:
+    def test_what_is_overlooked_waits_for_the_next_slot(self, looked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         at_once(looked, "bo")
         with looked.store.write() as c:
             c.execute(text("DELETE FROM stirred"))
-        plan = Planner.plan.__wrapped__  # type: ignore[attr-defined]  # not held to account
-        assert plan(looked.store.planner, IDENTITY, looked.rules, at=looked.at).planned == {}
+        with monkeypatch.context() as alone:
+            alone.setattr(planning._Run, "plan", planning._Run.plan.__wrapped__)  # type: ignore[attr-defined]  # not held to account
+            assert looked.plan().planned == {}
         looked.at += DAY
         assert looked.plan().planned == {1: 1, 2: 1}
 
