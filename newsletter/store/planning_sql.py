@@ -107,15 +107,16 @@ MATCHES = (
     "(NOT EXISTS (SELECT 1 FROM audience a WHERE a.post_id = p.id) OR EXISTS"
     " (SELECT 1 FROM audience a WHERE a.post_id = p.id AND s.tags LIKE a.pattern ESCAPE '\\'))"
 )
-# Every reader with their next post. PostgreSQL would search for that once for each post there is, were it not kept
-# apart by OFFSET.
+# Every reader with their next post. PostgreSQL would search for that once for each post there is, or go through all
+# readers once for each, were both not kept apart by OFFSET.
 READERS = {
     "sqlite": "subscriber s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = {candidate} AND "
     + _READY
     + " AND {maybe}",
     "postgresql": "(SELECT s.*, {candidate} AS next FROM subscriber s JOIN zone z ON z.id = s.zone_id WHERE "
     + _READY
-    + " AND {maybe} OFFSET 0) AS s JOIN zone z ON z.id = s.zone_id JOIN post p ON p.id = s.next",
+    + " AND {maybe} OFFSET 0) AS s JOIN zone z ON z.id = s.zone_id"
+    " CROSS JOIN LATERAL (SELECT * FROM post WHERE post.id = s.next OFFSET 0) AS p",
 }
 INSERT = (
     "INSERT INTO delivery (post_id, subscriber_id, epoch, copy, number, state, open, reason, slot, not_before,"
