@@ -27,7 +27,7 @@ from procrastinate.schema import SchemaManager
 
 from newsletter.store import Transaction
 from newsletter.store.engine import lively
-from newsletter.store.workers import LINGER, SILENCE, backlog
+from newsletter.store.workers import LINGER, SESSION, SILENCE, backlog
 
 BATCH = 500  #: deliveries; commits and a ticket cost little against so many, and a dead worker's are soon done again
 _MOST = 400  # tickets that wait, worth 200,000 deliveries; the sweep adds more when half of these are used up
@@ -106,7 +106,7 @@ def listener(url: str, batch: Callable[[int], None], *, connections: int) -> Lis
     settings = {"search_path": f"{_SCHEMA},public", **LINGER}
     line = lively(url, SILENCE) | {
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        "application_name": "newsletter worker",
+        "application_name": SESSION,
     }
     app = App(connector=PsycopgConnector(conninfo=url, kwargs=line, min_size=1, max_size=connections))
     app.task(name=_TASK)(_taking(batch))

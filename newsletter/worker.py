@@ -259,6 +259,7 @@ class Worker:
 
     def _sweep(self) -> None:
         at, config = self.clock(), self.open_desk().config
+        self.store.workers.end_frozen()  # they may be the ones who sweep
         with self.store.write() as c:
             if alone(c, SWEEPING, wait=False):
                 self.store.ledger.sweep(at=at, doubt_for=DOUBT_FOR)

@@ -2,7 +2,8 @@
 
 Guarantees
     All times are the database's: a worker whose own clock is wrong leases and plans like the others.
-    A worker that freezes in the middle of a transaction, or is cut off, holds no lock for longer than `LINGER`.
+    A worker that freezes in the middle of a transaction, or is cut off, holds no lock for longer than `LINGER`. When it
+    froze in the middle of a statement, PostgreSQL waits for the rest of it without end: the others end its session.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _COUNTED = 1_000_000  # due deliveries; more are "at least so many"
 SILENCE = 9  #: seconds until a worker's dead line is given up, at both ends: sooner than its leases
 #: Settings of a session; the server ends a transaction in which nothing happens (ms), and its locks.
 LINGER = {"idle_in_transaction_session_timeout": 5000, **lively_there(SILENCE)}
+SESSION = "newsletter worker"  #: what a worker's sessions are called
 PLANNING, SWEEPING = 7310, 7311  #: advisory locks: a planner that freezes must not keep the sweep from its work
 
 
@@ -69,7 +71,7 @@ class Workers:
 
     def never_linger(self) -> None:
         """From now on transactions of this store end when this process freezes, or is cut off."""
-        lines = lively(self._store.url, SILENCE)
+        lines = lively(self._store.url, SILENCE) | {"application_name": SESSION}
         event.listen(self._store.engine, "do_connect", lambda *call: call[-1].update(lines))
         event.listen(self._store.engine, "connect", lambda driver, _: settle(driver, LINGER))
         self._store.engine.dispose()  # who is connected already was not told
@@ -110,6 +112,12 @@ class Workers:
             values = {"ids": list(fences), "fences": list(fences.values()), "until": micros(until)}
             with self._store.write() as c:
                 c.execute(_RENEW, values)
+
+    def end_frozen(self) -> None:
+        """End sessions of workers that are silent in the middle of a statement, for as long as `LINGER` allows between
+        two: there the server has no time limit of its own."""
+        with self._store.read() as c:
+            c.execute(_END_FROZEN)
 
     def backlog(self, *, at: datetime, most: int = _COUNTED) -> Backlog:
         """What may leave *at* this instant, counted up to *most*."""
@@ -178,6 +186,12 @@ _NEWER = (
 _OLDER = (
     "{label} {found}, and this worker needs schema {ours}: nothing was changed, because workers of the earlier version"
     " may be at it. Upgrade the machine that plans and run `newsletter send` there; then start this worker again."
+)
+_END_FROZEN = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    f" AND usename = current_user AND application_name = '{SESSION}'"
+    " AND state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')"
+    f" AND state_change < clock_timestamp() - interval '{LINGER['idle_in_transaction_session_timeout']} ms'"
 )
 _SCHEMA = text("SELECT version_num FROM alembic_version")
 _BEAT = text(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
+from contextlib import closing
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hosts import Cluster
 from sink import HANG, Play
+
+from newsletter.store.workers import SESSION, SWEEPING
 
 pytestmark = pytest.mark.postgres
 HOUR = timedelta(hours=1)
@@ -80,6 +85,21 @@ def test_a_worker_that_freezes_in_a_transaction_holds_up_neither_a_run_nor_the_o
     cluster.worker()
     cluster.plan(batch=10)
     cluster.settled()
+    assert cluster.balanced(20) == {1: 20}
+
+
+def test_a_worker_that_freezes_in_a_statement_holds_up_nobody(cluster: Cluster) -> None:
+    """The first half of it was on its way: PostgreSQL waits for the other, and no time limit of its own applies."""
+    cluster.readers(20)
+    cluster.plan(batch=10)
+    with closing(psycopg.connect(cluster.url(), application_name=SESSION)) as frozen:
+        frozen.execute(f"SELECT pg_advisory_xact_lock({SWEEPING})")
+        frozen.execute("SELECT 1 FROM delivery ORDER BY id LIMIT 5 FOR UPDATE")
+        parse = b"\0SELECT 1\0\0\0"
+        os.write(frozen.pgconn.socket, b"P" + (len(parse) + 4).to_bytes(4, "big") + parse)
+        worker = cluster.worker()
+        cluster.settled()
+    assert worker.stop() == 0
     assert cluster.balanced(20) == {1: 20}
 
 
