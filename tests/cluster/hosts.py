@@ -51,7 +51,7 @@ _LOOKS = 2_500  # a bound for loops; many times what anything takes
 _ACCOUNTS = (
     "SELECT state, COUNT(*), MIN(fence), MAX(fence), to_timestamp(MIN(lease_until) / 1e6) FROM delivery GROUP BY state",
     "SELECT now(), w.* FROM worker w",
-    "SELECT key, value FROM meta WHERE key IN ('holds', 'generation') OR key LIKE 'break%'",
+    "SELECT value FROM meta WHERE key = 'holds'",
     "SELECT status, COUNT(*), MIN(args::text) FROM newsletter_queue.procrastinate_jobs GROUP BY status",
     "SELECT a.pid, state, wait_event_type, wait_event, now() - xact_start, pg_blocking_pids(a.pid), LEFT(query, 150)"
     " FROM pg_stat_activity a WHERE datname = current_database() AND a.pid <> pg_backend_pid()",
