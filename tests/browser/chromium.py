@@ -30,8 +30,13 @@ class Page(Tab):
         self.errors: list[str] = []
         super().__init__(commands, answers)
         self.told["Network.requestWillBeSent"] = lambda p: self.requests.append(p["request"]["url"])
-        self.told["Log.entryAdded"] = lambda p: self.errors.append(p["entry"]["text"])
+        self.told["Log.entryAdded"] = lambda p: self._note(p["entry"])
         self.told["Runtime.exceptionThrown"] = lambda p: self.errors.append(p["exceptionDetails"]["text"])
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        # A browser asks for its icon by itself, and may have had its answer before we hear that it asked.
+        if not entry.get("url", "").endswith("/favicon.ico"):
+            self.errors.append(entry["text"])
 
     def open(self, url: str | Path, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
         """Show a file or an address, and wait until it and its frames are there."""

@@ -348,6 +348,7 @@ def test_every_language_fits_a_phone_and_reads_in_its_own_direction(page: Page, 
         page.ask("document.querySelector('#pace').value = '28'; 1")
         page.ask("document.querySelector('button[value=save]').click(); 1")
         page.until(f"document.documentElement?.lang === {language!r} && !!document.querySelector('[role=status]')")
+        page.until("document.readyState === 'complete'")  # what comes after the message is here as well
         assert page.ask("document.documentElement.dir") == ("rtl" if language in ("ar", "he") else "ltr")
         assert page.ask("document.querySelector('#pace').value") == "28"
         page.errors.clear()
